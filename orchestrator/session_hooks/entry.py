@@ -14,6 +14,8 @@ import os
 import sys
 
 MAX_BYTES = 64 * 1024 * 1024
+_LONG_INPUT = 1 << 20
+"""Bytes from which on an input is not searched for words."""
 _WORDS = (b"terraform", b"tofu", b"terragrunt", b"kubectl", b"dropdb", b"drop", b"truncate")
 _GIT_WORDS = (b"reset", b"push", b"clean")
 
@@ -53,6 +55,8 @@ def contains_destructive_word(event: bytes) -> bool:
     """
     start = event.find(b'"tool_input"')
     text = event[max(start, 0) :]
+    if len(text) > _LONG_INPUT:
+        return True
     if b"$'" in text or b"\\u00" in text:
         return True  # escapes may hide a word
     text = text.replace(b"\\\\\\n", b"").replace(b"\\n", b" ").replace(b"\\t", b" ")

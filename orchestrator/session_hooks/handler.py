@@ -41,7 +41,7 @@ def handle_event(data: bytes) -> None:
         OSError: a file cannot be read or written.
         ValueError: the event is not what Claude Code sends.
     """
-    event = json.loads(data.decode("utf-8", "replace"))
+    event = _parse_event(data.decode("utf-8", "replace"))
     if not isinstance(event, dict):
         raise ValueError("the event is not a JSON object")
     kind = event.get("hook_event_name")
@@ -57,6 +57,26 @@ def handle_event(data: bytes) -> None:
             _log_failure(event)
     elif kind == "Stop":
         _close_denied_calls(event)
+
+
+def _parse_event(text: str) -> object:
+    """Return an event; if the tool's input cannot be parsed, the input is its text.
+
+    Raises:
+        ValueError, RecursionError: another part of it cannot be parsed.
+    """
+    try:
+        # As floats: Python refuses integers of more than 4,300 digits.
+        return json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        before, name, rest = text.partition('"tool_input"')
+        if not name:
+            raise
+        event = json.loads(before.rstrip().rstrip(",") + "}")
+        at = rest.rfind('"tool_use_id"')
+        if at >= 0:
+            event |= json.loads("{" + rest[at:])
+        return event | {"tool_input": rest}
 
 
 def _record_dangers(event: Event) -> None:
@@ -89,6 +109,8 @@ def _find_dangers(event: Event, base: str) -> "list[Danger]":
 
     directory = _get_text(event, "cwd") or os.getcwd()
     tool_input = event.get("tool_input")
+    if isinstance(tool_input, str):  # it could not be parsed
+        return [destructive.build_unread_danger(tool_input, directory)]
     if not isinstance(tool_input, dict):
         return []
     if event.get("tool_name") == "Bash":

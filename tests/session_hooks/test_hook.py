@@ -85,6 +85,33 @@ def test_before_and_after(workspace: Workspace) -> None:
     assert trouble() == ""
 
 
+@pytest.mark.parametrize(
+    ("tool", "value"),
+    [
+        ("Bash", '{"command": "rm -rf build", "timeout": ' + "9" * 5_000 + "}"),
+        ("mcp__db__query", '{"sql": "drop table a", "x": ' + "[" * 50_000 + "]" * 50_000 + "}"),
+        ("Bash", '{"command": "rm -rf build"'),
+        ("Bash", '{"command": "rm -rf build \\ud800"}'),
+        ("Bash", '{"command": "rm -rf build", "command": "rm -rf build"}'),
+        ("Bash", '{"command": "rm -rf build", "x": NaN}'),
+        ("Bash", '{"command": "' + "ls; " * 40_000 + 'rm -rf build"}'),
+        ("mcp__db__query", '{"sql": "' + "drop table a; " * 400_000 + '"}'),
+    ],
+    ids=["digits", "nested", "cut", "surrogate", "twice", "nan", "long", "sql"],
+)
+def test_input_that_is_hard_to_parse_is_recorded(
+    workspace: Workspace, tool: str, value: str
+) -> None:
+    """A destructive command is recorded, and its end too, whatever else is in the event."""
+    data = event(workspace.base, "PreToolUse", tool_name=tool, tool_input="HERE")
+    call(data.replace(b'"HERE"', value.encode()))
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    assert "toolu_1 in session session-1" in buffer(workspace)
+    call(event(workspace.base, "PostToolUseFailure", tool_name=tool, error="Exit code 1"))
+    assert "**Outcome**: see what of it was done" in buffer(workspace)
+    assert trouble() == ""
+
+
 def test_only_the_own_entry_is_settled(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
     call(event(workspace.base, "PreToolUse", "git clean -fd", tool_use_id="toolu_12"))

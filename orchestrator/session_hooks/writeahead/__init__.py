@@ -6,6 +6,7 @@ is slow: `pathlib`, `typing` and `dataclasses` alone would take longer than the 
 locations: where the workspace, its files and its locks are.
 quoting, script, reader, shell: which commands a shell script would start.
 options, folders: what the arguments of a command mean, and where it runs.
+effort: how much work the analysis of a call may take.
 danger, git_commands, program_commands, destructive: which of the commands are destructive.
 gitfacts: where the branches of a repository are.
 grammar: the texts that are written and read again.

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class DangerKind(StrEnum):
-    """The destructive commands that are known; `OWN` is one of the user's patterns."""
+    """The destructive commands that are known.
+
+    `OWN` is one of the user's patterns, `UNREAD` a command that is too long to be analysed.
+    """
 
     FORCED_PUSH = "git push --force"
     HARD_RESET = "git reset --hard"
@@ -22,6 +25,7 @@ class DangerKind(StrEnum):
     KUBECTL = "kubectl delete"
     SQL = "SQL"
     OWN = "own"
+    UNREAD = "not analysed"
 
 
 BACKUP = "restore from a backup or a dump"
@@ -65,7 +69,8 @@ class Danger:
         """The command as one could type it, with the words that it is started through."""
         import shlex
 
-        typed = shlex.join(self.words) if self.kind is not DangerKind.SQL else " ".join(self.words)
+        plain = self.kind in (DangerKind.SQL, DangerKind.UNREAD)
+        typed = " ".join(self.words) if plain else shlex.join(self.words)
         if not self.through:
             return typed
         if self.kind is DangerKind.SQL:

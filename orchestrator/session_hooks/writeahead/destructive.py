@@ -9,6 +9,7 @@ with anything between them (`aws s3 rm --recursive`; `*` and `?` match as in fil
 import re
 
 from orchestrator.session_hooks.writeahead.danger import BACKUP, Danger, DangerKind
+from orchestrator.session_hooks.writeahead.effort import MAX_STEPS, Effort, TooMuchWorkError
 from orchestrator.session_hooks.writeahead.folders import MOVES, FolderTracker
 from orchestrator.session_hooks.writeahead.options import read_options
 from orchestrator.session_hooks.writeahead.program_commands import JUDGES
@@ -22,10 +23,15 @@ _SQL_CLIENTS = frozenset(
         "presto", "hive", "beeline", "impala-shell", "sqlplus",
     )
 )  # fmt: skip
+_MOVE_OPTIONS = ("-C", "-chdir", "--chdir")
+_MAX_SQL = 8 * MAX_STEPS
+"""Characters of SQL that are searched; the patterns need a tenth of a microsecond for each."""
+_SHOWN_CHARS = 200
+"""Characters that an entry shows of a command that was not analysed."""
 # Compiled at the first database tool: most hooks never need them.
 _SQL_NOISE = r"(?s)--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'"
 _SQL_DROP = (
-    r"(?i)\b(?:ALTER\s+TABLE\s[^;]*?\sDROP\s+COLUMN|TRUNCATE(?:\s+TABLE)?"
+    r"(?i)\b(?:ALTER\s+TABLE\s(?:(?!ALTER\s)[^;])*?\sDROP\s+COLUMN|TRUNCATE(?:\s+TABLE)?"
     r"|DROP\s+(?:TABLE|DATABASE|SCHEMA|(?:MATERIALIZED\s+)?VIEW))\s+(?:IF\s+EXISTS\s+)?"
     r"([\w.\"`\[\]]+)"
 )
@@ -34,14 +40,38 @@ _SQL_DROP = (
 def find_dangers(script: str, directory: str, patterns: tuple[str, ...] = ()) -> list[Danger]:
     """Return the destructive commands of a shell script.
 
+    A script that takes too long to analyse counts as destructive.
+
     Args:
         script: the script, as the shell gets it.
         directory: the folder that it is run in.
         patterns: the user's own, see above.
     """
+    try:
+        return _find_dangers(script, directory, patterns, Effort())
+    except TooMuchWorkError:
+        return [build_unread_danger(script, directory)]
+
+
+def build_unread_danger(text: str, directory: str) -> Danger:
+    """Return the danger for a command that cannot be analysed: it may be destructive."""
+    return Danger(
+        DangerKind.UNREAD, ["(too long to analyse)", text[:_SHOWN_CHARS]], directory,
+        ["not known"], f"not known; the command has {len(text):,} characters", "not known",
+    )  # fmt: skip
+
+
+def _find_dangers(
+    script: str, directory: str, patterns: tuple[str, ...], effort: Effort
+) -> list[Danger]:
     found, folders = [], FolderTracker(directory)
-    own = [(pattern, wanted[0]) for pattern in patterns if (wanted := parse_commands(pattern))]
-    for command in parse_commands(script):
+    own = [
+        (pattern, wanted[0]) for pattern in patterns if (wanted := parse_commands(pattern, effort))
+    ]
+    for command in parse_commands(script, effort):
+        # Each folder of `git -C a -C b` is joined to those before it.
+        moves = sum(word.startswith(_MOVE_OPTIONS) for word in command.words)
+        effort.spend(len(command.words) * (1 + len(own) + moves))
         here, sure = folders.find_folder(command)
         if command.program in MOVES:
             folders.record_move(command)
@@ -55,6 +85,8 @@ def find_sql_dangers(text: str, directory: str) -> list[Danger]:
     """Return the destructive SQL statements in the input of a database tool, as one danger."""
     if "drop" not in text.lower() and "truncate" not in text.lower():
         return []
+    if len(text) > _MAX_SQL:
+        return [build_unread_danger(text, directory)]
     found = list(re.finditer(_SQL_DROP, re.sub(_SQL_NOISE, " ", text)))
     if not found:
         return []

@@ -24,7 +24,7 @@ def build_entry(found: list[Danger], directory: str, call: str, session: str) ->
 
 
 def _format_operation(danger: Danger, directory: str) -> str:
-    if danger.kind is DangerKind.SQL or danger.through:
+    if danger.kind in (DangerKind.SQL, DangerKind.UNREAD) or danger.through:
         return danger.operation
     import shlex
 

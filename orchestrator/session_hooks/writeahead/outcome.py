@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _GIT_FATAL = 128
 """Greater exit codes mean that a signal ended the command: bash(1), EXIT STATUS."""
+_MAX_ERROR = 10_000
+"""Characters at the end of an error that are searched: the search is quadratic."""
 _GIT_REFUSAL = (
     r"(?m)^(?:fatal: (?:ambiguous argument |not a git repository|Unable to create '.*index\.lock')"
     r"|To .*\n ! \[(?:remote )?rejected\] .*\nerror: failed to push some refs)"
@@ -40,7 +42,11 @@ def predict_statuses(found: "list[Danger]") -> str:
     from orchestrator.session_hooks.writeahead.danger import DangerKind
     from orchestrator.session_hooks.writeahead.git_commands import find_pushed_refspec
 
-    good = all(danger.command is None or danger.command.determines_success for danger in found)
+    good = all(
+        danger.kind is not DangerKind.UNREAD
+        and (danger.command is None or danger.command.determines_success)
+        for danger in found
+    )
     first = found[0]
     whole = first.kind is DangerKind.HARD_RESET or (
         first.kind is DangerKind.FORCED_PUSH and find_pushed_refspec(first) != ""
@@ -66,7 +72,8 @@ def determine_status(
     if failed:
         code = re.match(r"Exit code (\d+)", failed)
         ended = code is not None and int(code[1]) <= _GIT_FATAL and not interrupted
-        if ended and bad != PENDING and re.search(_GIT_REFUSAL, failed):
+        last = failed[-_MAX_ERROR:]
+        if ended and bad != PENDING and re.search(_GIT_REFUSAL, last):
             return bad, failed
         return PENDING, f"see what of it was done: {failed}"
     if response.get("backgroundTaskId"):

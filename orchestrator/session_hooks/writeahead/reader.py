@@ -6,6 +6,7 @@ remain as they are written.
 
 import re
 
+from orchestrator.session_hooks.writeahead.effort import STEPS_OF_A_COMMAND, Effort
 from orchestrator.session_hooks.writeahead.quoting import decode_ansi_escape, find_closing
 from orchestrator.session_hooks.writeahead.script import Chain, Command, Pipeline, Scope
 
@@ -21,10 +22,16 @@ class Reader:
     """Reads a script once, from left to right.
 
     Scripts may be hostile or huge: each character is looked at a bounded number of times.
+
+    Args:
+        text: the script.
+        effort: counts the characters; raises if they are too many.
+        origin: the command that starts the script.
     """
 
-    def __init__(self, text: str, origin: Command | None = None) -> None:
-        self._text, self._at, self._piping = text, 0, False
+    def __init__(self, text: str, effort: Effort, origin: Command | None = None) -> None:
+        effort.spend(len(text))
+        self._text, self._at, self._piping, self._effort = text, 0, False, effort
         self._determines_success = origin is None or origin.determines_success
         self._whole = origin is None
         self._scope = Scope(origin.scope if origin else None)
@@ -78,6 +85,7 @@ class Reader:
                 return
 
     def _read_operator(self) -> None:
+        self._effort.spend(STEPS_OF_A_COMMAND // 4)
         two = self._text[self._at : self._at + 2]
         self._at += 2 if two in ("&&", "||", ";;", "|&") else 1
         self._piping = two == "|&" or (two[0] == "|" and two != "||")
@@ -113,6 +121,7 @@ class Reader:
 
     def _end_pipeline(self, alone: bool = False) -> None:
         self._end_command()
+        self._effort.spend(STEPS_OF_A_COMMAND * len(self._pipeline))
         if len(self._pipeline) > 1 or alone:
             for command in self._pipeline:
                 command.scope = Scope(self._scope)
@@ -163,7 +172,7 @@ class Reader:
         for delimiter, tabs, literal, owner in waiting:
             body = self._read_heredoc_body(delimiter, tabs)
             if not literal:
-                self._nested += _find_substitutions(body)
+                self._nested += _find_substitutions(body, self._effort)
             if owner:
                 owner.stdin = body
 
@@ -210,7 +219,7 @@ class Reader:
             elif text.startswith("${", self._at):
                 end = find_closing(text, self._at, marks="${}") + 1
                 parts.append(text[self._at : end])
-                self._nested += _find_substitutions(parts[-1])
+                self._nested += _find_substitutions(parts[-1], self._effort)
                 self._at = end
             else:
                 parts.append(char)
@@ -237,6 +246,7 @@ class Reader:
             return False
         if first and not inside.strip():
             return False
+        self._effort.spend(STEPS_OF_A_COMMAND + len(inside))
         self._nested.append(inside)
         parts.append(f"({inside})")
         self._at = end + 1
@@ -302,8 +312,8 @@ class Reader:
         return self._text[start : self._at]
 
 
-def _find_substitutions(body: str) -> list[str]:
+def _find_substitutions(body: str, effort: Effort) -> list[str]:
     """Return the scripts in the `$(...)` and backticks of a here-document."""
     # Quotes have no meaning in a here-document, as in a text between double quotes.
-    reader = Reader('"' + body.replace('"', '\\"') + '"')
+    reader = Reader('"' + body.replace('"', '\\"') + '"', effort)
     return [script for pipeline in reader.read_pipelines() for script in pipeline.nested]

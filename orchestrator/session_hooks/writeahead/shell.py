@@ -11,11 +11,15 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from orchestrator.session_hooks.writeahead.effort import (
+    STEPS_OF_A_COMMAND,
+    Effort,
+    TooMuchWorkError,
+)
 from orchestrator.session_hooks.writeahead.reader import Reader
 from orchestrator.session_hooks.writeahead.script import Command
 
 MAX_DEPTH = 8
-MAX_CHARS = 200_000
 
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"))
 
@@ -53,28 +57,34 @@ _DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
 _SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
 
 
-def parse_commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
+def parse_commands(
+    script: str, effort: Effort, depth: int = 0, origin: Command | None = None
+) -> list[Command]:
     """Return every command that a script may start, without wrappers, in the order of the text.
 
     Args:
         script: the script.
+        effort: counts the work.
         depth: how many other scripts it is nested in.
         origin: the command that starts the script.
+
+    Raises:
+        TooMuchWorkError: it is too long, or scripts are nested too deeply.
     """
     if depth > MAX_DEPTH:
-        return []
+        raise TooMuchWorkError
     found: list[Command] = []
-    reader = Reader(script[:MAX_CHARS], origin)
+    reader = Reader(script, effort, origin)
     for pipeline in reader.read_pipelines():
         for inner in pipeline.nested:
             outer = Command([], pipeline.scope, pipeline.chain)
             outer.through = origin.through if origin else ()
-            found += parse_commands(inner, depth + 1, outer)
+            found += parse_commands(inner, effort, depth + 1, outer)
         upstream = ""
         for command in pipeline.commands:
             command.through = origin.through if origin else ()
             command.stdin = command.stdin or upstream
-            effective = list(_iter_effective_commands(command, depth))
+            effective = list(_iter_effective_commands(command, effort, depth))
             upstream = _predict_output(effective[-1]) if effective else ""
             found += effective
     return found
@@ -87,15 +97,18 @@ def _predict_output(command: Command) -> str:
     return command.stdin if command.program in ("cat", "tee") else ""
 
 
-def _iter_effective_commands(command: Command, depth: int) -> Iterator[Command]:
+def _iter_effective_commands(command: Command, effort: Effort, depth: int) -> Iterator[Command]:
+    effort.spend(STEPS_OF_A_COMMAND)
     while command.words:
+        # Each turn copies the words: of `sudo sudo sudo ...` as many times as there are words.
+        effort.spend(len(command.words))
         if _is_assignment(command.words[0]):
             command.words = command.words[1:]
             continue
         asks = command.program == "command" and command.words[1:2] in (["-v"], ["-V"])
         if command.program in _WRAPPERS and not asks:
             if command.program == "env" and (split := _find_env_script(command.words)):
-                yield from parse_commands(split, depth + 1, command)
+                yield from parse_commands(split, effort, depth + 1, command)
                 return
             command = _unwrap_command(command)
             continue
@@ -103,11 +116,14 @@ def _iter_effective_commands(command: Command, depth: int) -> Iterator[Command]:
             script, through = started
             if command.program == "ssh":
                 yield command  # one of the user's patterns may name its host
-            yield from parse_commands(script, depth + 1, _derive_command(command, [], through))
+            yield from parse_commands(
+                script, effort, depth + 1, _derive_command(command, [], through)
+            )
             return
-        inner = _find_started_programs(command)
+        inner = _find_started_programs(command, effort)
         for words, through in inner:
-            yield from _iter_effective_commands(_derive_command(command, words, through), depth + 1)
+            started_command = _derive_command(command, words, through)
+            yield from _iter_effective_commands(started_command, effort, depth + 1)
         if not inner:
             yield command
         return
@@ -209,12 +225,13 @@ def _split_shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
     return letters, arguments[at:]
 
 
-def _find_started_programs(command: Command) -> list[tuple[list[str], list[str]]]:
+def _find_started_programs(command: Command, effort: Effort) -> list[tuple[list[str], list[str]]]:
     """Return the programs that `find -exec`, `docker exec` etc. start, and the words before."""
     words = command.words
     if command.program in _SHELLS:
         return [(_split_shell_arguments(words[1:])[1], [])]
     if command.program == "find":
+        effort.spend(len(words) * sum(word.startswith(("-exec", "-ok")) for word in words))
         return [
             (words[at + 1 : _find_exec_end(words, at + 1)], words[: at + 1])
             for at, word in enumerate(words)
