@@ -203,7 +203,7 @@ def _read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
     try:
         text = (find_config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")
         settings = json.loads(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(settings, dict) or not isinstance(settings.get("env", {}), dict):
         return {}

@@ -19,8 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-_LONGEST_ROW: Final = 16 * 1024 * 1024
-"""Bytes; a longer row is skipped."""
+from orchestrator.agents.transcripts import iter_rows
+
 _MOST_FILES: Final = 500
 _MOST_TRANSCRIPTS: Final = 100
 
@@ -51,11 +51,10 @@ def _iter_transcripts(main: Path) -> Iterator[Path]:
 
 def _iter_file_instructions(transcript: Path) -> Iterator[Instruction]:
     try:
-        with transcript.open("rb") as file:
-            for row in iter(lambda: file.readline(_LONGEST_ROW), b""):
-                # Most of a transcript is stored requests, of 140 kB and more: not worth parsing.
-                if b'"instructions"' in row or b'"nested_memory"' in row:
-                    yield from _iter_row_instructions(row)
+        for row in iter_rows(transcript):
+            # Most of a transcript is stored requests, of 140 kB and more: not worth parsing.
+            if b'"instructions"' in row or b'"nested_memory"' in row:
+                yield from _iter_row_instructions(row)
     except OSError:
         return
 

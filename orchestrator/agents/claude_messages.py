@@ -4,6 +4,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from orchestrator.agents.claude_wire import (
     UserMessage,
 )
 from orchestrator.agents.resets import parse_timestamp
+from orchestrator.agents.transcripts import iter_rows
 from orchestrator.agents.wording import format_one_line, strip_control_characters
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from teacher.models import Usage
@@ -242,12 +244,13 @@ def _read_transcript_usage(transcript: Path | None) -> Usage:
         return Usage()
     usage = Usage()
     try:
-        with transcript.open(encoding="utf-8", errors="replace") as rows:
-            for row in rows:
-                if '"cost-state"' in row:
+        for row in iter_rows(transcript):
+            if b'"cost-state"' in row:
+                # SIGKILL may leave half a row
+                with suppress(ValueError, AttributeError, RecursionError):
                     state = json.loads(row)
                     usage = _sum_usage(state.get("modelUsage"), state.get("totalCostUSD"))
-    except (OSError, ValueError, AttributeError):  # SIGKILL may leave half a row
+    except OSError:
         return usage
     return usage
 

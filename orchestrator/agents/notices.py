@@ -20,6 +20,8 @@ _LAST_LINES: Final = 15
 """Lines at the end of a failed program's output that are searched."""
 
 _LONGEST: Final = 2_000
+_MOST_BRACES: Final = 50
+"""Braces at which JSON is looked for: the time for all of them grows with the square."""
 """Characters of a line that are searched."""
 
 
@@ -226,15 +228,16 @@ def find_closing_notice(text: str) -> tuple[NoticeKind, str] | None:
 def unwrap_error_json(text: str) -> str:
     """Return a text with the JSON of an error replaced by the message in it."""
     start = text.find("{")
-    while start >= 0:
+    for _ in range(_MOST_BRACES):
+        if start < 0:
+            break
         try:
-            value, length = json.JSONDecoder().raw_decode(text[start:])
+            value, end = json.JSONDecoder().raw_decode(text, start)
         except (ValueError, RecursionError):
             start = text.find("{", start + 1)
             continue
         if message := _extract_message(value):
-            rest = text[start + length :]
-            return f"{text[:start]}{message}{rest}"
+            return f"{text[:start]}{message}{text[end:]}"
         break
     return text
 

@@ -72,7 +72,7 @@ def iter_json_lines(run: str, rows: Sequence[EventRow]) -> Iterator[str]:
 def _parse_values(row: EventRow) -> dict[str, Any]:
     try:
         values = json.loads(row.values)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     return values if isinstance(values, dict) else {"text": row.values}
 

@@ -88,7 +88,7 @@ class Instructions:
         Raises:
             LoopError: a file cannot be read or written.
         """
-        stored = files.read_content(self._resolve_snapshot_path(attempt))
+        stored = files.read_content(self._resolve_snapshot_path(attempt), limit=None)
         if not stored.stat:
             return ()
         found: list[Finding] = []

@@ -101,7 +101,7 @@ def _follow_npm(follower: Follower, arguments: Sequence[str], cwd: Path, by: str
         return
     try:
         found = json.loads(files.read_text(path)).get("scripts", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return
     if not isinstance(found, dict):
         return

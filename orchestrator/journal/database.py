@@ -14,6 +14,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.masking import mask_text
 from orchestrator.storage.state_directory import (
     URL_VARIABLE,
+    build_damage_error,
     build_state_error,
     create_private_file,
     read_database_url,
@@ -48,6 +49,8 @@ def explain_errors(state: Path, url: str) -> Iterator[None]:
     except DBAPIError as error:
         cause = error.orig or error
         if url.startswith("sqlite"):
+            if type(cause) is sqlite3.DatabaseError:
+                raise build_damage_error(state / DATABASE, cause) from error
             raise build_state_error(state, cause) from error
         reason = " ".join(mask_text(str(cause)).split())
         raise InfrastructureError(
@@ -63,15 +66,20 @@ def prepare_sqlite(state: Path) -> None:
     without it. SQLite stores the mode in the file, for all later connections
     (https://sqlite.org/wal.html). While another process locks the database the mode stays as it
     is, and a later start sets it.
+
+    Raises:
+        InfrastructureError: it is damaged. DBOS would try again for half a minute.
     """
     database = state / DATABASE
     # Before SQLite does it, which would let other users read the results of steps.
     create_private_file(database)
-    with (
-        contextlib.suppress(sqlite3.Error),  # DBOS reports an unusable database in more detail
-        contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
-    ):
-        connection.execute("PRAGMA journal_mode = WAL")
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.Error as error:
+        if type(error) is sqlite3.DatabaseError:  # the base class: not a database, or damaged
+            raise build_damage_error(database, error) from error
+        # DBOS reports any other reason in more detail.
 
 
 def provide_unixepoch() -> None:

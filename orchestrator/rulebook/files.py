@@ -21,6 +21,9 @@ from orchestrator.platform.files import find_git_top, list_folder
 from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.storage.state_directory import resolve_state_directory, writes_folder
 
+MOST_BYTES: Final = 4 << 20
+"""Longest file that is read and written: CLAUDE.md and other instructions, settings, learnings. The
+time grows with the length, to some seconds; 10,000 rules have 3 MB."""
 _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SUPPORTS_EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
 _PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -69,13 +72,17 @@ def resolve_path(named: Path, project: Path | None = None) -> Path:
         return real
 
 
-def read_content(path: Path) -> Content:
+def read_content(path: Path, limit: int | None = MOST_BYTES) -> Content:
     """Return the file's bytes; none if it does not exist.
 
     A write that was interrupted is completed first, see `finish_interrupted_writes`.
 
+    Args:
+        path: the file.
+        limit: most bytes that it may have; None for a file of this program.
+
     Raises:
-        RulebookError: it is no file, or may not be read.
+        RulebookError: it is no file, may not be read, or is too long.
         InfrastructureError: the disk fails.
     """
     finish_interrupted_writes()
@@ -86,6 +93,11 @@ def read_content(path: Path) -> Content:
             return Content(b"", None)
         if not stat.S_ISREG(found.st_mode):
             raise RulebookError(f"{path} is not a file", "move it away")
+        if limit is not None and found.st_size > limit:
+            raise RulebookError(
+                f"{path} is longer than {limit >> 20} MiB ({found.st_size:,} bytes)",
+                "shorten it, or move it away",
+            )
         with path.open("rb") as file:
             return Content(file.read(), os.fstat(file.fileno()))
 

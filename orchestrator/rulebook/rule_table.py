@@ -62,12 +62,14 @@ class RuleTable:
     def fetch_records(self) -> list[RuleRecord]:
         """Return every rule, in the order in which they were learned."""
         rows = self._database.fetch_rows(_SELECT_ALL, (self._book, self._book))
-        return [_parse_row(row) for row in rows]
+        with self._database.explain_damage():
+            return [_parse_row(row) for row in rows]
 
     def fetch_record(self, rule: str) -> RuleRecord | None:
         """Return the rule with exactly this id."""
         rows = self._database.fetch_rows(_SELECT_ONE, (self._book, rule, self._book, rule))
-        return _parse_row(rows[0]) if rows else None
+        with self._database.explain_damage():
+            return _parse_row(rows[0]) if rows else None
 
     def fetch_events(self, rule: str) -> list[RuleEvent]:
         """Return what happened to a rule, the oldest first."""
@@ -76,7 +78,8 @@ class RuleTable:
             " ORDER BY position",
             (self._book, rule),
         )
-        return [RuleEvent(datetime.fromisoformat(at), what, detail) for at, what, detail in rows]
+        with self._database.explain_damage():
+            return [RuleEvent(datetime.fromisoformat(at), *rest) for at, *rest in rows]
 
     def insert_event(self, rule: str, what: RuleEventKind, detail: str) -> None:
         """Record that something happened to a rule."""
@@ -131,7 +134,8 @@ class RuleTable:
         rows = self._database.fetch_rows(
             "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, position", (self._book,)
         )
-        return [Refusal(rule, _load_text(text)) for rule, text in rows]
+        with self._database.explain_damage():
+            return [Refusal(rule, _load_text(text)) for rule, text in rows]
 
     def insert_refusal(self, fingerprint: str, refusal: Refusal) -> None:
         """Record that a text must not return by itself."""
@@ -156,7 +160,8 @@ class RuleTable:
         rows = self._database.fetch_rows(
             "SELECT rule, text FROM agreed WHERE book = ?", (self._book,)
         )
-        return {rule: _load_text(text) for rule, text in rows}
+        with self._database.explain_damage():
+            return {rule: _load_text(text) for rule, text in rows}
 
     def replace_agreed_rules(self, rules: Mapping[str, RuleText]) -> None:
         """Replace what `fetch_agreed_rules` returns."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _BLANKS: Final = " \t\r\n"
+_DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,22 @@ class Node:
     starts: tuple[int, ...] = ()
 
 
-def parse_json(text: str) -> Node:
+def parse_json(text: str, expanded: str | None = None) -> Node:
     """Parse a JSON text.
 
+    Args:
+        text: the text.
+        expanded: the only member of the outermost object whose own parts are needed as nodes; all
+            if None. Values without parts are parsed fifty times as fast.
+
     Raises:
-        json.JSONDecodeError: it is not valid JSON.
+        ValueError: it is not valid JSON, or has a number of more than 4,300 digits.
         RecursionError: it is nested too deeply.
     """
-    json.loads(text)  # raises for invalid texts, so that the parser below need not check
-    return _parse_value(text, _skip_blanks(text, 0))
+    json.loads(
+        text, parse_constant=_refuse_constant
+    )  # raises for invalid texts, so that the parser below need not check
+    return _parse_value(text, _skip_blanks(text, 0), expanded)
 
 
 def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = None) -> str:  # noqa: ANN401 -- JSON
@@ -90,10 +98,9 @@ def _find_indentation(text: str, at: int) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _parse_value(text: str, at: int) -> Node:
+def _parse_value(text: str, at: int, expanded: str | None = None) -> Node:
     if text[at] not in "{[":
-        value, end = json.JSONDecoder().raw_decode(text, at)
-        return Node(value, at, end)
+        return _parse_plain_value(text, at)
     start, is_object = at, text[at] == "{"
     members: dict[str, Node] = {}
     items: list[Node] = []
@@ -103,9 +110,10 @@ def _parse_value(text: str, at: int) -> Node:
         starts.append(at)
         name = None
         if is_object:
-            name, at = json.JSONDecoder().raw_decode(text, at)
+            name, at = _DECODER.raw_decode(text, at)
             at = _skip_blanks(text, _skip_blanks(text, at) + 1)
-        item = _parse_value(text, at)
+        is_plain = expanded is not None and name != expanded
+        item = _parse_plain_value(text, at) if is_plain else _parse_value(text, at)
         items.append(item)
         if name is not None:
             members[name] = item
@@ -116,6 +124,15 @@ def _parse_value(text: str, at: int) -> Node:
         item.value for item in items
     ]  # fmt: skip
     return Node(value, start, at + 1, members, tuple(items), tuple(starts))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _parse_plain_value(text: str, at: int) -> Node:
+    value, end = _DECODER.raw_decode(text, at)
+    return Node(value, at, end)
 
 
 def _skip_blanks(text: str, at: int) -> int:

@@ -9,11 +9,12 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.agents.claude_environment import find_config_directory
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import InfrastructureError, RulebookError, UsageError
 from orchestrator.platform.bom import UTF8_BOM, split_bom
 from orchestrator.platform.folders import PROJECT_SETTINGS, SETTINGS, hash_path
 from orchestrator.rulebook import files
@@ -33,6 +34,8 @@ EVENTS: Final[Mapping[str, str | None]] = {
 """The events that the hook gets, and for which tools: reading and editing files start no hook."""
 
 _TRIES: Final = 10
+_MOST_BYTES: Final = 1 << 20
+"""Longest settings file that is edited; each edit parses it once."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,9 @@ def uninstall_hooks(path: Path) -> SettingsChange:
 def is_installed(path: Path) -> bool:
     """Return whether a file contains our hooks in their current form; False if it is invalid."""
     try:
-        data = files.read_content(path).data
+        data = files.read_content(path, _MOST_BYTES).data
         return bool(data) and _add_hooks(path, data) == data
-    except UsageError:
+    except (UsageError, RulebookError):
         return False
 
 
@@ -113,7 +116,7 @@ def _edit_settings(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- 
         locks_folder(resolve_state_directory()) / f"settings-{hash_path(path)}.lock", path
     ):
         for _ in range(_TRIES):
-            before = files.read_content(path)
+            before = files.read_content(path, _MOST_BYTES)
             data = edit(path, before.data)
             disabled = _has_hooks_disabled(data)
             if data == before.data:
@@ -225,10 +228,11 @@ def _decode_text(path: Path, data: bytes) -> tuple[str, str]:
     return split_bom(text)
 
 
+@lru_cache(maxsize=1)  # the same text is parsed for each event
 def _parse_root(path: Path, text: str) -> jsontext.Node:
     try:
-        root = jsontext.parse_json(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        root = jsontext.parse_json(text, "hooks")
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid JSON, and Claude Code ignores it: {error}",
             "fix it (JSON has no comments); it was not changed",

@@ -5,6 +5,7 @@ class is thread-safe: a transaction has exclusive use of the connection.
 """
 
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -108,6 +109,20 @@ class Database:
             yield
         except (self._engine.errors, OverflowError) as error:
             raise self._engine.explain_error(error) from error
+
+    @contextmanager
+    def explain_damage(self) -> Iterator[None]:
+        """Turn errors of decoding stored values in the block into one that says what to do.
+
+        A damaged database may still be readable for SQLite: it does not check values.
+
+        Raises:
+            InfrastructureError: a value has the wrong type or form.
+        """
+        try:
+            yield
+        except (ValueError, TypeError, LookupError, RecursionError, zlib.error) as error:
+            raise self._engine.explain_damage(error) from error
 
     def has_table(self, name: str) -> bool:
         """Return whether a table exists."""

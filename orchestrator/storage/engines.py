@@ -14,6 +14,7 @@ from orchestrator.masking import REDACTED
 from orchestrator.storage import schema
 from orchestrator.storage.state_directory import (
     URL_VARIABLE,
+    build_damage_error,
     build_state_error,
     create_private_file,
 )
@@ -55,6 +56,9 @@ class Engine(Protocol):
 
     def explain_error(self, error: Exception) -> InfrastructureError:
         """Return the error to raise for an error of the database, with a hint."""
+
+    def explain_damage(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for a stored value that cannot be read."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -119,11 +123,16 @@ class SQLite:
                 f"another process has been writing to {self._directory / DATABASE} for too long",
                 "wait for it, or end it",
             )
-        # The base class itself is raised only for a file that is not a database, or is damaged.
-        if type(error) is sqlite3.DatabaseError:
-            path = self._directory / DATABASE
-            return InfrastructureError(f"{path} cannot be used: {error}", f"move {DATABASE} away")
+        # The base class itself is raised only for a file that is not a database, or is damaged;
+        # SQLITE_ERROR for tables that are not those of `schema`.
+        name = getattr(error, "sqlite_errorname", "")
+        if type(error) is sqlite3.DatabaseError or name == "SQLITE_ERROR":
+            return build_damage_error(self._directory / DATABASE, error)
         return build_state_error(self._directory, error)
+
+    def explain_damage(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for a stored value that cannot be read."""
+        return build_damage_error(self._directory / DATABASE, error)
 
     def close(self) -> None:
         """Close the connection."""
@@ -189,6 +198,14 @@ class Postgres:
         return InfrastructureError(
             f"the database of {URL_VARIABLE} cannot be used: {line}",
             f"start it, correct the address, or unset {URL_VARIABLE}",
+        )
+
+    def explain_damage(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for a stored value that cannot be read."""
+        return InfrastructureError(
+            f"the database of {URL_VARIABLE} holds a value that cannot be read: "
+            f"{' '.join(str(error).split())}",
+            "restore it from a backup",
         )
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """Write and list the events of runs, in order."""
 
+from datetime import datetime
+
 from orchestrator.models import EventRow
 from orchestrator.storage.database import Database
 
@@ -31,4 +33,8 @@ class EventLog:
             " WHERE run = ? AND position > ? ORDER BY position",
             (run, after),
         )
-        return [EventRow(*row) for row in rows]
+        with self._database.explain_damage():
+            found = [EventRow(*row) for row in rows]
+            for each in found:
+                datetime.fromisoformat(each.at)
+            return found

@@ -6,9 +6,10 @@ It imports none of the types in a result: decoding the results of 1,000 runs too
 import json
 import platform
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from orchestrator.storage.database import Database
+from orchestrator.storage.database import Database, Row
 from orchestrator.storage.packing import unpack_result
 from orchestrator.storage.state_directory import run_folder
 
@@ -52,13 +53,32 @@ def list_summaries(database: Database, limit: int, project: str = "") -> list[Ru
     where, values = ("WHERE project = ?", (project,)) if project else ("", ())
     statement = f"SELECT {COLUMNS} FROM runs {where} ORDER BY started DESC, id DESC LIMIT ?"  # noqa: S608
     rows = database.fetch_rows(statement, (*values, limit))
-    return [_check_process(database, RunSummary(*row)) for row in rows]
+    with database.explain_damage():
+        return [_check_process(database, _build_summary(row)) for row in rows]
+
+
+def _build_summary(row: Row) -> RunSummary:
+    """Return a row as a summary.
+
+    Raises:
+        ValueError, TypeError: a value is damaged.
+    """
+    summary = RunSummary(*row)
+    datetime.fromisoformat(summary.started)
+    return summary._replace(
+        task=str(summary.task),
+        cost_usd=float(summary.cost_usd),
+        attempts=int(summary.attempts),
+        tokens=int(summary.tokens),
+    )
 
 
 def find_summary(database: Database, run: str) -> RunSummary:
     """Return the run with an id, which must exist."""
     statement = f"SELECT {COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 -- our own names
-    return _check_process(database, RunSummary(*database.fetch_rows(statement, (run,))[0]))
+    rows = database.fetch_rows(statement, (run,))
+    with database.explain_damage():
+        return _check_process(database, _build_summary(rows[0]))
 
 
 def describe_outcome(run: RunSummary) -> str:
@@ -87,9 +107,10 @@ def iter_run_values(
     """Yield all that is stored about each run, as values for JSON."""
     for each in summaries:
         rows = database.fetch_rows("SELECT result FROM results WHERE run = ?", (each.id,))
-        result = json.loads(unpack_result(rows[0]))["value"] if rows else None
-        if result and result["outcome"] == _RUNNING:
-            result["outcome"] = each.outcome  # it was saved before its process was killed
+        with database.explain_damage():
+            result = json.loads(unpack_result(rows[0]))["value"] if rows else None
+            if result and result["outcome"] == _RUNNING:
+                result["outcome"] = each.outcome  # it was saved before its process was killed
         yield {
             "id": each.id,
             "task": {"text": each.task, "project": each.project},

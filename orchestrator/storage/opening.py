@@ -94,4 +94,5 @@ def _read_version(database: Database) -> int:
     if not database.has_table("schema_version"):
         return 0
     rows = database.fetch_rows("SELECT version FROM schema_version")
-    return int(rows[0][0]) if rows else 0
+    with database.explain_damage():
+        return int(rows[0][0]) if rows else 0

@@ -228,7 +228,8 @@ class Store:
         if not rows:
             return record
         ((packed, message),) = rows
-        result: RunResult = codec.loads(unpack_result((packed,)))
+        with self.database.explain_damage():
+            result: RunResult = codec.loads(unpack_result((packed,)))
         if result.outcome is RunOutcome.RUNNING:  # it was saved before its process was killed
             result = replace(result, outcome=record.outcome, message=message)
         return replace(record, result=result)
@@ -245,7 +246,7 @@ class Store:
             rows = self.database.fetch_rows(
                 f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
             )
-            found = [self._build_record(row) for row in rows]
+            found = self._build_records(rows)
             found = [record for record in found if record.id == run] or found
         if not found:
             raise UsageError(f"there is no run {run}", "list the runs with `orchestrator runs`")
@@ -259,7 +260,7 @@ class Store:
         rows = self.database.fetch_rows(
             f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,)
         )
-        return [self._build_record(row) for row in rows]
+        return self._build_records(rows)
 
     def list_resumable(self) -> set[str]:
         """Return the ids of all runs that can be resumed, or are active."""
@@ -286,6 +287,10 @@ class Store:
         """Return how often a process has claimed the run."""
         return int(self.database.fetch_rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
 
+    def _build_records(self, rows: Sequence[Row]) -> list[RunRecord]:
+        with self.database.explain_damage():
+            return [self._build_record(row) for row in rows]
+
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
         process_started, attempts, cost_usd, pruned, token = rest
@@ -301,7 +306,7 @@ class Store:
             process=process,
             carried=is_running(mark, local=local),
             attempts=attempts,
-            cost_usd=cost_usd,
+            cost_usd=float(cost_usd),
             pruned=datetime.fromisoformat(pruned) if pruned else None,
             token=token,
         )

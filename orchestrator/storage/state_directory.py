@@ -152,6 +152,15 @@ def build_state_error(state: Path, error: BaseException) -> InfrastructureError:
     )
 
 
+def build_damage_error(database: Path, error: BaseException) -> InfrastructureError:
+    """Return the error for a SQLite database that is damaged, or is not one of this program."""
+    return InfrastructureError(
+        f"{database} cannot be used: {' '.join(str(error).split())}",
+        # With the log: SQLite would apply it to the database that is created next.
+        f"restore it from a backup, or move {database.name} and {database.name}-* away",
+    )
+
+
 def ensure_masking_key(state: Path) -> bytes:
     """Return the key by which a secret gets the same tag in all runs of this user.
 

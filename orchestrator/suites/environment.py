@@ -142,7 +142,7 @@ def _find_editable_folders(virtualenv: Path) -> list[Path]:
             origin = json.loads(files.read_text(file))
             editable = origin.get("dir_info", {}).get("editable")
             root = Path(unquote(urlsplit(origin.get("url", "")).path))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             continue
         if editable:
             found.append(root / "src" if files.is_folder(root / "src") else root)

@@ -82,7 +82,7 @@ class Pending:
         for path in self._folder.glob("*.json"):
             try:
                 found.append(_read_failure(path))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 # Renamed, so that one damaged file neither hides the others nor is lost.
                 atomic.move_path(path, path.with_suffix(".unreadable"))
         return sorted(found, key=lambda each: each.since)

@@ -1,6 +1,8 @@
 """Our hooks in settings.json: beside what is there, and gone again without a trace."""
 
 import json
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import LoopError, UsageError
 from orchestrator.session_hooks import jsontext, settings
 
 OTHERS = """{
@@ -227,3 +229,64 @@ def test_a_value_is_where_its_node_says(value: Any) -> None:
     assert root.value == json.loads(text)
     for node in (*root.members["a"].items, root.members["b"]):
         assert json.loads(text[node.start : node.end]) == node.value
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"a": ' + b"9" * 5_000 + b"}", "is not valid JSON"),
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"a":' * 3_000 + b"1" + b"}" * 3_000, "is not valid JSON"),
+        (b'{"a": NaN}', "is not valid JSON"),
+        (b'{"a": -Infinity}', "is not valid JSON"),
+        (b"\x00", "is not valid JSON"),
+        (b'{"a": "\xff"}', "is not UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "is not UTF-8"),
+        (b'{"hooks": 1e999}', "is not a settings file"),
+        (b'{"a": "' + b"x" * (1 << 20) + b'"}', "is longer than 1 MiB"),
+    ],
+)
+@pytest.mark.parametrize("edit", [settings.install_hooks, settings.uninstall_hooks])
+def test_hostile_file_is_one_error_line(
+    path: Path, data: bytes, problem: str, edit: Callable[[Path], object]
+) -> None:
+    """The file is named, and not changed."""
+    write(path, data)
+    with pytest.raises(LoopError) as caught:
+        edit(path)
+    assert str(caught.value).startswith(f"{path} {problem}")
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == data
+    assert not settings.is_installed(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'\xef\xbb\xbf{"a": 1}',
+        b'{"a": "\\ud800"}',
+        b'{"a": 1, "a": 2}',
+        b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"a": 1e999}',
+    ],
+)
+def test_unusual_file_is_edited(path: Path, data: bytes) -> None:
+    """Claude Code reads these, and uninstalling gives back every byte."""
+    write(path, data)
+    settings.install_hooks(path)
+    assert settings.is_installed(path)
+    settings.uninstall_hooks(path)
+    assert path.read_bytes() == data
+
+
+def test_time_for_a_long_file_grows_with_its_length(path: Path) -> None:
+    """8 MB took minutes; the longest file that is edited takes about a second."""
+    seconds = []
+    for size in (100_000, 900_000):
+        document = {"env": {f"NAME_{at}": "value" for at in range(size // 27)}}
+        write(path, json.dumps(document, indent=2).encode())
+        started = time.process_time()
+        settings.install_hooks(path)
+        settings.uninstall_hooks(path)
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 20 * seconds[0]

@@ -51,7 +51,7 @@ class ReportReader:
             session = self._sessions.setdefault(record["process"], PytestSession(self.workspace))
             session.check_number(record["number"])
             handle(self, record, session)
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             self._invalid_records += 1
 
     # ---- records, one method for each kind -------------------------------------------------
