@@ -38,6 +38,7 @@ OWNERS = {
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
     "httpx": {"teacher.webhook"},
+    "regex": {"orchestrator.masking.user_pattern"},
     "sqlite3": {
         "orchestrator.journal.database",
         "orchestrator.storage.earlier_versions",
@@ -48,6 +49,7 @@ OWNERS = {
     # Front matter of rule files is YAML too.
     "yaml": {
         "orchestrator.config.loading",
+        "orchestrator.config.yaml_text",
         "orchestrator.rulebook.scope",
         "orchestrator.replay.loading",
     },

@@ -23,7 +23,7 @@ def iter_rows(transcript: Path) -> Iterator[bytes]:
     """
     # Without waiting: opening a pipe would block until somebody writes to it.
     descriptor = os.open(transcript, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return

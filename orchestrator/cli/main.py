@@ -26,7 +26,7 @@ from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
-from orchestrator.cli.values import sanitize_text
+from orchestrator.cli.values import sanitize_text, shorten_text
 from orchestrator.errors import LoopError, UntrustedError, UsageError
 from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
@@ -35,6 +35,9 @@ EXIT_CONFIGURATION: Final = 2
 EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
+_LONGEST_REPORT: Final = 20_000
+_LONGEST_ERROR: Final = 2_000
+"""Characters of an error that are printed. The record and the logs have all of it."""
 
 
 class RunByDefault(click.Group):
@@ -105,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _print_error("interrupted")
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
+        error.message = shorten_text(error.message, _LONGEST_ERROR)
         error.show()
         code = error.exit_code
     except LoopError as error:
@@ -175,8 +179,10 @@ def _handle_as_interrupt(number: int, frame: FrameType | None) -> None:
 
 def _print_error(message: str) -> None:
     # The message may quote a project's files or a child's output: control characters could change
-    # the terminal, and a URL may hold a password.
-    click.echo(f"orchestrator: {sanitize_text(mask_text(message))}", err=True)
+    # the terminal, and a URL may hold a password. Masked before it is cut: half a secret would not
+    # be recognized.
+    shown = shorten_text(sanitize_text(mask_text(message)), _LONGEST_ERROR)
+    click.echo(f"orchestrator: {shown}", err=True)
 
 
 def _report_bug(error: Exception) -> int:
@@ -186,7 +192,7 @@ def _report_bug(error: Exception) -> int:
         "run's record is retained.\nPlease report it with the text below (check it for private "
         "data first):\n\n"
         f"prompt-learning-loop {_find_version()}, "
-        f"Python {sys.version.split()[0]}, {sys.platform}\n{mask_text(frames)}",
+        f"Python {sys.version.split()[0]}, {sys.platform}\n{shorten_text(mask_text(frames), _LONGEST_REPORT)}",
         err=True,
     )
     return EXIT_BUG

@@ -43,3 +43,11 @@ def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
         character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
         for character in str(text)
     )
+
+
+def shorten_text(text: str, limit: int) -> str:
+    """Return a text with its middle replaced if it is longer than `limit`: a hint is at the end."""
+    if len(text) <= limit:
+        return text
+    left_out = f" ... ({len(text) - limit:,} characters left out) ... "
+    return f"{text[: limit // 2]}{left_out}{text[len(text) - limit // 2 :]}"

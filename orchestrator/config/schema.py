@@ -4,19 +4,16 @@
 their names and meaning; everything else is an addition with a default.
 """
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from orchestrator.masking.user_pattern import check_pattern
 from teacher.models import DEFAULT_PROMPTS, FailureType
 
 
 def _check_pattern(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+    check_pattern(pattern)
     return pattern
 
 
@@ -201,8 +198,10 @@ class LimitsSection(Section):
 class RedactionSection(Section):
     """Secrets that are neither sent nor stored, in addition to those of known formats."""
 
-    patterns: tuple[Pattern, ...] = ()
-    """Regular expressions of the project's own secrets. If one has a group, the group is masked."""
+    patterns: tuple[Pattern, ...] = Field(default=(), max_length=100)
+    """Regular expressions of the project's own secrets. If one has a group, the group is masked. A
+    pattern that backtracks too much is refused; if one takes too long later, the text that it was
+    searching is masked."""
 
 
 class WorkspaceSection(Section):

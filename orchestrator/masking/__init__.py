@@ -8,6 +8,7 @@ command_shapes        secrets on command lines
 setting_shapes        values of settings whose name says that they are secret
 name_patterns         ... parts of patterns for such names (lazy_pattern: compiled on first use)
 value_checks          ... checks that reject placeholders, code and prose
+user_pattern        the project's own patterns, with a time limit
 environment_secrets values of environment variables
 process_output      masks what this process itself prints or writes
 

@@ -1,5 +1,6 @@
 """Start, claim, save and find the runs of this user."""
 
+import json
 import secrets
 import shutil
 from contextlib import ExitStack
@@ -281,7 +282,11 @@ class Store:
 
     def read_config(self, run: str) -> str:
         """Return the stored configuration of a run, as text."""
-        return str(self.database.fetch_rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
+        rows = self.database.fetch_rows("SELECT config FROM runs WHERE id = ?", (run,))
+        with self.database.explain_damage():
+            text = str(rows[0][0])
+            dict(json.loads(text))
+            return text
 
     def read_token(self, run: str) -> int:
         """Return how often a process has claimed the run."""

@@ -348,3 +348,30 @@ def test_a_working_directory_that_was_deleted(
     done = call(*words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("orchestrator: the working directory was deleted (change to another")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs", "show", "x" * 100_000),
+        ("rules", "show", "x" * 100_000),
+        ("config", "show", "--config", "x" * 100_000),
+        ("runs", "--limit", "x" * 100_000),
+        ("run", "--model", "x", "--project-dir", "y" * 100_000, "task"),
+    ],
+)
+def test_long_error_is_shortened(call: Call, words: tuple[str, ...]) -> None:
+    """Its beginning says what is wrong, and its end what to do."""
+    done = call(*words)
+    assert done.code in (2, 3)
+    assert len(done.output) < 3_000
+
+
+def test_long_error_of_a_file_is_shortened(call: Call, shop: Shop) -> None:
+    """The value is a repository's."""
+    shop.write("orchestrator.yaml", "limits:\n  max_tokens: " + "x" * 100_000)
+    done = call("config", "show", "--project-dir", shop.project)
+    assert done.code == 2
+    assert done.err.startswith(f"orchestrator: {shop.project}/orchestrator.yaml:2: ")
+    assert "characters left out" in done.err
+    assert len(done.output) < 3_000

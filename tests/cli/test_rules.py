@@ -405,7 +405,7 @@ def test_what_is_in_the_way_is_named_with_its_mend(
     other.mkdir()
     (other / "state.db").write_bytes(b"not a database, but long enough to look at" * 9)
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(other))
-    assert "move state.db away" in rules("list", code=3)
+    assert "move state.db and state.db-* away" in rules("list", code=3)
 
 
 def test_a_commit_waits_for_a_git_that_is_at_work(rules: Rules, repository: Path) -> None:

@@ -312,7 +312,7 @@ def test_a_database_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path)
     broken.mkdir()
     (broken / DATABASE).write_bytes(b"this is no database" * 100)
     threads = set(threading.enumerate())
-    with pytest.raises(InfrastructureError, match=f"{broken} cannot be used"):
+    with pytest.raises(InfrastructureError, match=f"{broken}/{DATABASE} cannot be used"):
         BODIES.execute_run(broken, fail)
     assert set(threading.enumerate()) <= threads
     assert BODIES.execute_run(tmp_path, lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot(
