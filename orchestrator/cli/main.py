@@ -108,8 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _print_error("interrupted")
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
-        error.message = shorten_text(error.message, _LONGEST_ERROR)
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo(shorten_text(text.getvalue(), _LONGEST_ERROR), err=True, nl=False)
         code = error.exit_code
     except LoopError as error:
         _print_error(str(error))
@@ -186,13 +187,14 @@ def _print_error(message: str) -> None:
 
 
 def _report_bug(error: Exception) -> int:
-    frames = "".join(traceback.format_exception(error))
+    frames = mask_text("".join(traceback.format_exception(error)))
     click.echo(
         "orchestrator: this is a bug in orchestrator. Nothing in your project was lost, and the "
         "run's record is retained.\nPlease report it with the text below (check it for private "
         "data first):\n\n"
         f"prompt-learning-loop {_find_version()}, "
-        f"Python {sys.version.split()[0]}, {sys.platform}\n{shorten_text(mask_text(frames), _LONGEST_REPORT)}",
+        f"Python {sys.version.split()[0]}, {sys.platform}\n"
+        f"{shorten_text(frames, _LONGEST_REPORT)}",
         err=True,
     )
     return EXIT_BUG

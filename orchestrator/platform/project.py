@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from orchestrator.errors import UsageError
+from orchestrator.platform import files
 
 
 def resolve_project(project: Path) -> Path:
@@ -11,9 +12,9 @@ def resolve_project(project: Path) -> Path:
     Raises:
         UsageError: it is not a directory, or its path is not UTF-8.
     """
-    if not project.exists():
+    if not files.exists(project):
         raise UsageError(f"{project} does not exist", "give the project with --project-dir")
-    if not project.is_dir():
+    if not files.is_folder(project):
         raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
     try:
         real = project.resolve()

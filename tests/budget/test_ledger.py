@@ -270,3 +270,19 @@ def test_what_another_machine_reserved_for_a_run_that_was_taken_over_is_closed(
     with open_database(tmp_path) as database:
         database.write("UPDATE spending SET host = 'far away', process_started = 1")
     assert ledger.open_entry("run", Caps(cost_usd_per_run=5)).allowance == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize("jump", [-HOUR / 2, -2 * DAY, -366 * DAY])
+def test_clock_that_is_set_back_opens_no_limit(ledger: Ledger, clock: Clock, jump: float) -> None:
+    """What was spent "in the future" counts: a wrong clock must not spend more money."""
+    caps = Caps(cost_usd_per_run=None, cost_usd_per_day=1.0, agent_starts_per_hour=2)
+    for _ in range(2):
+        entry = ledger.open_entry("run-1", caps, at_most=0.5)
+        ledger.close_entry(entry, Usage(cost_usd=0.2))
+    clock.now += jump
+    with pytest.raises(CapReachedError, match="2 agents were started within an hour"):
+        ledger.open_entry("run-2", caps, at_most=0.5)
+    entry = ledger.open_entry("run-2", caps, Kind.LESSON)
+    ledger.close_entry(entry, Usage(cost_usd=0.6))
+    with pytest.raises(CapReachedError, match="the cost limit of a day is used up"):
+        ledger.open_entry("run-2", caps, Kind.LESSON)
