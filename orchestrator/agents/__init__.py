@@ -13,6 +13,7 @@ Claude Code:
 - `claude_messages`: events while it works, and the result at the end
 - `claude_tools`: how its tool calls end
 - `claude_endings`: how a session ended
+- `transcripts`: the rows of a transcript, in bounded time
 - `claude_instructions`: which instructions reached the model
 
 Other agents:

@@ -1,11 +1,13 @@
 """Instructions are read from a transcript, and a broken transcript is no error."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from orchestrator.agents.claude_instructions import Instruction, read_instructions
+from orchestrator.agents.transcripts import LONGEST_ROW, iter_rows
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import claude, say, steps, use, write
 
@@ -88,3 +90,30 @@ def test_the_real_program_notes_what_it_sends(project: Path, home: Path) -> None
     assert "kept to itself" not in sent["CLAUDE.md"]
     assert "- always" in sent["CLAUDE.md"]
     assert sent["sources.md"].strip() == "Only for sources."
+
+
+def test_hostile_transcript_is_read_in_bounded_time(tmp_path: Path) -> None:
+    """Rows that cannot be parsed, or are endless, hide none of the others; a pipe is no file."""
+    path = rows(tmp_path / "id.jsonl", loaded("/p/CLAUDE.md", "a"))
+    with path.open("ab") as file:
+        file.write(b'{"instructions": ' + b"[" * 100_000 + b"\n")
+        file.write(b'{"instructions": ' + b"9" * 100_000 + b"}\n")
+        file.write(b'{"instructions": "\xff' + b"x" * LONGEST_ROW + b'"}\n')
+        file.write(json.dumps(nested("/p/r.md", "b")).encode() + b"\n")
+    assert read_instructions(path) == (
+        Instruction("/p/CLAUDE.md", "a"),
+        Instruction("/p/r.md", "b"),
+    )
+    path.unlink()
+    os.mkfifo(path)
+    assert read_instructions(path) == ()
+
+
+def test_transcript_that_grows_is_read_to_its_present_end(tmp_path: Path) -> None:
+    """Claude Code, or the agent, may append rows faster than they are read."""
+    path = rows(tmp_path / "id.jsonl", *({"at": number} for number in range(10)))
+    with path.open("ab") as file:
+        for count, row in enumerate(iter_rows(path), 1):
+            file.write(row)
+            file.flush()
+    assert count == 10
