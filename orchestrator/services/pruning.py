@@ -55,10 +55,9 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
     """
     days = json.loads(store.read_config(run)).get("state", {}).get("keep_days")
     try:
+        cutoff = days and _compute_trusted_cutoff(store, run, days)
         pruned = (
-            prune_database(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
-            if days
-            else PruneResult()
+            prune_database(store.database, cutoff, _WITHDRAWN_STATUSES) if cutoff else PruneResult()
         )
         _forget_steps(store, run)
     except LoopError as error:
@@ -86,6 +85,16 @@ def _forget_steps(store: Store, spared: str = "") -> None:
         lambda run: run != spared and run not in resumable(),
         lambda run: run != spared and run in pruned(),
     )
+
+
+def _compute_trusted_cutoff(store: Store, run: str, days: float) -> datetime | None:
+    """Return the time before which runs are old; None if there is no other run.
+
+    The present is never later than the start of the latest other run. A clock that is a year ahead
+    during one run would otherwise remove everything; so old runs are removed one run later.
+    """
+    latest = store.find_latest_start(run)
+    return latest and min(_compute_cutoff(days), latest - timedelta(days=days))
 
 
 def _compute_cutoff(days: float) -> datetime:

@@ -273,6 +273,12 @@ class Store:
         )
         return {run for (run,) in rows}
 
+    def find_latest_start(self, excluded: str) -> datetime | None:
+        """Return when the latest run but one was started; None if there is no other."""
+        rows = self.database.fetch_rows("SELECT max(started) FROM runs WHERE id != ?", (excluded,))
+        with self.database.explain_damage():
+            return datetime.fromisoformat(rows[0][0]) if rows[0][0] else None
+
     def list_pruned(self) -> set[str]:
         """Return the ids of all runs whose files were removed."""
         return {
