@@ -64,9 +64,11 @@ def _build_summary(row: Row) -> RunSummary:
         ValueError, TypeError: a value is damaged.
     """
     summary = RunSummary(*row)
+    texts = (summary.id, summary.task, summary.project, summary.outcome, summary.message)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"run {summary.id!r} has bytes in place of a text")
     datetime.fromisoformat(summary.started)
     return summary._replace(
-        task=str(summary.task),
         cost_usd=float(summary.cost_usd),
         attempts=int(summary.attempts),
         tokens=int(summary.tokens),

@@ -98,11 +98,11 @@ VALUES = {
     "learned": "UPDATE rules SET learned = ''",
     "config": "UPDATE runs SET config = '{', outcome = 'stopped'",
     "text that is not UTF-8": "UPDATE runs SET task = CAST(x'ff41fe' AS TEXT)",
-    "a null": "UPDATE runs SET task = x'00', project = x'ff'",
+    "bytes": "UPDATE runs SET task = x'00', project = x'ff'",
 }
 """Values that SQLite returns as they are: it checks no types."""
-HARMLESS = ("text that is not UTF-8", "a null")
-"""Those that every command can show."""
+HARMLESS = ("text that is not UTF-8",)
+"""Those that every command may be able to show."""
 
 
 @pytest.fixture
@@ -166,6 +166,7 @@ def test_damaged_log_is_one_line_or_ignored(
 @pytest.mark.parametrize("damage", ["no database", "a folder", "all but the first page"])
 def test_damaged_workflows_are_one_line(call: Call, shop: Shop, state: Path, damage: str) -> None:
     """Only what runs or resumes needs the database of workflows."""
+    execute(state / WORKFLOWS, "PRAGMA wal_checkpoint(TRUNCATE)")
     for end in ("-wal", "-shm"):  # DBOS in this process still has it open
         state.joinpath(WORKFLOWS + end).unlink(missing_ok=True)
     DAMAGES[damage](state / WORKFLOWS)
