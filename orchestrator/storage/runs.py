@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
