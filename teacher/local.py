@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from teacher.answer import ANSWER_SCHEMA, build_unusable_answer, quote_answer, read_answer
 from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve_model
+from teacher.connection import Connection, check_connection, plan_connection
+from teacher.deadline import DeadlineError, call_within
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.loopback import build_direct_mounts
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
 from teacher.prices import price_usage
 from teacher.prompt import Request, build_request, check_prompts
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
 
     import anthropic
 
+OWN_KEY_VARIABLE = "ORCHESTRATOR_TEACHER_API_KEY"
+"""The teacher's own key, which takes precedence and which no agent or suite receives."""
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 _RETRYABLE_STATUSES = (408, 409, 429)
 """Statuses below 500 that are retried; all statuses from 500 on are retried, too."""
 
+_OFFICIAL_API = "https://api.anthropic.com"
+
+_GRACE_SECONDS = 1.0
+"""Added to the timeout for the whole call, so that the timeouts of its steps are seen first."""
+
 _STATUS_HINTS = {
-    401: f"check {KEY_VARIABLE}",
+    401: "check {key}",
     402: "check the account's credit",
-    403: f"the key may not use this model: check {KEY_VARIABLE} and teacher.model",
+    403: "the key may not use this model: check {key} and teacher.model",
     413: "the evidence is too large for one request: report the failure yourself, with less of it",
     429: "wait until the rate limit resets, then resume the run",
 }
@@ -76,9 +84,11 @@ class LocalTeacher:
         max_tokens: Limit on the tokens of one answer.
         prompts: Prompts that replace the default for some types of failure, see
             `teacher.prompt.build_system_prompt`.
+        own_key: The teacher's own key, which takes precedence; by default
+            ORCHESTRATOR_TEACHER_API_KEY.
         api_key: The key; by default ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN.
         base_url: The address of the API; by default ANTHROPIC_BASE_URL, or else Anthropic's.
-        timeout_seconds: How long to wait for an answer to one request.
+        timeout_seconds: How long one request may take, from the DNS lookup to the last byte.
         retries: How often and how long to retry a request.
     """
 
@@ -88,6 +98,7 @@ class LocalTeacher:
         max_tokens: int = 1024,
         prompts: Mapping[FailureType, str] | None = None,
         *,
+        own_key: str | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
         timeout_seconds: float = 120.0,
@@ -96,8 +107,8 @@ class LocalTeacher:
         self._model = resolve_model(model)
         self._max_tokens = max_tokens
         self._prompts = dict(prompts or {})
-        self._api_key = api_key
-        self._base_url = base_url
+        self._own_key, self._api_key = own_key, api_key
+        self._base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or _OFFICIAL_API
         self._timeout = timeout_seconds
         self._retries = retries or Retries()
 
@@ -112,13 +123,15 @@ class LocalTeacher:
         return self._model.notice
 
     def preflight(self) -> None:
-        """Check that a key is set and all prompts exist. Sends nothing and costs nothing.
+        """Check that a key is set, all prompts exist and the proxy answers. Costs nothing.
 
         Raises:
             TeacherMisconfigured: The key or a prompt is missing.
+            TeacherUnavailable: A variable for proxy or certificates cannot be used.
         """
         self._find_credentials()
         check_prompts(self._prompts)
+        check_connection(self._base_url)
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the model what the failure teaches.
@@ -134,29 +147,47 @@ class LocalTeacher:
         text = _require_complete_text(message, usage, self._max_tokens)
         return read_answer(text, known_rules, model=self.model, usage=usage)
 
-    def _find_credentials(self) -> dict[str, str]:
-        key = read_secret(KEY_VARIABLE, self._api_key)
-        if key:
-            return {"api_key": key}
-        token = read_secret(TOKEN_VARIABLE)
-        if token:
-            return {"auth_token": token}
+    @property
+    def key_origin(self) -> str:
+        """The variable that the key comes from.
+
+        Raises:
+            TeacherMisconfigured: There is no key, or it cannot be sent.
+        """
+        return self._find_credentials()[0]
+
+    def _find_credentials(self) -> tuple[str, str]:
+        """Return the variable that has the key or the token, and its value."""
+        for variable, given in ((OWN_KEY_VARIABLE, self._own_key), (KEY_VARIABLE, self._api_key)):
+            if key := read_secret(variable, given):
+                return variable, key
+        if token := read_secret(TOKEN_VARIABLE):
+            return TOKEN_VARIABLE, token
         raise NoKey(
             "the teacher has no API key",
-            f"set {KEY_VARIABLE} (https://console.anthropic.com), or set teacher.mode to webhook",
+            f"set {OWN_KEY_VARIABLE}, which only the teacher uses "
+            f"(https://console.anthropic.com), or set teacher.mode to webhook; with "
+            f"{KEY_VARIABLE} instead, Claude Code would use the key too, and not your login",
         )
 
     @cached_property
+    def _connection(self) -> Connection:
+        return plan_connection(self._base_url)
+
+    @cached_property
     def _client(self) -> anthropic.Anthropic:
-        credentials = self._find_credentials()
+        origin, secret = self._find_credentials()
+        connection = self._connection
         with _pause_garbage_collection():
             import anthropic
 
-        base_url = self._base_url or os.environ.get("ANTHROPIC_BASE_URL", "")
         return anthropic.Anthropic(
-            http_client=anthropic.DefaultHttpxClient(mounts=build_direct_mounts(base_url)),
-            api_key=credentials.get("api_key"),
-            auth_token=credentials.get("auth_token"),
+            # Without the environment, because `plan_connection` has read and checked it.
+            http_client=anthropic.DefaultHttpxClient(
+                trust_env=False, proxy=connection.proxy_address, verify=connection.verify
+            ),
+            api_key=None if origin == TOKEN_VARIABLE else secret,
+            auth_token=secret if origin == TOKEN_VARIABLE else None,
             base_url=self._base_url,
             timeout=self._timeout,
             max_retries=0,  # `Retries` does this, with its own time limit
@@ -165,24 +196,35 @@ class LocalTeacher:
         )
 
     def _ask_model(self, request: Request) -> _Message:
-        client = self._client
         import anthropic
 
         try:
             text = self._retries.call(
-                lambda: self._send_request(request), _is_retryable, _read_headers
+                lambda: self._send_in_time(request), _is_retryable, _read_headers
             )
         except anthropic.APIStatusError as error:
             raise self._build_refusal(error) from error
         except anthropic.APIConnectionError as error:
-            raise _build_unreachable_error(error, str(client.base_url)) from error
+            raise self._build_unreachable_error(error) from error
         try:
             return _Message.model_validate_json(text)
         except ValidationError:
             raise TeacherUnavailable(
-                f"the server at {client.base_url} does not speak the Messages API; "
+                f"the server at {self._base_url} does not speak the Messages API; "
                 f"{quote_answer(text)}",
                 "check ANTHROPIC_BASE_URL, and any proxy or gateway on the way to the API",
+            ) from None
+
+    def _send_in_time(self, request: Request) -> str:
+        """Send one request, and end it if it takes longer than the timeout as a whole."""
+        try:
+            return call_within(self._timeout + _GRACE_SECONDS, lambda: self._send_request(request))
+        except DeadlineError:
+            self._client.close()  # its thread ends with the connection
+            del self._client
+            raise TeacherUnavailable(
+                f"the API at {self._base_url} did not answer within {self._timeout:g} s",
+                "check the network and any gateway on the way, or raise teacher.timeout",
             ) from None
 
     def _send_request(self, request: Request) -> str:
@@ -222,8 +264,16 @@ class LocalTeacher:
             )
         hint = _STATUS_HINTS.get(
             status, _RETRY_LATER_HINT if status >= 500 else "check what the API reported"
-        )
+        ).format(key=self.key_origin)
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", hint)
+
+    def _build_unreachable_error(self, error: anthropic.APIConnectionError) -> TeacherUnavailable:
+        cause = str(error.__cause__ or error) or type(error).__name__
+        hint = "check the network and ANTHROPIC_BASE_URL, then resume the run"
+        return TeacherUnavailable(
+            f"the API at {self._base_url} could not be reached: {cause}",
+            self._connection.describe_failure(cause, hint),
+        )
 
 
 @contextmanager
@@ -272,13 +322,3 @@ def _is_retryable(error: BaseException) -> bool:
 def _read_headers(error: BaseException) -> Mapping[str, str]:
     response = getattr(error, "response", None)
     return response.headers if response is not None else {}
-
-
-def _build_unreachable_error(
-    error: anthropic.APIConnectionError, base_url: str
-) -> TeacherUnavailable:
-    cause = str(error.__cause__ or error) or type(error).__name__
-    return TeacherUnavailable(
-        f"the API at {base_url} could not be reached: {cause}",
-        "check the network and ANTHROPIC_BASE_URL, then resume the run",
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -18,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from teacher.answer import build_unusable_answer, quote_answer, read_answer
 from teacher.catalog import ALIASES
+from teacher.connection import Connection, check_connection, is_loopback, plan_connection
+from teacher.deadline import DeadlineError, call_within
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.loopback import build_direct_mounts, is_loopback
 from teacher.models import Usage
 from teacher.prices import price_usage
 from teacher.retry import Retries
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from teacher.models import Failure, KnownRule, Lesson
 
 TOKEN_VARIABLE = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
+_GRACE_SECONDS = 1.0
+"""Added to the timeout for the whole call, so that the timeouts of its steps are seen first."""
 MAX_ANSWER_BYTES = 1024 * 1024
 VERSION = 1
 """The version of the request format, raised when a key changes its meaning."""
@@ -108,7 +110,7 @@ class WebhookTeacher:
 
     Args:
         url: The production webhook. http is only allowed for this machine, unless `allow_http`.
-        timeout_seconds: How long one request may take.
+        timeout_seconds: How long one request may take, from the DNS lookup to the last byte.
         token: The token; by default N8N_WEBHOOK_TOKEN. If that is unset, none is sent.
         token_header: The header of the token: in `Authorization` it is sent as `Bearer TOKEN`, in
             any other header without a prefix.
@@ -134,11 +136,16 @@ class WebhookTeacher:
         self._retries = retries
 
     def preflight(self) -> None:
-        """Check that URL and token can be used. Sends nothing.
+        """Check that URL and token can be used, and that the proxy answers. Costs nothing.
 
         Raises:
             TeacherMisconfigured: They cannot.
+            TeacherUnavailable: A variable for proxy or certificates cannot be used.
         """
+        self._check_settings()
+        check_connection(self._url)
+
+    def _check_settings(self) -> None:
         _check_url(self._url, allow_http=self._allow_http)
         read_secret(TOKEN_VARIABLE, self._token)
 
@@ -150,13 +157,13 @@ class WebhookTeacher:
             TeacherUnavailable: The workflow refused, was not reached, or failed after all retries.
             UnusableAnswer: The workflow's answer is not a lesson.
         """
-        self.preflight()
+        self._check_settings()
         import httpx
 
         content = json.dumps(build_request_body(failure, known_rules)).encode("ascii")
         try:
             text = self._retries.call(
-                lambda: self._post_request(content), _RetryCondition().is_retryable, _read_headers
+                lambda: self._post_in_time(content), _RetryCondition().is_retryable, _read_headers
             )
         except httpx.HTTPStatusError as error:
             token_sent = self._token_header in self._client.headers
@@ -164,7 +171,7 @@ class WebhookTeacher:
                 error.response, self._display_url, token_sent=token_sent
             ) from error
         except httpx.HTTPError as error:
-            raise _build_unreachable_error(error, self._display_url, self._timeout) from error
+            raise self._build_unreachable_error(error) from error
         bill = _parse_or_default(_Bill, text)
         return read_answer(text, known_rules, model=bill.model, usage=bill.cost)
 
@@ -181,8 +188,18 @@ class WebhookTeacher:
             headers[self._token_header] = f"{scheme}{token}"
         import httpx
 
-        mounts = build_direct_mounts(self._url)
-        return httpx.Client(timeout=self._timeout, headers=headers, mounts=mounts)
+        # Without the environment, because `plan_connection` has read and checked it.
+        return httpx.Client(
+            timeout=self._timeout,
+            headers=headers,
+            trust_env=False,
+            proxy=self._connection.proxy_address,
+            verify=self._connection.verify,
+        )
+
+    @cached_property
+    def _connection(self) -> Connection:
+        return plan_connection(self._url)
 
     @property
     def _display_url(self) -> str:
@@ -190,11 +207,19 @@ class WebhookTeacher:
         url = urlsplit(self._url)
         return SplitResult(url.scheme, url.netloc.rpartition("@")[2], url.path, "", "").geturl()
 
+    def _post_in_time(self, content: bytes) -> str:
+        """Send one request, and end it if it takes longer than the timeout as a whole."""
+        try:
+            return call_within(self._timeout + _GRACE_SECONDS, lambda: self._post_request(content))
+        except DeadlineError:
+            self._client.close()  # its thread ends with the connection
+            del self._client
+            raise self._build_late_error() from None
+
     def _post_request(self, content: bytes) -> str:
         """Send one request, and return the body of an answer with status 2xx."""
         import httpx
 
-        deadline = time.monotonic() + self._timeout
         body = bytearray()
         with self._client.stream("POST", self._url, content=content) as response:
             for chunk in response.iter_bytes():
@@ -203,10 +228,6 @@ class WebhookTeacher:
                     raise build_unusable_answer(
                         "it is longer than 1 MB", body[:1000].decode(errors="replace")
                     )
-                if time.monotonic() > deadline:
-                    # httpx's timeout is for each chunk: a server that sends a byte a second never
-                    # reaches it.
-                    raise httpx.ReadTimeout("the answer did not end", request=response.request)
         text = body.decode(errors="replace")
         if response.is_success:
             return text
@@ -214,6 +235,24 @@ class WebhookTeacher:
         headers = {name: response.headers.get(name, "") for name in ("retry-after", "location")}
         readable = httpx.Response(response.status_code, headers=headers, text=text)
         raise httpx.HTTPStatusError("", request=response.request, response=readable)
+
+    def _build_unreachable_error(self, error: httpx.HTTPError) -> TeacherUnavailable:
+        import httpx
+
+        if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+            return self._build_late_error()
+        cause = str(error) or type(error).__name__
+        hint = "start n8n or check n8n.webhook_url, then resume the run"
+        return TeacherUnavailable(
+            f"{self._display_url} was not reached: {cause}",
+            self._connection.describe_failure(cause, hint),
+        )
+
+    def _build_late_error(self) -> TeacherUnavailable:
+        return TeacherUnavailable(
+            f"{self._display_url} did not answer within {self._timeout:g} s",
+            "look at the workflow's last execution in n8n, or raise n8n.timeout",
+        )
 
 
 def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
@@ -281,22 +320,6 @@ class _RetryCondition:
 def _read_headers(error: BaseException) -> Mapping[str, str]:
     response = getattr(error, "response", None)
     return response.headers if response is not None else {}
-
-
-def _build_unreachable_error(
-    error: httpx.HTTPError, url: str, timeout: float
-) -> TeacherUnavailable:
-    import httpx
-
-    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-        return TeacherUnavailable(
-            f"{url} did not answer within {timeout:g} s",
-            "look at the workflow's last execution in n8n, or raise n8n.timeout",
-        )
-    return TeacherUnavailable(
-        f"{url} was not reached: {str(error) or type(error).__name__}",
-        "start n8n or check n8n.webhook_url, then resume the run",
-    )
 
 
 def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:

@@ -39,7 +39,7 @@ from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
-from teacher.local import LocalTeacher
+from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
 from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
@@ -214,6 +214,8 @@ def build_local_teacher(
         config.teacher.model,
         config.teacher.max_tokens,
         config.resolve_prompts(),
+        # An empty one is none; without it, that of this process would be read.
+        own_key=environment.get(OWN_KEY_VARIABLE, ""),
         api_key=environment.get("ANTHROPIC_API_KEY"),
         base_url=environment.get("ANTHROPIC_BASE_URL"),
         timeout_seconds=config.teacher.timeout,

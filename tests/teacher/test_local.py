@@ -290,7 +290,9 @@ def test_odd_content_is_an_unusable_answer_that_was_billed(content: object) -> N
 
 
 def test_preflight_without_a_key_says_what_to_set() -> None:
-    with pytest.raises(TeacherMisconfigured, match="set ANTHROPIC_API_KEY"):
+    with pytest.raises(
+        TeacherMisconfigured, match=r"set ORCHESTRATOR_TEACHER_API_KEY.*with ANTHROPIC_API_KEY"
+    ):
         LocalTeacher().preflight()
 
 
