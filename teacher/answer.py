@@ -41,7 +41,7 @@ MAX_SENTENCE = 1000
 """Limit in characters. The agent reads every rule before every task, so each must be short."""
 
 _HINT = "try again, or choose another teacher.model or prompt"
-_CODE_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+_CODE_FENCE = re.compile(r"\A\s*```(?:json)?\s(.*?)\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 
 
 class _Answer(BaseModel):
@@ -83,6 +83,7 @@ def read_answer(
     *,
     model: str = "",
     usage: Usage | None = None,
+    hint: str = _HINT,
 ) -> Lesson:
     """Parse the text of a teacher's answer.
 
@@ -94,18 +95,18 @@ def read_answer(
         known_rules: The active rules; a target must be one of them.
         model: The model that answered, for the lesson.
         usage: What the answer cost, for the lesson or for the error.
+        hint: What to do about a text that is not a lesson.
 
     Raises:
         UnusableAnswer: The text is not a lesson. The error shows the text and carries `usage`.
     """
-    fenced = _CODE_FENCE.match(text)
     try:
-        answer = _Answer.model_validate_json(fenced[1] if fenced else text)
+        answer = _Answer.model_validate_json(strip_code_fence(text))
     except ValidationError as error:
-        raise build_unusable_answer(_describe_first_error(error), text, usage) from None
+        raise build_unusable_answer(_describe_first_error(error), text, usage, hint) from None
     problem = _find_contradiction(answer, [rule.id for rule in known_rules])
     if problem:
-        raise build_unusable_answer(problem, text, usage)
+        raise build_unusable_answer(problem, text, usage, hint)
     has_text = answer.action in (Action.ADD, Action.AMEND)
     has_target = answer.action in (Action.REINFORCE, Action.AMEND)
     return Lesson(
@@ -117,6 +118,12 @@ def read_answer(
         model=model,
         usage=usage or Usage(),
     )
+
+
+def strip_code_fence(text: str) -> str:
+    """Return a text without the Markdown fence around it, if there is one."""
+    fenced = _CODE_FENCE.match(text)
+    return fenced[1] if fenced else text
 
 
 def build_unusable_answer(

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from teacher.answer import ANSWER_SCHEMA, build_unusable_answer, quote_answer, read_answer
+from teacher.bill import price_counts, read_counts
 from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve_model
 from teacher.connection import Connection, check_connection, plan_connection
 from teacher.deadline import DeadlineError, call_within
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
-from teacher.prices import price_usage
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
 from teacher.secret import read_secret
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import anthropic
+
+    from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
 
 OWN_KEY_VARIABLE = "ORCHESTRATOR_TEACHER_API_KEY"
 """The teacher's own key, which takes precedence and which no agent or suite receives."""
@@ -53,19 +54,10 @@ _STATUS_HINTS = {
 _RETRY_LATER_HINT = "the API has a temporary problem: resume the run later"
 
 
-class _TokenCounts(BaseModel):
-    """The token counts of an answer, named as in `usage` of the Messages API."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
 class _Message(BaseModel):
     """The parts of a message that are used here: its usage and its text."""
 
-    usage: _TokenCounts
+    usage: dict[str, object]
     stop_reason: str | None = None
     content: object = None
 
@@ -245,14 +237,7 @@ class LocalTeacher:
         return response.http_response.text
 
     def _calculate_usage(self, message: _Message) -> Usage:
-        billed = message.usage
-        tokens = Usage(
-            input_tokens=billed.input_tokens,
-            output_tokens=billed.output_tokens,
-            cache_read_tokens=billed.cache_read_input_tokens or 0,
-            cache_write_tokens=billed.cache_creation_input_tokens or 0,
-        )
-        return price_usage(self.model, tokens)
+        return price_counts(self.model, read_counts(message.usage or None))
 
     def _build_refusal(self, error: anthropic.APIStatusError) -> TeacherError:
         """Return the error for an answer whose status is not 200."""

@@ -116,6 +116,10 @@ class Usage:
         )
 
 
+UNKNOWN_USAGE = Usage(input_tokens=-1)
+"""A bill that says nothing about the cost. Never to be added up: the ledger replaces it."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """The teacher's decision.

@@ -1,7 +1,6 @@
 """The webhook teacher: asks an n8n workflow, or any server with the same request and response.
 
-Request and response are described in `docs/architecture.md` (contracts). The meaning of n8n's
-statuses was observed with n8n 2.39.10.
+Request and response are described in `docs/architecture.md` (contracts).
 """
 
 from __future__ import annotations
@@ -10,20 +9,18 @@ import hashlib
 import json
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from teacher.answer import build_unusable_answer, quote_answer, read_answer
-from teacher.catalog import ALIASES
+from teacher.answer import build_unusable_answer, read_answer
+from teacher.bill import Bill, read_bill
 from teacher.connection import Connection, check_connection, is_loopback, plan_connection
 from teacher.deadline import DeadlineError, call_within
-from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.models import Usage
-from teacher.prices import price_usage
+from teacher.errors import TeacherMisconfigured, TeacherUnavailable
+from teacher.refusals import TOKEN_VARIABLE, build_refusal, read_cause
 from teacher.retry import Retries
 from teacher.secret import read_secret
+from teacher.wrapped_answer import unwrap_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 
     from teacher.models import Failure, KnownRule, Lesson
 
-TOKEN_VARIABLE = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
 _GRACE_SECONDS = 1.0
 """Added to the timeout for the whole call, so that the timeouts of its steps are seen first."""
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -43,66 +39,12 @@ WEBHOOK_RETRIES = Retries(tries=20)
 """As many tries as fit into two minutes: an n8n that was killed has restarted by then, and no
 longer treats the request that it lost as one in progress."""
 
-BillType = TypeVar("BillType", bound="_Bill")
-
-_WRONG_TOKEN = f"set {TOKEN_VARIABLE} to the value in the webhook's header-auth credential"
-_NO_MODEL = (
-    "could not get an answer from the model, or is still starting",
-    "check the workflow's Anthropic credential and the status of the API, then resume the run",
+_NO_LESSON = (
+    "try again; if it stays so, look at what the node Respond to Webhook sends: "
+    'it has to be {"rule": ..., "when": ..., "why": ...}'
 )
-_STATUSES = {
-    400: ("could not use the request", "compare the workflow's version with the orchestrator's"),
-    401: ("refused the token", _WRONG_TOKEN),
-    403: ("refused the token", _WRONG_TOKEN),
-    404: (
-        "has no active workflow",
-        "publish the workflow in n8n, and use its production URL, not the test one",
-    ),
-    413: (
-        "does not accept a request of this size",
-        "raise n8n's N8N_PAYLOAD_SIZE_MAX or its proxy's limit",
-    ),
-    422: ("could not parse the request", "compare the webhook node with N8N_SETUP.md"),
-    429: ("has too many requests", "wait, then resume the run"),
-    500: (
-        "failed inside the workflow",
-        "let n8n save failed executions (workflow settings), try again and look at the last one",
-    ),
-    502: _NO_MODEL,
-    503: _NO_MODEL,
-    504: _NO_MODEL,
-}
-"""For each status with a known meaning, what is wrong and how to fix it."""
 
 _RETRYABLE_STATUSES = (429, 502, 503, 504)
-
-
-class _Bill(BaseModel):
-    """The model and the tokens that the shipped workflow adds to an answer.
-
-    An answer that does not have them, such as one of n8n itself, is read as one without a bill.
-    """
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: str = ""
-    usage: Usage = Usage()
-
-    @property
-    def cost(self) -> Usage:
-        return price_usage(ALIASES.get(self.model, self.model), self.usage)
-
-
-class _Cause(_Bill):
-    """The answer of the shipped workflow's error branch.
-
-    `kind` is `try_again`, `misconfigured`, `bad_request`, or `unusable_answer`; the last has
-    `answer`, the text of the model.
-    """
-
-    error: str = ""
-    kind: str = ""
-    answer: str = ""
 
 
 class WebhookTeacher:
@@ -167,13 +109,14 @@ class WebhookTeacher:
             )
         except httpx.HTTPStatusError as error:
             token_sent = self._token_header in self._client.headers
-            raise _build_refusal(
-                error.response, self._display_url, token_sent=token_sent
-            ) from error
+            raise build_refusal(error.response, self._display_url, token_sent=token_sent) from error
         except httpx.HTTPError as error:
             raise self._build_unreachable_error(error) from error
-        bill = _parse_or_default(_Bill, text)
-        return read_answer(text, known_rules, model=bill.model, usage=bill.cost)
+        answer = unwrap_answer(text, self._display_url)
+        bill = _find_bill(answer.objects)
+        return read_answer(
+            answer.text, known_rules, model=bill.model, usage=bill.cost, hint=_NO_LESSON
+        )
 
     @cached_property
     def _client(self) -> httpx.Client:
@@ -228,7 +171,7 @@ class WebhookTeacher:
                     raise build_unusable_answer(
                         "it is longer than 1 MB", body[:1000].decode(errors="replace")
                     )
-        text = body.decode(errors="replace")
+        text = body.decode("utf-8-sig", errors="replace")
         if response.is_success:
             return text
         # The stream is consumed, so the error gets a response whose text can still be read.
@@ -306,7 +249,7 @@ class _RetryCondition:
 
         if isinstance(error, httpx.HTTPStatusError):
             status = error.response.status_code
-            cause = _parse_or_default(_Cause, error.response.text)
+            cause = read_cause(error.response.text)
             # While n8n restarts, it answers 404 until its webhooks are registered.
             starting = status == 404 and self._was_unreachable
             return starting or (status in _RETRYABLE_STATUSES and cause.kind in ("", "try_again"))
@@ -322,27 +265,7 @@ def _read_headers(error: BaseException) -> Mapping[str, str]:
     return response.headers if response is not None else {}
 
 
-def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
-    """Return the error for an answer whose status is not 2xx."""
-    status = response.status_code
-    cause = _parse_or_default(_Cause, response.text)
-    if cause.kind == "unusable_answer":
-        return build_unusable_answer(cause.error, cause.answer, cause.cost)
-    # n8n's own answers to 404 and 422 contain a stack trace, so only their start is shown.
-    said = quote_answer(cause.error or response.text)
-    problem, hint = _STATUSES.get(status, ("refused the request", "see what it said"))
-    if cause.kind == "misconfigured":
-        hint = "correct the Anthropic credential or the node Settings of the workflow in n8n"
-    if status in (401, 403) and not token_sent:
-        problem = "requires a token"
-    if 300 <= status < 400:
-        problem = f"redirects to {response.headers['location'] or 'another address'}"
-        hint = "set n8n.webhook_url to the final address"
-    return TeacherUnavailable(f"{url} {problem} ({status}); {said}", hint)
-
-
-def _parse_or_default(kind: type[BillType], text: str) -> BillType:
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError:
-        return kind()
+def _find_bill(objects: Sequence[Mapping[str, object]]) -> Bill:
+    """Return the bill in the innermost object that has one."""
+    found = (each for each in reversed(objects) if "usage" in each or "model" in each)
+    return read_bill(next(found, {}))

@@ -27,7 +27,7 @@ from orchestrator.agents.resets import parse_timestamp
 from orchestrator.agents.transcripts import iter_rows
 from orchestrator.agents.wording import format_one_line, strip_control_characters
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from teacher.models import Usage
+from teacher.models import UNKNOWN_USAGE, Usage
 
 _MOST_DENIALS: Final = 20
 _ALLOWED_STATUSES: Final = ("allowed", "allowed_warning")
@@ -255,22 +255,36 @@ def _read_transcript_usage(transcript: Path | None) -> Usage:
     return usage
 
 
-def _sum_usage(model_usage: Mapping[str, Any] | None, cost: float | None) -> Usage:
-    total = Usage(cost_usd=_parse_amount(cost))
+def _sum_usage(model_usage: Mapping[str, Any] | None, cost: object) -> Usage:
+    """Return the sum over all models; `UNKNOWN_USAGE` if any amount is impossible."""
     models = model_usage if isinstance(model_usage, Mapping) else {}
-    for one in models.values():
-        if isinstance(one, Mapping):
-            total += Usage(
-                input_tokens=int(_parse_amount(one.get("inputTokens"))),
-                output_tokens=int(_parse_amount(one.get("outputTokens"))),
-                cache_read_tokens=int(_parse_amount(one.get("cacheReadInputTokens"))),
-                cache_write_tokens=int(_parse_amount(one.get("cacheCreationInputTokens"))),
-            )
+    try:
+        total = Usage(cost_usd=_parse_amount(cost))
+        for one in models.values():
+            if isinstance(one, Mapping):
+                total += Usage(
+                    input_tokens=int(_parse_amount(one.get("inputTokens"))),
+                    output_tokens=int(_parse_amount(one.get("outputTokens"))),
+                    cache_read_tokens=int(_parse_amount(one.get("cacheReadInputTokens"))),
+                    cache_write_tokens=int(_parse_amount(one.get("cacheCreationInputTokens"))),
+                )
+    except ValueError:
+        return UNKNOWN_USAGE
     return total
 
 
 def _parse_amount(value: object) -> float:
-    """Return an amount as a number; 0 for one that is missing, negative or implausible."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Return an amount as a number; 0 for one that is missing.
+
+    Raises:
+        ValueError: it is no amount of anything.
+    """
+    if value is None:
         return 0.0
-    return float(value) if 0 <= value < _IMPOSSIBLE else 0.0
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < _IMPOSSIBLE
+    ):
+        raise ValueError
+    return float(value)

@@ -94,7 +94,8 @@ class ResultMessage:
     stop_reason: str | None = None
     api_error_status: int | None = None
     errors: Sequence[str] = ()
-    total_cost_usd: float | None = None
+    total_cost_usd: object = None
+    """US dollars; not checked here, because a wrong bill is no reason to drop a result."""
     usage: Mapping[str, Any] = field(default_factory=dict)
     model_usage: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     permission_denials: Sequence[Mapping[str, Any]] = ()
@@ -163,7 +164,7 @@ def _parse_result(data: Mapping[str, Any]) -> ResultMessage:
         stop_reason=_find_value(data, "stop_reason", str),
         api_error_status=_find_value(data, "api_error_status", int),
         errors=_filter_values(_find_value(data, "errors", list) or (), str),
-        total_cost_usd=_find_value(data, "total_cost_usd", float, int),
+        total_cost_usd=data.get("total_cost_usd"),
         usage=_find_value(data, "usage", dict) or {},
         model_usage={
             model: bill

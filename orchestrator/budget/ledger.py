@@ -25,8 +25,12 @@ DAY: Final = 24 * HOUR
 SMALLEST_ALLOWANCE_USD: Final = 0.01
 """US dollars; nothing is started with less than this left."""
 
-_MOST_TOKENS: Final = 2**53
-"""More than any real bill has: with such a number, a bill is wrong, and is estimated."""
+_MOST_TOKENS: Final = 10**10
+"""More than any real bill has."""
+
+_OVERSHOOT_USD: Final = 20.0
+"""US dollars by which a real bill may exceed its reservation: agents check their limit after each
+answer, and no single answer of a model costs more."""
 
 LESSON_RESERVE_USD: Final = 0.25
 """US dollars reserved for one lesson: a teacher takes no limit, but a lesson costs less."""
@@ -124,15 +128,19 @@ class Ledger:
             )
             return Entry(int(row[0]), allowance, by_day)
 
-    def close_entry(self, entry: Entry, usage: Usage) -> None:
-        """Replace the reservation by the bill; an impossible bill by an estimate."""
-        if not (0 <= usage.cost_usd < math.inf and 0 <= usage.tokens < _MOST_TOKENS):
-            self.abandon_entry(entry)
-            return
+    def close_entry(self, entry: Entry, usage: Usage) -> Usage:
+        """Replace the reservation by the bill, and return what counts.
+
+        A bill that cannot be true does not count: a negative one would give room under the limits,
+        and an absurd one would use them up. Then the reservation stays.
+        """
+        if not _is_believable(entry, usage):
+            usage = Usage(cost_usd=entry.allowance or 0.0)
         self._database.write(
             "UPDATE spending SET closed = 1, cost_usd = ?, tokens = ? WHERE id = ?",
             (usage.cost_usd, usage.tokens, entry.id),
         )
+        return usage
 
     def abandon_entry(self, entry: Entry) -> None:
         """Close an entry whose bill will never be known, with an estimate."""
@@ -146,6 +154,20 @@ class Ledger:
             "SELECT sum(cost_usd) FROM spending WHERE started > ?", (since,)
         )
         return float(rows[0][0] or 0.0)
+
+
+def _is_believable(entry: Entry, usage: Usage) -> bool:
+    """Return whether a bill can be true."""
+    most = math.inf if entry.allowance is None else entry.allowance + _OVERSHOOT_USD
+    counts = (
+        *(usage.input_tokens, usage.output_tokens),
+        *(usage.cache_read_tokens, usage.cache_write_tokens),
+    )
+    return (
+        math.isfinite(usage.cost_usd)
+        and 0 <= usage.cost_usd <= most
+        and all(0 <= count < _MOST_TOKENS for count in counts)
+    )
 
 
 def _find_allowance(

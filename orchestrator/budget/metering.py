@@ -113,7 +113,7 @@ class MeteredAgent:
         except BaseException:
             ledger.abandon_entry(entry)
             raise
-        ledger.close_entry(entry, result.usage)
+        result = replace(result, usage=ledger.close_entry(entry, result.usage))
         return _name_reached_cap(result, limits, narrowed, by_day=entry.by_day)
 
 
@@ -145,13 +145,12 @@ class MeteredTeacher:
         try:
             lesson = self._teacher.teach(failure, known_rules)
         except TeacherError as error:
-            ledger.close_entry(entry, error.usage)
-            raise
+            counted = ledger.close_entry(entry, error.usage)
+            raise type(error)(error.message, error.hint, counted) from error
         except BaseException:
             ledger.abandon_entry(entry)
             raise
-        ledger.close_entry(entry, lesson.usage)
-        return lesson
+        return replace(lesson, usage=ledger.close_entry(entry, lesson.usage))
 
 
 def _name_reached_cap(

@@ -24,7 +24,7 @@ from orchestrator.agents.claude_wire import (
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.platform.watchdog import EndReason
-from teacher.models import Usage
+from teacher.models import UNKNOWN_USAGE, Usage
 
 PROJECT = Path("/p")
 ENDING = Ending(EndReason.ITSELF, 0, 1.0, "", "id", None)
@@ -280,7 +280,13 @@ def test_refusals_are_read_from_the_raw_message(meta: object, refused: list[str]
     assert list(iter_refused_calls({})) == []
 
 
-@pytest.mark.parametrize("value", [None, "12", -5, float("nan"), float("inf"), 10**30, True, [1]])
-def test_a_bill_that_cannot_be_is_none(value: object) -> None:
-    usage = claude_messages._sum_usage({"x": {"inputTokens": value}, "y": value}, value)  # type: ignore[arg-type]
-    assert usage == Usage()
+@pytest.mark.parametrize("value", ["12", -5, float("nan"), float("inf"), 10**30, True, [1]])
+def test_a_bill_that_cannot_be_says_nothing(value: object) -> None:
+    good = {"inputTokens": 10}
+    for models, cost in (({"x": {"outputTokens": value}, "y": good}, 0.1), ({"x": good}, value)):
+        assert claude_messages._sum_usage(models, cost) == UNKNOWN_USAGE
+
+
+def test_what_a_bill_lacks_is_nothing() -> None:
+    assert claude_messages._sum_usage({"x": {"inputTokens": None}}, None) == Usage()
+    assert claude_messages._sum_usage(None, 0.1) == Usage(cost_usd=0.1)

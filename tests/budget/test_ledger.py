@@ -22,7 +22,7 @@ from orchestrator.budget.ledger import (
 )
 from orchestrator.errors import InfrastructureError
 from orchestrator.storage.opening import open_database
-from teacher.models import Usage
+from teacher.models import UNKNOWN_USAGE, Usage
 
 
 class Clock:
@@ -188,6 +188,38 @@ def check_reservations(ledger: Ledger, steps: list[tuple[str, float, float]]) ->
             else:
                 ledger.abandon_entry(entry)
         assert ledger.sum_spending() <= 10 + 1e-6
+
+
+NUMBERS = st.integers(-(10**30), 10**30)
+BILLS = st.builds(Usage, NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.floats())
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(Kind), BILLS), min_size=1, max_size=8))
+def test_no_bill_gives_room_or_uses_up_the_day(
+    tmp_path_factory: pytest.TempPathFactory, bills: list[tuple[Kind, Usage]]
+) -> None:
+    with open_database(tmp_path_factory.mktemp("state")) as database:
+        ledger, before = Ledger(database, Clock()), 0.0
+        for kind, bill in bills:
+            entry = ledger.open_entry("a", Caps(), kind, at_most=2)
+            counted = ledger.close_entry(entry, bill)
+            spent = ledger.sum_spending()
+            assert spent == pytest.approx(before + counted.cost_usd)
+            assert before <= spent <= before + 22
+            assert 0 <= counted.tokens < 10**11
+            before = spent
+
+
+@pytest.mark.parametrize(
+    "bill", [UNKNOWN_USAGE, cost(-1), cost(1e308), cost(1e6), cost(float("nan"))]
+)
+def test_for_an_impossible_bill_the_reservation_counts(ledger: Ledger, bill: Usage) -> None:
+    entry = ledger.open_entry("a", Caps(cost_usd_per_day=10), at_most=4)
+    assert ledger.close_entry(entry, bill) == Usage(cost_usd=4)
+    assert ledger.sum_spending() == 4
+    lesson = ledger.open_entry("a", Caps(cost_usd_per_day=10), Kind.WEBHOOK)
+    assert ledger.close_entry(lesson, bill).cost_usd == 0.25
 
 
 def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.storage.opening import open_database
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
-from teacher.models import Action, Failure, FailureType, Lesson, Usage
+from teacher.models import UNKNOWN_USAGE, Action, Failure, FailureType, Lesson, Usage
 
 LIMITS = AgentLimits(max_cost_usd=5.0, wall_clock_seconds=100)
 FAILURE = Failure(FailureType.TEST_FAILURE, "pytest", "it failed", "f" * 16)
@@ -220,3 +220,20 @@ def test_a_limit_that_does_not_tell_its_reset_is_not_waited_for() -> None:
     run, heard, _ = patient(gives(replace(LIMITED, resets_at=None)))
     assert run().outcome is AgentOutcome.USAGE_LIMIT
     assert heard == []
+
+
+def test_what_the_ledger_counts_is_what_the_run_reports(tmp_path: Path, ledger: Ledger) -> None:
+    account = Account(ledger, "run", Caps(cost_usd_per_day=10))
+    lesson = Lesson(Action.NONE, "nothing", usage=UNKNOWN_USAGE)
+    wrong = UnusableAnswer("no lesson", "try again", UNKNOWN_USAGE)
+    teacher = MeteredTeacher(ScriptedTeacher(lesson, wrong), account)
+    assert teacher.teach(FAILURE, ()).usage == Usage(cost_usd=0.25)
+    with pytest.raises(UnusableAnswer) as caught:
+        teacher.teach(FAILURE, ())
+    assert caught.value.usage == Usage(cost_usd=0.25)
+    agent = metered(
+        ScriptedAgent(gives(replace(DONE, usage=UNKNOWN_USAGE))), ledger, Caps(cost_usd_per_day=10)
+    )
+    result = agent.run("go", tmp_path, LIMITS, lambda _: None)
+    assert result.usage == Usage(cost_usd=5.0)
+    assert ledger.sum_spending() == 5.5

@@ -18,7 +18,8 @@ from orchestrator.suites.environment import (
     select_decisive_variables,
 )
 from orchestrator.suites.pytest.suite import PytestSuite
-from teacher.webhook import TOKEN_VARIABLE
+from teacher.local import OWN_KEY_VARIABLE
+from teacher.refusals import TOKEN_VARIABLE
 from tests.suites.projects import write
 
 OURS = sysconfig.get_path("scripts")
@@ -51,7 +52,8 @@ def test_the_projects_own_environment_is_active(
 def test_the_teachers_token_reaches_neither_suite_nor_agent(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(TOKEN_VARIABLE, "ours-alone")
+    for name in (TOKEN_VARIABLE, OWN_KEY_VARIABLE):
+        monkeypatch.setenv(name, "ours-alone")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "the-projects-too")
     said = create_suite("command", "env", 60).run(project).output
     agent = CommandAgent(["env"], environment=build_project_environment(project))

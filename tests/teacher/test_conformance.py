@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from teacher.errors import TeacherUnavailable
 from teacher.fake import ScriptedTeacher
 from teacher.local import LocalTeacher
 from teacher.webhook import WebhookTeacher
@@ -56,6 +57,8 @@ class TestLocalTeacher(_Served):
 
 
 class TestWebhookTeacher(_Served):
+    empty_error = TeacherUnavailable
+
     @classmethod
     def make(cls, url: str) -> Teacher:
         return WebhookTeacher(f"{url}/webhook/teacher")

@@ -17,11 +17,11 @@ from teacher.answer import ANSWER_SCHEMA
 from teacher.catalog import DEFAULT_MODEL
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.local import LocalTeacher
-from teacher.models import Action, FailureType, Usage
+from teacher.models import UNKNOWN_USAGE, Action, FailureType, Usage
 from teacher.prices import calculate_cost
 from tests.growing_limits import iter_growing_limits
 from tests.teacher.loopback import Loopback, Reply, json_reply
-from tests.teacher.samples import ADD, FAILURE, KNOWN, make_instant_retries, message_saying
+from tests.teacher.samples import ADD, FAILURE, KNOWN, RULE, make_instant_retries, message_saying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -262,8 +262,6 @@ def test_an_unknown_model_is_a_matter_of_configuration() -> None:
         Reply(200, b"null", {"content-type": "application/json"}),
         json_reply({"hello": "world"}),
         message_saying(ADD, usage=None),
-        message_saying(ADD, usage={"input_tokens": "many"}),
-        message_saying(ADD, usage={}),
     ],
     ids=lambda reply: reply.body.decode()[-40:],
 )
@@ -272,6 +270,18 @@ def test_what_is_not_the_messages_api_is_said_to_be_not(reply: Reply) -> None:
         teacher = LocalTeacher(api_key="key", base_url=api.url, retries=make_instant_retries()[0])
         with pytest.raises(TeacherUnavailable, match="does not speak the Messages API"):
             teacher.teach(FAILURE, ())
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{}, {"input_tokens": "many"}, {"input_tokens": -5}, {"input_tokens": 10**15}, {"x": 1e308}],
+    ids=str,
+)
+def test_a_bill_that_says_nothing_does_not_cost_the_lesson(usage: dict[str, object]) -> None:
+    with Loopback(message_saying(ADD, usage=usage)) as api:
+        lesson = LocalTeacher(api_key="key", base_url=api.url).teach(FAILURE, ())
+    assert lesson.text == RULE
+    assert lesson.usage in (UNKNOWN_USAGE, Usage())
 
 
 @pytest.mark.parametrize(
