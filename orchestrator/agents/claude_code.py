@@ -18,6 +18,7 @@ from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import MessageReader
+from orchestrator.agents.claude_payer import describe_payer, describe_unused_login
 from orchestrator.agents.claude_project import link_agents_files
 from orchestrator.agents.claude_session import Refuse, Session
 from orchestrator.agents.claude_transport import ClaudeProcess
@@ -132,6 +133,16 @@ class ClaudeCodeAgent:
         self._trust_project, self._sandbox = trust_project, sandbox
         self._list_untrusted = list_untrusted
         self._refuse, self._agents_files = refuse, agents_files
+
+    @property
+    def payer(self) -> str:
+        """Who pays for the agent's work: a key, a subscription or a cloud account."""
+        return describe_payer(self._base)
+
+    @property
+    def payer_notice(self) -> str:
+        """A line for a user with a subscription that the agent does not use; empty otherwise."""
+        return describe_unused_login(self._base)
 
     def preflight(self) -> str:
         """Check that a run can start, and return the program's name and version.

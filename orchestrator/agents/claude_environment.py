@@ -55,7 +55,7 @@ _SESSION_VARIABLES: Final = frozenset(
 """Variables that a session sets for its commands. With them, a new one would act as part of it."""
 
 _KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
-_CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
+CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
 
 _HELPERS: Final = (
     "apiKeyHelper",
@@ -89,7 +89,7 @@ _PINNED_VARIABLES: Final = (
     "NODE_TLS_REJECT_UNAUTHORIZED",
     "ANTHROPIC_BEDROCK_BASE_URL",
     "ANTHROPIC_VERTEX_BASE_URL",
-    *(f"CLAUDE_CODE_USE_{cloud}" for cloud in _CLOUDS),
+    *(f"CLAUDE_CODE_USE_{cloud}" for cloud in CLOUDS),
 )
 """Other variables that determine where requests go and with which key; an empty one counts as
 not set."""
@@ -134,7 +134,7 @@ def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | N
         env: the complete environment of Claude Code.
         sandbox: Claude Code's own sandbox settings, from the user's configuration.
     """
-    user = _read_user_settings(env)
+    user = read_user_settings(env)
     values = {**user.get("env", {}), **env}
     pins = {name: values.get(name, "") for name in _PINNED_VARIABLES}
     address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
@@ -187,18 +187,18 @@ def can_authenticate(env: Mapping[str, str]) -> bool:
 
     False is certain. On macOS the result is always True, because the login is in the keychain.
     """
-    settings = _read_user_settings(env)
+    settings = read_user_settings(env)
     everywhere = {**settings.get("env", {}), **env}
     return (
         any(everywhere.get(name) for name in _KEYS)
-        or any(everywhere.get(f"CLAUDE_CODE_USE_{cloud}") for cloud in _CLOUDS)
+        or any(everywhere.get(f"CLAUDE_CODE_USE_{cloud}") for cloud in CLOUDS)
         or "apiKeyHelper" in settings
         or (find_config_directory(env) / ".credentials.json").is_file()
         or sys.platform == "darwin"
     )
 
 
-def _read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
+def read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
     """Return the user's own settings.json; empty when missing or broken, as for Claude Code."""
     try:
         text = (find_config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")

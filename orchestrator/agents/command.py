@@ -62,6 +62,8 @@ class CommandAgent:
         self._template = tuple(template)
         base = drop_repository_variables(os.environ if environment is None else environment)
         self._env = {RUN_VARIABLE: "1", **base}
+        self.payer = "its own login or key"
+        self.payer_notice = ""
 
     def preflight(self) -> str:
         """Check that the program exists, and return its path.

@@ -26,17 +26,19 @@ def teach(
 
     A failure is also queued if its rule could not be written. It leaves the queue when it is done.
     """
+    from orchestrator.events import Notice
     from orchestrator.services.pending_failures import list_pending_failures, teach_pending
 
     if not (pending or list_only):
         raise UsageError("--pending or --list is missing", "run `orchestrator teach --pending`")
-    queued = list_pending_failures(project_dir)
+    listener = create_listener(as_json)
+    queued = list_pending_failures(project_dir, lambda text: listener(Notice(text)))
     if list_only:
         for each in queued:
             since = each.since.astimezone()
             click.echo(f"{since:%Y-%m-%d %H:%M}  {each.failure.type}: {each.failure.summary}")
     elif queued:
-        changes = teach_pending(project_dir, config_file, create_listener(as_json))
+        changes = teach_pending(project_dir, config_file, listener)
         if not as_json:
             click.echo(f"failures taught: {len(queued)}; rules changed: {len(changes)}")
     if not queued and not as_json:

@@ -6,6 +6,7 @@ from datetime import date
 
 from orchestrator.models import Approval, ChangeKind, Rule
 from orchestrator.rulebook.document import find_free_id
+from orchestrator.rulebook.masked_secret import find_masked_secret
 from orchestrator.rulebook.preflight import (
     Objection,
     PreflightContext,
@@ -164,6 +165,8 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
         return Decision(reason=found.message)
     screening = case.screen_rule(target)
+    if reason := find_masked_secret(case.lesson):
+        return Decision(rule, ChangeKind.QUARANTINED, reason)
     if screening.defect:
         return Decision(rule, ChangeKind.QUARANTINED, screening.reason)
     if not target and (same := _find_same_rule(others, text)):

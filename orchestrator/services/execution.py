@@ -16,7 +16,6 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
 from orchestrator.services.isolation import WorkFolder
 from orchestrator.storage.runs import Store
-from orchestrator.teaching.pending import Pending
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.pinning import PinnedTree, locate_pin
 from orchestrator.workspace.swap import SwapNote
@@ -116,7 +115,7 @@ class RunExecution:
             emit=self.emit,
             guard=self.parts.guard,
             masker=self.parts.masker,
-            pending=Pending(record.task.project, state),
+            pending=self.parts.pending,
             swap_note=SwapNote.for_project(project, state),
             old_failures_must_pass=self.config.tests.old_failures == "must_pass",
             save=lambda run: self.store.save_result(record.id, run, self.token),

@@ -1,5 +1,6 @@
 """Teach pending failures: those for which no teacher could be asked, or no rule was written."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator import events
@@ -14,9 +15,14 @@ from orchestrator.teaching.pending import Pending, PendingFailure
 from orchestrator.teaching.teach import teach_failure
 
 
-def list_pending_failures(project: Path) -> list[PendingFailure]:
-    """Return the pending failures of a project, the oldest first."""
-    return Pending(resolve_project(project), resolve_state_directory()).list_failures()
+def list_pending_failures(project: Path, notify: Callable[[str], None]) -> list[PendingFailure]:
+    """Return the pending failures of a project; those that are answered first.
+
+    Args:
+        project: the project's directory.
+        notify: receives a line about each stored failure that cannot be read.
+    """
+    return Pending(resolve_project(project), resolve_state_directory(), notify).list_failures()
 
 
 def teach_pending(
@@ -36,7 +42,7 @@ def teach_pending(
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
         changes = []
-        for pending in Pending(project, store.directory).list_failures():
+        for pending in parts.pending.list_failures() if parts.pending else ():
             change = teach_failure(pending.failure, parts, lesson=pending.lesson).change
             if change:
                 changes.append(change)

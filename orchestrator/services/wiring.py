@@ -38,7 +38,7 @@ from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
+from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher, RecordingTeacher
 from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
@@ -55,6 +55,7 @@ class Parts:
     guard: Guard
     masker: Masker
     account: Account
+    pending: Pending
 
 
 def build_parts(
@@ -66,6 +67,7 @@ def build_parts(
     state: Path,
     account: Account,
     home: Path,
+    pending: Pending | None = None,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
 
@@ -78,6 +80,8 @@ def build_parts(
         state: the state directory.
         account: who pays.
         home: the project that the user trusts: not a work tree of it.
+        pending: stores failures and answers until the rule is written; that of the task's folder
+            if None.
 
     Raises:
         LoopError, TeacherError: something is missing.
@@ -99,15 +103,35 @@ def build_parts(
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
+    masker = build_masker(config, environment, state)
+    pending = pending or Pending(project, state)
     teacher = (
-        build_teacher(config, environment, listener, account)
+        build_teacher(
+            config,
+            environment,
+            listener,
+            account,
+            lambda *answer: teach.record_answer(pending, masker, listener, *answer),
+        )
         if config.is_source_enabled("pytest")
         else SilentTeacher()
     )
-    suite_command = f"suite: {config.tests.command}"
-    listener(Ready((f"agent: {version}", suite_command, f"teacher: {teacher.name}")))
-    masker = build_masker(config, environment, state)
-    return Parts(agent, suite, teacher, guard, masker, account)
+    _report_ready(config, f"agent: {version}", agent, teacher, listener)
+    return Parts(agent, suite, teacher, guard, masker, account, pending)
+
+
+def _report_ready(
+    config: Config,
+    version: str,
+    agent: ClaudeCodeAgent | CommandAgent,
+    teacher: "NamedTeacher | SilentTeacher",
+    listener: Listener,
+) -> None:
+    """Report what the run consists of, and who pays for it."""
+    payers = f"paid by: agent: {agent.payer}; teacher: {teacher.payer}"
+    listener(Ready((version, f"suite: {config.tests.command}", f"teacher: {teacher.name}", payers)))
+    if notice := agent.payer_notice:
+        listener(Notice(notice))
 
 
 def _build_guard(
@@ -180,23 +204,40 @@ def build_agent(
 
 
 def build_teacher(
-    config: Config, environment: Mapping[str, str], listener: Listener, account: Account
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    account: Account,
+    record: Callable[[Failure, Lesson], None],
 ) -> NamedTeacher:
     """Build the teacher that the configuration names, metered and ready to be asked.
+
+    Args:
+        config: the configuration.
+        environment: has the keys.
+        listener: receives notices.
+        account: who pays.
+        record: stores each answer, before its bill is entered.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
     """
+
+    def meter(teacher: LocalTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
+        return MeteredTeacher(RecordingTeacher(teacher, record), account, kind)
+
     if config.teacher.mode == "local":
         local = build_local_teacher(config, environment, listener)
-        return NamedTeacher(MeteredTeacher(local, account), local.model)
-    unmetered = build_webhook_teacher(config, environment)
-    webhook = MeteredTeacher(unmetered, account, Kind.WEBHOOK)
+        payer = f"API key ({local.key_origin})"
+        return NamedTeacher(meter(local, Kind.LESSON), local.model, payer)
+    webhook = meter(build_webhook_teacher(config, environment), Kind.WEBHOOK)
+    payer = "the workflow's credential"
     if config.teacher.fallback == "local":
         local = build_local_teacher(config, environment, listener)
-        both = FallbackTeacher(webhook, MeteredTeacher(local, account), listener)
-        return NamedTeacher(both, f"webhook, or else {local.model}")
-    return NamedTeacher(webhook, "webhook")
+        both = FallbackTeacher(webhook, meter(local, Kind.LESSON), listener)
+        payer = f"{payer}, or else API key ({local.key_origin})"
+        return NamedTeacher(both, f"webhook, or else {local.model}", payer)
+    return NamedTeacher(webhook, "webhook", payer)
 
 
 def build_local_teacher(
@@ -288,13 +329,16 @@ def build_teaching_parts(
     """
     state = store.directory
     require_writable(config, project)
-    return teach.TeachingContext(
-        build_teacher(config, os.environ, listener, open_account(config, store.database)),
-        build_masker(config, os.environ, state),
+    masker = build_masker(config, os.environ, state)
+    pending = Pending(project, state, lambda text: listener(Notice(text)))
+    teacher = build_teacher(
+        config,
+        os.environ,
         listener,
-        rulebook,
-        Pending(project, state),
+        open_account(config, store.database),
+        lambda *answer: teach.record_answer(pending, masker, listener, *answer),
     )
+    return teach.TeachingContext(teacher, masker, listener, rulebook, pending)
 
 
 def _find_active_rule_files(config: Config, project: Path, state: Path) -> tuple[RuleFiles, ...]:
@@ -326,6 +370,7 @@ class SilentTeacher:
     """The teacher of a run whose test failures are not taught, as the configuration says."""
 
     name = "none"
+    payer = "nobody"
 
     def teach(self, failure: Failure, known_rules: object) -> Lesson:
         """Return a lesson that changes nothing, with the reason."""

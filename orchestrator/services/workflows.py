@@ -34,6 +34,7 @@ from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory
 from orchestrator.workspace.carrying import CarriedFiles
+from orchestrator.teaching.pending import Pending
 
 
 def _ignore_event(_event: events.Event) -> None:
@@ -176,6 +177,9 @@ class _Preparation:
         environment = restore_variables(record.folder, self.caller.environment, emit)
         account = wiring.open_account(self.config, store.database, record.id, lambda: emit.attempt)
         task = replace(self._task, project=self.work_folder.folder)
+        pending = Pending(
+            record.task.project, store.directory, lambda text: emit(events.Notice(text))
+        )
         return wiring.build_parts(
             self.config,
             task,
@@ -185,6 +189,7 @@ class _Preparation:
             store.directory,
             account,
             home=record.task.project,
+            pending=pending,
         )
 
     def _claim_run(self, parts: wiring.Parts) -> int:

@@ -1,13 +1,18 @@
 """Failures that are not taught yet, or whose rule is not written yet: stored, listed, removed.
 
-<state>/pending/<project>/<failure>.json      one file each, readable by its owner only
+<state>/pending/<project>/<failure>.json        one file each, readable by its owner only
+<state>/pending/<project>/<failure>.reserve     space for its answer, while the teacher is asked
 """
 
+import contextlib
 import hashlib
 import json
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
@@ -18,6 +23,9 @@ from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 
 PENDING_HINT = "the failure is kept for `orchestrator teach --pending`"
+
+_RESERVE_BYTES: Final = 64 * 1024
+"""More than an answer takes: three sentences of at most 1,000 characters, a reason, and paths."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,14 @@ class Pending:
     Args:
         project: the project's directory.
         state: the state directory.
+        notify: receives a line about a file that cannot be used.
     """
 
-    def __init__(self, project: Path, state: Path) -> None:
+    def __init__(
+        self, project: Path, state: Path, notify: Callable[[str], None] = lambda _text: None
+    ) -> None:
         self._folder = state / "pending" / hash_path(project)
+        self._notify = notify
 
     def record_failure(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
         """Store a failure; one that is stored already is replaced.
@@ -55,23 +67,106 @@ class Pending:
             "why": why,
             "lesson": codec.dumps(lesson) if lesson else "",
         }
+<<<<<<< HEAD
         path = self._resolve_path(failure)
         try:
             make_private_folder(self._folder)
+=======
+        with self._reporting_errors():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+>>>>>>> 47f30d2 (Store a teacher's answer before anything else is done with it)
             # Durable, because it may contain an answer that was paid for.
-            files.write_file(path, json.dumps(stored).encode("ascii"), 0o600, durable=True)
+            data = json.dumps(stored).encode("ascii")
+            files.write_file(self._resolve_path(failure), data, 0o600, durable=True)
+
+    def record_question(self, failure: Failure) -> None:
+        """Store a failure that the teacher is about to be asked about, with space for the answer.
+
+        Before the request, so that a full disk is noticed before it costs. The space is reserved
+        because the disk may fill up while the teacher answers.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        self.record_failure(failure, "the teacher has not answered")
+        with self._reporting_errors():
+            # Random, because some file systems take no space for zeros.
+            data = os.urandom(_RESERVE_BYTES)
+            files.write_file(self._resolve_reserve(failure), data, 0o600, durable=True)
+
+    def record_answer(self, failure: Failure, lesson: Lesson) -> None:
+        """Store the teacher's answer, for which there is space since `record_question`.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        self._free_reserve(failure)
+        self.record_failure(failure, "the rule was not written yet", lesson)
+
+    def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
+        """Store a failure that got no answer; return the error with a hint about it."""
+        self._free_reserve(failure)
+        self.record_failure(failure, error.message)
+        hint = "; ".join(filter(None, (error.hint, PENDING_HINT)))
+        return type(error)(error.message, hint, error.usage)
+
+    def find_answer(self, failure: Failure) -> Lesson | None:
+        """Return the answer that is stored for a failure; None if there is none."""
+        path = self._resolve_path(failure)
+        found = self._read_or_set_aside(path) if path.exists() else None
+        return found.lesson if found else None
+
+    def remove_failure(self, failure: Failure) -> None:
+        """Remove a failure, if it is stored."""
+        self._free_reserve(failure)
+        # One that cannot be removed is taught again, and found to be known: no reason to fail.
+        with contextlib.suppress(OSError):
+            self._resolve_path(failure).unlink(missing_ok=True)
+
+    def list_failures(self) -> list[PendingFailure]:
+        """Return the pending failures: those with an answer first, each group oldest first.
+
+        What is paid for can be written even if the teacher cannot be asked about the others.
+        """
+        found = [self._read_or_set_aside(path) for path in sorted(self._folder.glob("*.json"))]
+        known = [each for each in found if each]
+        return sorted(known, key=lambda each: (each.lesson is None, each.since))
+
+    def _read_or_set_aside(self, path: Path) -> PendingFailure | None:
+        """Read a stored failure; rename a damaged one, so that it neither hides others nor is lost.
+
+        Returns:
+            None if it cannot be read; this is reported.
+        """
+        try:
+            return _read_failure(path)
+        except FileNotFoundError:
+            return None  # another process has taught it
+        except OSError as error:
+            self._notify(f"a pending failure cannot be read: {path}: {error.strerror}")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            aside = path.with_suffix(".unreadable")
+            with contextlib.suppress(OSError):
+                atomic.move_path(path, aside)
+                path = aside
+            self._notify(f"a pending failure is damaged and cannot be taught; it is kept in {path}")
+        return None
+
+    @contextlib.contextmanager
+    def _reporting_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InfrastructureError(
                 f"a failure cannot be stored in {self._folder}: {error.strerror}",
                 "free space there",
             ) from error
 
-    def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
-        """Store a failure that got no answer; return the error with a hint about it."""
-        self.record_failure(failure, error.message)
-        hint = "; ".join(filter(None, (error.hint, PENDING_HINT)))
-        return type(error)(error.message, hint, error.usage)
+    def _free_reserve(self, failure: Failure) -> None:
+        with contextlib.suppress(OSError):
+            self._resolve_reserve(failure).unlink(missing_ok=True)
 
+<<<<<<< HEAD
     def remove_failure(self, failure: Failure) -> None:
         """Remove a failure, if it is stored."""
         self._resolve_path(failure).unlink(missing_ok=True)
@@ -86,6 +181,10 @@ class Pending:
                 # Renamed, so that one damaged file neither hides the others nor is lost.
                 atomic.move_path(path, path.with_suffix(".unreadable"))
         return sorted(found, key=lambda each: each.since)
+=======
+    def _resolve_reserve(self, failure: Failure) -> Path:
+        return self._resolve_path(failure).with_suffix(".reserve")
+>>>>>>> 47f30d2 (Store a teacher's answer before anything else is done with it)
 
     def _resolve_path(self, failure: Failure) -> Path:
         text = json.dumps(asdict(failure), sort_keys=True)
@@ -94,12 +193,21 @@ class Pending:
 
 def _read_failure(path: Path) -> PendingFailure:
     stored = json.loads(path.read_text(encoding="ascii"))
-    failure = {
-        **stored["failure"],
-        "type": FailureType(stored["failure"]["type"]),
-        "cases": tuple(stored["failure"].get("cases", ())),
-        "case_fingerprints": tuple(stored["failure"].get("case_fingerprints", ())),
-    }
+    failure = Failure(
+        **{
+            **stored["failure"],
+            "type": FailureType(stored["failure"]["type"]),
+            "cases": tuple(stored["failure"].get("cases", ())),
+            "case_fingerprints": tuple(stored["failure"].get("case_fingerprints", ())),
+        }
+    )
+    texts = [value for value in asdict(failure).values() if not isinstance(value, tuple)]
+    if not all(isinstance(each, str) for each in (*texts, stored["why"], *failure.cases)):
+        raise TypeError("a text is none")
     lesson = codec.loads(stored["lesson"]) if stored.get("lesson") else None
+    if not isinstance(lesson, Lesson | None):
+        raise TypeError("the answer is no lesson")
     since = datetime.fromisoformat(stored["since"])
-    return PendingFailure(Failure(**failure), since, stored["why"], lesson)
+    if since.tzinfo is None:
+        raise ValueError("a time without a zone cannot be compared with others")
+    return PendingFailure(failure, since, stored["why"], lesson)

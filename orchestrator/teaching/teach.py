@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from orchestrator import events
+from orchestrator.errors import InfrastructureError, LoopError
 from orchestrator.failures.record_masking import mask_failure, mask_lesson, mask_rule
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.masking import Masker
@@ -15,7 +16,7 @@ from orchestrator.models import RuleChange, Teaching
 from orchestrator.ports import Journal, Rulebook, Teacher
 from orchestrator.teaching.pending import Pending
 from teacher.errors import TeacherError, UnusableAnswer
-from teacher.models import Failure, KnownRule, Lesson
+from teacher.models import Failure, KnownRule, Lesson, Usage
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def teach_failure(
         teaching = Teaching(lesson, lesson.usage)
     change = None
     if teaching.lesson and context.rulebook:
-        write = partial(_write_rule, teaching.lesson, safe, context.rulebook, context.emit)
+        write = partial(_write_rule, teaching.lesson, safe, context.rulebook, context)
         change = journal.step(f"{prefix}rule", write)
     if context.pending:
         # A pending failure was masked when fewer secrets were known, so it may differ from `safe`.
@@ -86,13 +87,27 @@ def teach_failure(
     return TeachingResult(teaching, change)
 
 
+def record_answer(
+    pending: Pending, masker: Masker, emit: events.Listener, failure: Failure, lesson: Lesson
+) -> None:
+    """Store a teacher's answer before anything else happens to it; see `RecordingTeacher`."""
+    try:
+        pending.record_answer(failure, mask_lesson(masker, lesson))
+    except InfrastructureError as error:  # the rule can be written nevertheless
+        emit(events.Notice(f"the teacher's answer cannot be stored: {error}"))
+
+
 def _ask_teacher(safe: Failure, context: TeachingContext) -> Teaching:
+    if context.pending and (answered := context.pending.find_answer(safe)):
+        context.emit(events.Notice("the teacher has answered this before; it is not asked again"))
+        context.emit(events.LessonLearned(answered))
+        return Teaching(answered, Usage())  # its cost was counted then
     context.emit(events.TeachingStarted(safe))
     known = _mask_known_rules(context)
-    if context.pending:  # before the request, so that a full disk is noticed before it costs
-        context.pending.record_failure(safe, "the teacher has not answered")
+    if context.pending:
+        context.pending.record_question(safe)
     try:
-        lesson = context.teacher.teach(safe, known)
+        lesson = mask_lesson(context.masker, context.teacher.teach(safe, known))
     except UnusableAnswer as error:  # not asked again: it was paid for, and would be so again
         context.emit(events.Notice(f"nothing learned: {error}"))
         return Teaching(None, error.usage, str(error))
@@ -100,14 +115,9 @@ def _ask_teacher(safe: Failure, context: TeachingContext) -> Teaching:
         if context.pending:
             raise context.pending.record_unanswered(safe, error) from error
         raise
-    if mask_lesson(context.masker, lesson) != lesson:
-        # It would be committed; and a rule with a placeholder in it says nothing.
-        reason = "the teacher's answer contains what looks like a secret"
-        context.emit(events.Notice(f"nothing learned: {reason}"))
-        return Teaching(None, lesson.usage, reason)
+    if context.pending and not context.pending.find_answer(safe):  # of a teacher that records none
+        record_answer(context.pending, context.masker, context.emit, safe, lesson)
     context.emit(events.LessonLearned(lesson))
-    if context.pending:
-        context.pending.record_failure(safe, "the rule was not written yet", lesson)
     return Teaching(lesson, lesson.usage)
 
 
@@ -118,9 +128,29 @@ def _mask_known_rules(context: TeachingContext) -> list[KnownRule]:
 
 
 def _write_rule(
-    lesson: Lesson, safe: Failure, rulebook: Rulebook, emit: events.Listener
+    lesson: Lesson, safe: Failure, rulebook: Rulebook, context: TeachingContext
 ) -> RuleChange | None:
-    change = rulebook.apply(lesson, safe)
+    try:
+        change = rulebook.apply(lesson, safe)
+    except LoopError as error:
+        raise _add_lesson(error, lesson, safe, context.pending) from error
     if change:
-        emit(events.RuleWritten(change))
+        context.emit(events.RuleWritten(change))
     return change
+
+
+def _add_lesson(
+    error: LoopError, lesson: Lesson, safe: Failure, pending: Pending | None
+) -> LoopError:
+    """Return an error with a hint on how to write the lesson later; nothing paid for is lost."""
+    if pending and pending.find_answer(safe):
+        note = "the lesson is kept: `orchestrator teach --pending` writes it without asking again"
+    elif lesson.text:
+        text = lesson.text
+        note = (
+            "the lesson could not be stored either; add it with `orchestrator rules add`: "
+            f"Rule: {text.rule} When: {text.when} Why: {text.why}"
+        )
+    else:
+        return error
+    return type(error)(error.message, "; ".join(filter(None, (error.hint, note))))

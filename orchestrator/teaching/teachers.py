@@ -1,6 +1,6 @@
-"""Teachers made of other teachers: one with a name, and one with a fallback."""
+"""Teachers made of other teachers: with a name, with a fallback, and one that stores answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.events import Listener, Notice
@@ -15,6 +15,8 @@ class NamedTeacher:
 
     teacher: Teacher
     name: str
+    payer: str
+    """Who pays for its answers: a key, with the variable that has it."""
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Decide what is to be learned. Raises TeacherError."""
@@ -46,3 +48,24 @@ class FallbackTeacher:
         except TeacherUnavailable as error:
             self._emit(Notice(f"asking the local teacher instead: {error.message}"))
             return self._second.teach(failure, known_rules)
+
+
+class RecordingTeacher:
+    """Stores each answer before anything else is done with it, even before its bill is.
+
+    The answer is paid for at this moment. Whatever happens next (a full disk, a database that is
+    locked, `kill -9`), it can be written later without asking again.
+
+    Args:
+        teacher: is asked.
+        record: stores the answer to a failure; does not raise.
+    """
+
+    def __init__(self, teacher: Teacher, record: Callable[[Failure, Lesson], None]) -> None:
+        self._teacher, self._record = teacher, record
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the teacher, and store the answer. Raises TeacherError."""
+        lesson = self._teacher.teach(failure, known_rules)
+        self._record(failure, lesson)
+        return lesson
