@@ -24,7 +24,7 @@ from orchestrator.models import (
     SuiteReport,
     Task,
 )
-from teacher.models import Failure, Lesson
+from teacher.models import Failure, Lesson, Usage
 
 _log: Final = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # a logger without a handler prints
@@ -216,6 +216,13 @@ class RunEnded(Event):
     result: RunResult
     folder: Path
     seconds: float
+    spent: Usage | None = None
+    """What the ledger counts for the run; None if only the result is known."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of the run, with those of attempts that have no result."""
+        return self.result.usage if self.spent is None else self.spent
 
 
 Listener = Callable[[Event], None]

@@ -147,6 +147,11 @@ class Ledger:
         with self._database.transaction() as database:
             _close_with_estimate(database, entry.id)
 
+    def close_abandoned(self) -> None:
+        """Close the entries of processes that died, so that what they cost is counted."""
+        with self._database.transaction() as database:
+            _close_abandoned(database, "")
+
     def sum_spending(self, within: float = DAY) -> float:
         """Return the US dollars that all runs spent or reserved in the last `within` seconds."""
         since = self._now() - within

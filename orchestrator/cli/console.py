@@ -268,7 +268,7 @@ def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str
         yield "secrets", f"{count} masked in the record and in requests to the teacher"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
-    yield "cost", summarize_usage(result.usage)
+    yield "cost", summarize_usage(ended.usage)
     yield "time", format_duration(ended.seconds)
     if recorded:
         yield "details", f"orchestrator runs show {ended.run_id}"

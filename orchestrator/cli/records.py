@@ -13,6 +13,7 @@ from orchestrator.cli.summaries import (
 )
 from orchestrator.cli.values import format_duration, sanitize_text
 from orchestrator.models import Attempt, RuleChange, RunOutcome, RunRecord, SuiteReport
+from teacher.models import Usage
 
 _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
@@ -31,6 +32,7 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
     if record.pruned:
         yield f"pruned   files and details were removed on {record.pruned:%Y-%m-%d}"
     if not result:
+        yield _format_cost(record)
         return
     if result.message:
         yield from _iter_block_lines("message", result.message)
@@ -43,7 +45,14 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
     report = find_last_report(result)
     yield f"outcome  {result.outcome}"
     yield f"tests    {sanitize_text(report.summary) if report else 'none'}"
-    yield f"cost     {summarize_usage(result.usage)}"
+    yield _format_cost(record)
+
+
+def _format_cost(record: RunRecord) -> str:
+    usage = Usage(input_tokens=record.tokens, cost_usd=record.cost_usd)
+    ended = len(record.result.attempts) if record.result else 0
+    more = f", also of attempt {record.attempts}, which did not end" * (record.attempts > ended)
+    return f"cost     {summarize_usage(usage)}{more}"
 
 
 def _describe_outcome(record: RunRecord) -> str:

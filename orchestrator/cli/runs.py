@@ -32,12 +32,14 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     """List runs, newest first; `runs show RUN` shows one in full."""
     if ctx.invoked_subcommand:
         return
+    from orchestrator.budget.ledger import Ledger
     from orchestrator.cli import run_lines
     from orchestrator.storage.listing import list_summaries
     from orchestrator.storage.opening import open_database
     from orchestrator.storage.state_directory import resolve_state_directory
 
     with open_database(resolve_state_directory()) as database:
+        Ledger(database).close_abandoned()
         found = list_summaries(database, limit)
         lines = (
             run_lines.iter_json_lines(database, found)
@@ -52,11 +54,13 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 @as_json
 def show(run: str, as_json: bool) -> None:
     """Show RUN in full: prompts, diffs, failures, lessons [default: the last run]."""
+    from orchestrator.budget.ledger import Ledger
     from orchestrator.cli import records, run_lines
     from orchestrator.storage.listing import find_summary
     from orchestrator.storage.runs import Store
 
     with Store() as store:
+        Ledger(store.database).close_abandoned()
         if as_json:
             found = [find_summary(store.database, store.find_run(run).id)]
             lines = run_lines.iter_json_lines(store.database, found)

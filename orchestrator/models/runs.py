@@ -155,7 +155,10 @@ class RunRecord:
     carried: bool = False
     """Whether that process is still running."""
     attempts: int = 0
+    """How many were started."""
     cost_usd: float = 0.0
+    """What the ledger counts for it so far, in US dollars."""
+    tokens: int = 0
     pruned: datetime | None = None
     """When its files and details were removed, after the retention period."""
     token: int = 0

@@ -15,6 +15,7 @@ from orchestrator.ports import Journal
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
 from orchestrator.services.isolation import WorkFolder
+from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.pinning import PinnedTree, locate_pin
@@ -84,8 +85,10 @@ class RunExecution:
         return self.store.end_run(self.record.id, outcome, message, self.token)
 
     def _report_end(self, result: RunResult, started: float) -> None:
-        seconds = time.monotonic() - started
-        self.emit(events.RunEnded(self.record.id, result, self.record.folder, seconds))
+        seconds, spent = time.monotonic() - started, None
+        with contextlib.suppress(LoopError):  # the database fails: the result has most of it
+            spent = sum_run_cost(self.store.database, self.record.id)
+        self.emit(events.RunEnded(self.record.id, result, self.record.folder, seconds, spent))
 
     def _describe_stop(self, message: str) -> str:
         """Return why a run stopped, and whether its tests are still unchanged."""

@@ -269,7 +269,7 @@ def _extract_attempt_finished(event: events.AttemptFinished) -> Mapping[str, obj
 
 @_extract_values.register
 def _extract_run_ended(event: events.RunEnded) -> Mapping[str, object]:
-    return {"seconds": event.seconds, **_outcome_values(event.result)}
+    return {"seconds": event.seconds, **_outcome_values(event.result), **_usage_values(event.usage)}
 
 
 def _outcome_values(result: RunResult) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.packing import unpack_result
+from orchestrator.storage.run_costs import ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN
 from orchestrator.storage.state_directory import run_folder
 
 
@@ -39,7 +40,12 @@ class RunSummary(NamedTuple):
 _RUNNING: Final = "running"
 """RunOutcome.RUNNING, without importing the results of runs."""
 
-COLUMNS: Final = ", ".join(RunSummary._fields)
+_COMPUTED: Final = {
+    "attempts": ATTEMPTS_COLUMN,
+    "cost_usd": COST_COLUMN,
+    "tokens": TOKENS_COLUMN,
+}
+COLUMNS: Final = ", ".join(_COMPUTED.get(name, name) for name in RunSummary._fields)
 
 
 def list_summaries(database: Database, limit: int, project: str = "") -> list[RunSummary]:

@@ -22,6 +22,7 @@ from orchestrator.storage.killed_runs import find_outcome
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.packing import pack_result, unpack_result
 from orchestrator.storage.result_rows import write_result_rows
+from orchestrator.storage.run_costs import ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN
 from orchestrator.storage.state_directory import (
     build_state_error,
     locks_folder,
@@ -33,10 +34,11 @@ RUN_FORMAT: Final = "2"
 """Changed when a step's name, its result or a file in a run's folder changes its meaning: a run
 with another format cannot be resumed. It is also DBOS's application version."""
 
-_SELECT: Final = (
-    "SELECT id, task, project, started, ended, outcome, host, process, process_started, attempts,"
-    " cost_usd, pruned, token FROM runs"
+_COLUMNS: Final = (
+    *("id", "task", "project", "started", "ended", "outcome", "host", "process"),
+    *("process_started", ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN, "pruned", "token"),
 )
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our own names
 
 
 def create_run_id() -> str:
@@ -305,7 +307,7 @@ class Store:
 
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
-        process_started, attempts, cost_usd, pruned, token = rest
+        process_started, attempts, cost_usd, tokens, pruned, token = rest
         mark, local = ProcessMark(host, process, process_started), self.database.is_local
         return RunRecord(
             id=identity,
@@ -319,6 +321,7 @@ class Store:
             carried=is_running(mark, local=local),
             attempts=attempts,
             cost_usd=float(cost_usd),
+            tokens=int(tokens),
             pruned=datetime.fromisoformat(pruned) if pruned else None,
             token=token,
         )

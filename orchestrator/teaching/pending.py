@@ -1,7 +1,8 @@
 """Failures that are not taught yet, or whose rule is not written yet: stored, listed, removed.
 
-<state>/pending/<project>/<failure>.json        one file each, readable by its owner only
-<state>/pending/<project>/<failure>.reserve     space for its answer, while the teacher is asked
+<state>/pending/<project>/<failure>.json      one file each, readable by its owner only
+<state>/pending/<project>/<failure>.answer    the teacher's answer, or as long as it is awaited,
+                                              64 KiB that begin with a zero: space for it
 """
 
 import contextlib
@@ -17,12 +18,14 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.folders import hash_path
-from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage import codec
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 
 PENDING_HINT = "the failure is kept for `orchestrator teach --pending`"
+
+_ANSWER: Final = ".answer"
+_NOT_WRITTEN: Final = "the rule was not written yet"
 
 _RESERVE_BYTES: Final = 64 * 1024
 """More than an answer takes: three sentences of at most 1,000 characters, a reason, and paths."""
@@ -67,14 +70,8 @@ class Pending:
             "why": why,
             "lesson": codec.dumps(lesson) if lesson else "",
         }
-<<<<<<< HEAD
-        path = self._resolve_path(failure)
-        try:
-            make_private_folder(self._folder)
-=======
         with self._reporting_errors():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
->>>>>>> 47f30d2 (Store a teacher's answer before anything else is done with it)
             # Durable, because it may contain an answer that was paid for.
             data = json.dumps(stored).encode("ascii")
             files.write_file(self._resolve_path(failure), data, 0o600, durable=True)
@@ -88,24 +85,35 @@ class Pending:
         Raises:
             InfrastructureError: it cannot be written.
         """
-        self.record_failure(failure, "the teacher has not answered")
         with self._reporting_errors():
             # Random, because some file systems take no space for zeros.
-            data = os.urandom(_RESERVE_BYTES)
-            files.write_file(self._resolve_reserve(failure), data, 0o600, durable=True)
+            data = b"\0" + os.urandom(_RESERVE_BYTES)
+            files.write_file(self._resolve_answer(failure), data, 0o600, durable=True)
+        self.record_failure(failure, "the teacher has not answered")
 
     def record_answer(self, failure: Failure, lesson: Lesson) -> None:
         """Store the teacher's answer, for which there is space since `record_question`.
 
+        In place and in one write, because `kill -9` may come after any other step.
+
         Raises:
             InfrastructureError: it cannot be written.
         """
-        self._free_reserve(failure)
-        self.record_failure(failure, "the rule was not written yet", lesson)
+        data = codec.dumps(lesson).encode("ascii") + b"\n"
+        try:
+            with self._reporting_errors():
+                with self._resolve_answer(failure).open("r+b", 0) as file:
+                    file.write(data)
+                    file.truncate(len(data))
+                atomic.sync_file(self._resolve_answer(failure))
+        except InfrastructureError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self.record_failure(failure, _NOT_WRITTEN, lesson)
 
     def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
         """Store a failure that got no answer; return the error with a hint about it."""
-        self._free_reserve(failure)
+        self._remove_answer(failure)
         self.record_failure(failure, error.message)
         hint = "; ".join(filter(None, (error.hint, PENDING_HINT)))
         return type(error)(error.message, hint, error.usage)
@@ -118,10 +126,10 @@ class Pending:
 
     def remove_failure(self, failure: Failure) -> None:
         """Remove a failure, if it is stored."""
-        self._free_reserve(failure)
         # One that cannot be removed is taught again, and found to be known: no reason to fail.
         with contextlib.suppress(OSError):
             self._resolve_path(failure).unlink(missing_ok=True)
+        self._remove_answer(failure)  # second: without it, the failure would be paid for again
 
     def list_failures(self) -> list[PendingFailure]:
         """Return the pending failures: those with an answer first, each group oldest first.
@@ -162,29 +170,12 @@ class Pending:
                 "free space there",
             ) from error
 
-    def _free_reserve(self, failure: Failure) -> None:
+    def _remove_answer(self, failure: Failure) -> None:
         with contextlib.suppress(OSError):
-            self._resolve_reserve(failure).unlink(missing_ok=True)
+            self._resolve_answer(failure).unlink(missing_ok=True)
 
-<<<<<<< HEAD
-    def remove_failure(self, failure: Failure) -> None:
-        """Remove a failure, if it is stored."""
-        self._resolve_path(failure).unlink(missing_ok=True)
-
-    def list_failures(self) -> list[PendingFailure]:
-        """Return the pending failures, the oldest first."""
-        found = []
-        for path in self._folder.glob("*.json"):
-            try:
-                found.append(_read_failure(path))
-            except (ValueError, KeyError, TypeError, RecursionError):
-                # Renamed, so that one damaged file neither hides the others nor is lost.
-                atomic.move_path(path, path.with_suffix(".unreadable"))
-        return sorted(found, key=lambda each: each.since)
-=======
-    def _resolve_reserve(self, failure: Failure) -> Path:
-        return self._resolve_path(failure).with_suffix(".reserve")
->>>>>>> 47f30d2 (Store a teacher's answer before anything else is done with it)
+    def _resolve_answer(self, failure: Failure) -> Path:
+        return self._resolve_path(failure).with_suffix(_ANSWER)
 
     def _resolve_path(self, failure: Failure) -> Path:
         text = json.dumps(asdict(failure), sort_keys=True)
@@ -204,10 +195,22 @@ def _read_failure(path: Path) -> PendingFailure:
     texts = [value for value in asdict(failure).values() if not isinstance(value, tuple)]
     if not all(isinstance(each, str) for each in (*texts, stored["why"], *failure.cases)):
         raise TypeError("a text is none")
-    lesson = codec.loads(stored["lesson"]) if stored.get("lesson") else None
+    answered = _read_answer(path.with_suffix(_ANSWER))
+    lesson = answered or (codec.loads(stored["lesson"]) if stored.get("lesson") else None)
     if not isinstance(lesson, Lesson | None):
         raise TypeError("the answer is no lesson")
     since = datetime.fromisoformat(stored["since"])
     if since.tzinfo is None:
         raise ValueError("a time without a zone cannot be compared with others")
-    return PendingFailure(failure, since, stored["why"], lesson)
+    why = _NOT_WRITTEN if answered else stored["why"]
+    return PendingFailure(failure, since, why, lesson)
+
+
+def _read_answer(path: Path) -> Lesson | None:
+    """Return the answer in a file; None if it is still awaited, or damaged."""
+    try:
+        line = path.read_bytes().partition(b"\n")[0]
+        lesson = codec.loads(line.decode("ascii"))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return lesson if isinstance(lesson, Lesson) else None

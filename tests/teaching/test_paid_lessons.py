@@ -125,7 +125,8 @@ def test_after_a_fault_the_lesson_is_written_without_paying_again(
             later = lab.run("teach", "--pending")
             assert later.returncode == 0, later.stderr
             assert lab.has_rule(), (at, faulty.stdout, faulty.stderr, later.stdout)
-            assert len(workflow.asked) == 1, (at, faulty.stderr)
+            # Before the first step, the answer is in no file; here, the webhook may remember it.
+            assert len(workflow.asked) <= 1 + (at == 1 and how == "kill"), (at, faulty.stderr)
             assert lab.run("teach", "--list").stdout == "no failures are queued\n"
             if "fault:" not in faulty.stderr:
                 break  # the command had ended before
@@ -237,10 +238,14 @@ def test_space_for_the_answer_is_reserved_before_the_question(
     tmp_path: Path, pending: Pending
 ) -> None:
     pending.record_question(FAILURE)
-    [reserve] = (tmp_path / "state").rglob("*.reserve")
+    [reserve] = (tmp_path / "state").rglob("*.answer")
     assert reserve.stat().st_size >= 64 * 1024
+    assert pending.find_answer(FAILURE) is None
     pending.record_answer(FAILURE, LESSON)
-    assert not reserve.exists()
+    assert pending.find_answer(FAILURE) == LESSON
+    assert reserve.stat().st_size < 1024
+    pending.remove_failure(FAILURE)
+    assert not [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
 
 
 def test_a_secret_in_the_answer_makes_the_rule_wait_for_a_person(
