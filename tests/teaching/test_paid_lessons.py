@@ -35,6 +35,8 @@ REPORT = (
     *("report-failure", "--failure-type", "scope_error"),
     *("--description", "Too much was done", "--task", "Do a little"),
 )
+POINTS = (1, 2, 3, 4, 5, 6, 8, 11, 15, 20, 30, 45, 70)
+"""Of about forty; all of the first, because there the answer is taken in."""
 LESSON = Lesson(Action.ADD, "because", RuleText("Never x", "When y", "Since z"))
 
 FAULTS = r"""
@@ -114,7 +116,7 @@ def test_after_a_fault_the_lesson_is_written_without_paying_again(
     with Loopback(json_reply(TEXT)) as workflow:
         lab = Lab(tmp_path, project, workflow.url)
         words = REPORT if command == "report-failure" else ("teach", "--pending")
-        for at in range(1, 100):
+        for at in POINTS:
             lab.reset()
             if command == "teach":
                 pending = Pending(project, lab.state)
@@ -127,10 +129,9 @@ def test_after_a_fault_the_lesson_is_written_without_paying_again(
             assert lab.has_rule(), (at, faulty.stdout, faulty.stderr, later.stdout)
             # Before the first step, the answer is in no file; here, the webhook may remember it.
             assert len(workflow.asked) <= 1 + (at == 1 and how == "kill"), (at, faulty.stderr)
-            assert lab.run("teach", "--list").stdout == "no failures are queued\n"
+            assert Pending(project, lab.state).list_failures() == []
             if "fault:" not in faulty.stderr:
                 break  # the command had ended before
-        assert faulty.returncode == 0
         assert at > 5
 
 
