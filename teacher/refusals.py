@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import ValidationError
 
 from teacher.answer import build_unusable_answer, quote_answer
 from teacher.bill import Bill
 from teacher.errors import TeacherError, TeacherUnavailable
-
-if TYPE_CHECKING:
-    import httpx
 
 TOKEN_VARIABLE = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
 
@@ -65,20 +60,21 @@ def read_cause(text: str) -> Cause:
         return Cause()
 
 
-def build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
+def build_refusal(
+    status: int, text: str, location: str, url: str, *, token_sent: bool
+) -> TeacherError:
     """Return the error for an answer whose status is not 2xx."""
-    status = response.status_code
-    cause = read_cause(response.text)
+    cause = read_cause(text)
     if cause.kind == "unusable_answer":
         return build_unusable_answer(cause.error, cause.answer, cause.cost)
     # n8n's own answers to 404 and 422 contain a stack trace, so only their start is shown.
-    said = quote_answer(cause.error or response.text)
+    said = quote_answer(cause.error or text)
     problem, hint = _STATUSES.get(status, ("refused the request", "see what it said"))
     if cause.kind == "misconfigured":
         hint = "correct the Anthropic credential or the node Settings of the workflow in n8n"
     if status in (401, 403) and not token_sent:
         problem = "requires a token"
     if 300 <= status < 400:
-        problem = f"redirects to {response.headers['location'] or 'another address'}"
+        problem = f"redirects to {location or 'another address'}"
         hint = "set n8n.webhook_url to the final address"
     return TeacherUnavailable(f"{url} {problem} ({status}); {said}", hint)

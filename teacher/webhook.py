@@ -109,13 +109,20 @@ class WebhookTeacher:
             )
         except httpx.HTTPStatusError as error:
             token_sent = self._token_header in self._client.headers
-            raise build_refusal(error.response, self._display_url, token_sent=token_sent) from error
+            answer = error.response
+            raise build_refusal(
+                answer.status_code,
+                answer.text,
+                answer.headers["location"],
+                self._display_url,
+                token_sent=token_sent,
+            ) from error
         except httpx.HTTPError as error:
             raise self._build_unreachable_error(error) from error
-        answer = unwrap_answer(text, self._display_url)
-        bill = _find_bill(answer.objects)
+        found = unwrap_answer(text, self._display_url)
+        bill = _find_bill(found.objects)
         return read_answer(
-            answer.text, known_rules, model=bill.model, usage=bill.cost, hint=_NO_LESSON
+            found.text, known_rules, model=bill.model, usage=bill.cost, hint=_NO_LESSON
         )
 
     @cached_property

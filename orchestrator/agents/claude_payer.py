@@ -65,9 +65,11 @@ def _find_login(env: Mapping[str, str]) -> str:
     if values.get(_OAUTH_TOKEN):
         return f"subscription ({_OAUTH_TOKEN})"
     folder = find_config_directory(env)
-    beside = folder if env.get("CLAUDE_CONFIG_DIR") else folder.parent
     stored = _read_object(folder / ".credentials.json").get("claudeAiOauth")
-    account = _read_object(beside / ".claude.json").get("oauthAccount")
+    # Beside the default folder, or in the folder that the user has set.
+    account = any(
+        _read_object(each / ".claude.json").get("oauthAccount") for each in (folder, folder.parent)
+    )
     return "subscription (the login of Claude Code)" if stored or account else ""
 
 

@@ -38,9 +38,14 @@ from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher, RecordingTeacher
+from orchestrator.teaching.teachers import (
+    FallbackTeacher,
+    NamedTeacher,
+    RecordingTeacher,
+    SilentTeacher,
+)
 from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
-from teacher.models import Action, Failure, Lesson
+from teacher.models import Failure, Lesson
 from teacher.retry import Retries
 from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
@@ -51,7 +56,7 @@ class Parts:
 
     agent: ClaudeCodeAgent | CommandAgent
     suite: Suite
-    teacher: "NamedTeacher | SilentTeacher"
+    teacher: NamedTeacher | SilentTeacher
     guard: Guard
     masker: Masker
     account: Account
@@ -124,7 +129,7 @@ def _report_ready(
     config: Config,
     version: str,
     agent: ClaudeCodeAgent | CommandAgent,
-    teacher: "NamedTeacher | SilentTeacher",
+    teacher: NamedTeacher | SilentTeacher,
     listener: Listener,
 ) -> None:
     """Report what the run consists of, and who pays for it."""
@@ -364,15 +369,3 @@ def build_policy(config: Config) -> Policy:
             same_tool_call=config.limits.same_tool_call,
         ),
     )
-
-
-class SilentTeacher:
-    """The teacher of a run whose test failures are not taught, as the configuration says."""
-
-    name = "none"
-    payer = "nobody"
-
-    def teach(self, failure: Failure, known_rules: object) -> Lesson:
-        """Return a lesson that changes nothing, with the reason."""
-        del failure, known_rules
-        return Lesson(Action.NONE, "the source pytest is not enabled in failure_sources")

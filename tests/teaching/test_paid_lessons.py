@@ -108,6 +108,8 @@ class Lab:
         (self.project / "CLAUDE.md").unlink(missing_ok=True)
 
 
+@pytest.mark.kills
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("how", ["kill", "full"])
 @pytest.mark.parametrize("command", ["report-failure", "teach"])
 def test_after_a_fault_the_lesson_is_written_without_paying_again(
