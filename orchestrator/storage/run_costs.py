@@ -12,7 +12,8 @@ from teacher.models import Usage
 _CLOSED: Final = "FROM spending WHERE run = runs.id AND closed = 1"
 
 COST_COLUMN: Final = f"COALESCE((SELECT sum(cost_usd) {_CLOSED}), cost_usd) AS cost_usd"
-TOKENS_COLUMN: Final = f"COALESCE((SELECT sum(tokens) {_CLOSED}), tokens) AS tokens"
+# Postgres adds integers up to a decimal number.
+TOKENS_COLUMN: Final = f"COALESCE(CAST((SELECT sum(tokens) {_CLOSED}) AS BIGINT), tokens) AS tokens"
 _STARTED: Final = f"COALESCE((SELECT max(attempt) {_CLOSED}), 0)"
 ATTEMPTS_COLUMN: Final = (
     f"CASE WHEN {_STARTED} > attempts THEN {_STARTED} ELSE attempts END AS attempts"
