@@ -47,7 +47,7 @@ class Proxy:
     """May contain a user and a password, so it must not be printed."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Host and port, for messages."""
         url = urlsplit(self.address)
         return f"{url.hostname}:{url.port or _SCHEMES[url.scheme]}"
@@ -115,7 +115,7 @@ def check_connection(url: str) -> None:
     proxy = plan_connection(url).proxy
     if proxy is None:
         return
-    host, _, port = proxy.place.rpartition(":")
+    host, _, port = proxy.location.rpartition(":")
     try:
         call_within(
             _PROBE_SECONDS,
@@ -124,7 +124,7 @@ def check_connection(url: str) -> None:
     except (OSError, UnicodeError, DeadlineError) as error:
         cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise TeacherUnavailable(
-            f"the proxy in {proxy.origin} does not answer at {proxy.place}: {cause}",
+            f"the proxy in {proxy.origin} does not answer at {proxy.location}: {cause}",
             f"start it, or correct or unset {proxy.origin}, or list the teacher's host in NO_PROXY",
         ) from None
 
