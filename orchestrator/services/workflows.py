@@ -33,8 +33,8 @@ from orchestrator.services.run_environment import restore_variables
 from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory
-from orchestrator.workspace.carrying import CarriedFiles
 from orchestrator.teaching.pending import Pending
+from orchestrator.workspace.carrying import CarriedFiles
 
 
 def _ignore_event(_event: events.Event) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.folders import hash_path
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage import codec
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
@@ -71,7 +72,7 @@ class Pending:
             "lesson": codec.dumps(lesson) if lesson else "",
         }
         with self._reporting_errors():
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self._folder)
             # Durable, because it may contain an answer that was paid for.
             data = json.dumps(stored).encode("ascii")
             files.write_file(self._resolve_path(failure), data, 0o600, durable=True)
