@@ -165,10 +165,9 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
         return Decision(reason=found.message)
     screening = case.screen_rule(target)
-    if reason := find_masked_secret(case.lesson):
+    defect = screening.reason if screening.defect else ""
+    if reason := find_masked_secret(case.lesson) or defect:
         return Decision(rule, ChangeKind.QUARANTINED, reason)
-    if screening.defect:
-        return Decision(rule, ChangeKind.QUARANTINED, screening.reason)
     if not target and (same := _find_same_rule(others, text)):
         return Decision(same, ChangeKind.ALREADY_KNOWN)
     if found and found.objection is Objection.DUPLICATE:
