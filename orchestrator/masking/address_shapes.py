@@ -5,7 +5,7 @@
 import re
 
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.value_checks import CODE, NO_SECRETS, PLACEHOLDER, is_pair, is_random
+from orchestrator.masking.value_checks import CODE, NO_SECRETS, PLACEHOLDER, is_key, is_pair, is_random
 
 ADDRESSES: tuple[Shape, ...] = (
     # Up to the last @ before the next slash is the password, and the user says which account.
@@ -19,6 +19,7 @@ ADDRESSES: tuple[Shape, ...] = (
         ),
     ),
     Shape("token", ("://",), r"\b[a-z][\w+.-]{0,20}://(?P<s>[^\s:/@'\"<>{}$]{16,400}):?@"),
+    Shape("token", ("://",), r"\b[a-z][\w+.-]{0,20}://(?P<s>[^\s:/@'\"<>{}$]{8,15}):?@", accept=is_key),
     Shape("password", (":thin:",), r":thin:[^\s/@:]{1,60}/(?P<s>[^\s/@]{1,100})@"),
     Shape(
         "webhook",

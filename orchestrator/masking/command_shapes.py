@@ -14,6 +14,21 @@ COMMANDS: tuple[Shape, ...] = (
         r"(?P<s>(?!//)[^\s'\"]{1,300})",
         accept=lambda value: not value.isdigit() and not PLACEHOLDER.fullmatch(value),
     ),
+    Shape("password", ("curl", "wget", "http"),
+          r"\b(?:curl|wget|https?)\b[^|;&\n]{0,200}?\s(?:-u|--user|--proxy-user|--auth|-a)[\s=]*['\"]?[A-Za-z][\w.@-]{0,60}:(?P<s>\d{4,40})(?![\w.])"),
+    # What programs have in common that take a user and a password.
+    Shape(
+        "password",
+        (" -p", " -w"),
+        r"\s(?:-u|-U|--user(?:name)?)[ =]?[^\s-]\S{0,60}[ \t](?:[^|;&\n]{0,100}[ \t])?(?-i:-p|-w|-P)[ =]?(?P<s>[^\s'\"&|;<>-][^\s'\"&|;<>]{5,100})(?=\s|$)",
+        accept=is_bare,
+    ),
+    Shape("secret", ("secret set", "secrets set", "variable set"),
+          rf"\bsecrets?\s+set\s+\S+\s[^|;&\n]{{0,100}}?(?:--body|--value|-b)[ =](?P<s>{WORD})", accept=is_given),
+    Shape("secret", ("setx", "setenv"), rf"\b(?:setx|setenv)\s+(?:/m\s+)?{NAME}\s+(?P<s>{WORD})", accept=is_given),
+    Shape("secret", ("<(echo", "<(printf", "command"),
+          rf"(?:<\(|-command[ =]['\"])(?:echo|printf)\s+(?:['\"]%s['\"]\s+)?(?P<s>[^\s'\")]{{4,200}})", accept=is_given),
+    Shape("password", ("nmcli",), rf"\bnmcli\b[^|;&\n]{{0,200}}?\spassword\s+(?P<s>{WORD})", accept=is_given),
     Shape("password", ("lftp",), r"\blftp\b[^|;&\n]{0,200}?\s-u\s+[^\s,]{1,60},(?P<s>[^\s'\"]{1,200})"),
     Shape(
         "password",

@@ -18,7 +18,7 @@ _NO_SUFFIX = (
 
 PASS_NAME = (
     r"(?:(?<![a-z])pass(?![a-z])|(?<=store)pass|(?<=key)pass|passw(?:or)?[dt]|passphrase|passcode|pwd|"
-    r"kennwort|contrase[nñ]a|mot_?de_?passe|senha|psk(?![a-z]))"
+    r"kennwort|contrase[nñ]a|mot_?de_?passe|senha|psk(?![a-z])|(?<![a-z])pw(?![a-z]))"
 )
 SURE_NAME = (
     rf"(?:{PASS_NAME}|secret|token|credential|(?<!public )(?<!public[-_])(?:api|access|auth|"
@@ -27,7 +27,7 @@ SURE_NAME = (
 )
 """Parts of names whose values are secrets, whatever the values look like."""
 SURE_HINTS = ("pass", "pwd", "secret", "token", "credential", "key", "kennwort", "contrase", "psk",
-               "senha")  # fmt: skip
+               "senha", "pw")  # fmt: skip
 NAME = rf"[\w.-]{{0,60}}?{SURE_NAME}[\w.-]{{0,40}}"
 
 LOOSE_NAME = (
@@ -38,4 +38,4 @@ LOOSE_NAME = (
 LOOSE_HINTS = ("pw", "key", "auth", "pat", "salt", "otp", "cred", "sig", "jwt", "session", "sid",
                 "cookie", "dsn", "bearer", "hmac")  # fmt: skip
 ASSIGNED = r"(?:[ \t]*(?::=|=>|==?|:)[ \t]*|%3D)"
-BEFORE = r"(?<![\w./:-])(?<!public )"
+BEFORE = r"(?:(?<![\w./:-])|(?<=env:))(?<!public )"

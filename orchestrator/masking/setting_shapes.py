@@ -39,7 +39,12 @@ SETTINGS: tuple[Shape, ...] = (
         lines=1,
         accept=is_given,
     ),
-    Shape("secret", ("pat=",), rf"(?<![\w.])(?-i:PAT)=(?P<s>{WORD})", accept=is_given),
+    Shape("secret", ("pat=", "pin=", "otp=", "pw="),
+          rf"(?<![\w.])(?-i:PAT|PIN|OTP|PW)=(?P<s>{WORD})", accept=lambda value: len(value) > 3 and is_given(value)),
+    Shape("pin", ("pin", "otp"),
+          r"(?<![a-z])(?:pin|otp|pin[_-]?code)\\?['\"]?[ \t]*[:=][ \t]*\\?['\"]?(?P<s>\d{4,12})(?![\w.])"),
+    Shape("password", ("password for", "passphrase for"),
+          r"\bpass(?:word|phrase) for [^\n]{1,120}?:[ \t]+(?P<s>\S{6,200})[ \r]*$", accept=is_bare),
     # A whole line of a settings file.
     Shape(
         "secret",
@@ -152,9 +157,16 @@ SETTINGS: tuple[Shape, ...] = (
         r"^[+ -]?[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w.*-]{1,60}:[\w.*-]{1,60}:(?P<s>\S{1,200})$",
     ),
     Shape(
+        "password",
+        tuple(f":{digit}" for digit in range(1, 10)),
+        r"^[+ -]?(?![^\s:]{0,100}\.(?:py|pyx|js|jsx|ts|tsx|c|h|cc|cpp|hpp|go|rs|java|kt|rb|php|cs|sh|sql|html|css|ya?ml|json|toml|md|txt):)"
+        r"[\w.*-]{1,100}:\d{4,5}:(?!\d+:)[\w.*-]{1,60}:[\w.*-]{1,60}:(?P<s>[^\s:]{6,200})[ \r]*$",
+        accept=is_bare,
+    ),
+    Shape(
         "auth",
-        ('"auth"', "'auth'", "_auth", "identitytoken", "registrytoken"),
-        r"(?:['\"](?:auth|identitytoken|registrytoken)['\"]\s*:\s*['\"]|\b_auth(?:Token)?\s*=\s*['\"]?)"
+        ('"auth"', "'auth'", "_auth", "_password", "identitytoken", "registrytoken"),
+        r"(?:['\"](?:auth|identitytoken|registrytoken)['\"]\s*:\s*['\"]|\b_(?:auth(?:Token)?|password)\s*=\s*['\"]?)"
         r"(?P<s>[\w+/=.-]{8,4000})",
         accept=is_pair,
     ),

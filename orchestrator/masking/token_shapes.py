@@ -21,7 +21,16 @@ FORMATS: tuple[Shape, ...] = (
         rf"|^(?:[+ -]?+[A-Za-z0-9+/=]{{1,80}}+[ \r]*+\n){{1,400}}[+ -]?{_END}",
         lines=-1,
     ),
-    Shape("json web token", ("eyj",), r"\beyJ[\w-]{8,2000}\.[\w-]{4,4000}(?:\.[\w-]{0,2000})?"),
+    Shape(
+        "private key",
+        ("private-lines:",),
+        r"^[+ -]?Private-Lines: \d+\r?\n(?P<s>(?:[+ -]?[A-Za-z0-9+/=]{1,80}\r?\n){1,100})",
+        lines=100,
+    ),
+    Shape("private key", ("kty",), r"['\"](?:d|dp|dq|qi|k|p|q)['\"]\s*:\s*['\"](?P<s>[\w-]{16,2000})['\"]", lines=12),
+    Shape("key id", ("private_key_id", "privatekeyid"),
+          r"\bprivate_?key_?id['\"]?\s*[:=]\s*['\"]?(?P<s>[0-9a-f]{16,64})"),
+    Shape("json web token", ("eyj",), r"\beyJ[\w-]{8,2000}\.(?:[\w-]{4,4000}(?:\.[\w-]{0,4000}){0,3}|(?:\.[\w-]{0,4000}){1,3})|\beyJrIjoi[\w+/=-]{30,}"),
     Shape(
         "api key",
         ("sk-", "sk_", "pk_", "pk-", "rk_", "rk-", "whsec_"),
@@ -65,13 +74,45 @@ FORMATS: tuple[Shape, ...] = (
         r"|\bsq[upa]_[0-9a-f]{40}|\brubygems_[0-9a-f]{40,}|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}|\b(?-i:re_[A-Za-z0-9]{6,}_[A-Za-z0-9]{16,})"
         r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bkey-[0-9a-f]{32}\b|\b(?-i:EAAA[\w-]{60})",
     ),
+    # What each vendor documents, or public scanners know: prefix, alphabet and length.
+    Shape(
+        "token",
+        ("api_org_", "dapi", "lin_oauth_", "sb_secret_", "nral", "v1.0-", "cfut_",
+         "cfat_", "cfk_", "tskey-", "q~", "atbb", "1/", "2/", "sdk-", "api-", "mob-", "bkua_",
+         "bkct_", "bkaj_", "ccipat_", "ccipprj_", "cio", "akcp", "cmvmdgtu", "xkeysib-", "xsmtpsib-",
+         "access-", "access_token$", "sl.", "eaac", "absk", "ltai", "akid", "aqvn", "cfpat-",
+         "fio-u-", "s-s4t2", "ico-", "live_", "napi_", "scw", "snyk_", "tfp_", "flwseck",
+         "wandb_v1_", "ak-", "as-", "csk-", "fw_", "fc-", "key_", "hrku-", "ddp_", "ddw_", "endr+", "rzp_"),
+        r"\b(?:api_org_[A-Za-z]{30,}|dapi[0-9a-f]{32}(?:-\d)?|lin_oauth_\w{32,}|sb_secret_\w{31,60}"
+        r"|cf(?:ut|at|k)_\w{30,}|tskey-[a-z]{2,10}-[\w-]{16,}|v1\.0-[0-9a-f]{24}-[0-9a-f]{100,}"
+        r"|[12]/\d{10,20}(?:/\d{10,20})?:[0-9a-f]{32}|(?:sdk|api|mob)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+        r"|access-(?:sandbox|development|production)-[0-9a-f-]{36}|access_token\$(?:production|sandbox)\$\w+\$[0-9a-f]{32}"
+        r"|bk(?:ua|ct|aj)_[0-9a-f]{40}|CCIP(?:AT|RJ)_\w{20,}|x(?:key|smtp)sib-[0-9a-f]{60,}-\w{16}"
+        r"|FLWSECK(?:_TEST)?-[0-9a-f]{12,}(?:-X)?|snyk_[us]at\.\w+\.[\w-]{30,}|s-s4t2(?:ud|af)-[0-9a-f]{64}"
+        r"|(?:napi|tfp|dd[pw]|wandb_v1)_\w{30,}|fio-u-[\w-]{60,}|CFPAT-[\w-]{40,}|HRKU-AA[\w-]{50,}"
+        r"|rzp_(?:live|test)_\w{14,}|live_(?:pub_)?[0-9a-f]{35}\b|fc-[0-9a-f]{32}|key_[0-9a-f]{64}|api_org_\w{30,})"
+        r"|\b(?-i:[0-9a-f]{36}NRAL|ATBB\w{28,}|cio(?=\w{0,31}\d)[A-Za-z0-9]{32}\b"
+        r"|AKCp\w{60,}|cmVmdGtu\w{50,}|sl\.[\w-]{100,}|EAAC[A-Za-z0-9]{50,}|ABSK[\w+/=]{100,}|LTAI[A-Za-z0-9]{12,24}\b"
+        r"|AKID[A-Za-z0-9]{30,36}\b|AQVN[\w-]{35,38}|ico-\w{32}\b|SCW[A-Z0-9]{17}\b|API-(?=[A-Z]{0,30}\d)[A-Z0-9]{25,40}\b"
+        r"|a[ks]-(?=\w{0,21}\d)\w{22}\b|(?:csk-|fw_)(?=\w{0,40}\d)\w{22,}|endr\+\w{16})"
+        r"|(?<![\w~.-])(?-i:[\w~.-]{3}\dQ~[\w~.-]{31,34})",
+    ),
+    # Vendors that are newer than this table: a prefix, and a part that was generated.
+    Shape(
+        "token",
+        ("_", "-"),
+        r"(?<=[a-z0-9][_-])(?<!sha\d\d\d[-_])(?P<s>(?-i:[A-Za-z0-9]{32,200}))(?![\w/+=-])",
+        accept=is_key,
+    ),
+    Shape("token", ("aaaaaaaaaaaaaaaaaaaa",),
+          r"(?<![\w+/=])(?-i:A{20,22}[A-Za-z0-9%]{50,110})(?![\w+/=%])", accept=is_key),
     Shape("mailchimp key", ("-us",), r"\b[0-9a-f]{32}-us\d{1,2}\b"),
     Shape("twilio key", ("sk", "ac"), r"\b(?-i:(?:SK|AC)[0-9a-f]{32})\b"),
-    Shape("telegram token", (":aa", ":"), r"(?:(?<![\w-])|(?<=bot))\d{8,10}:(?-i:[\w-]{33,38})(?![\w-])"),
+    Shape("telegram token", tuple(f"{digit}:" for digit in range(10)), r"(?:(?<![\w-])|(?<=bot))\d{8,10}:(?-i:[\w-]{33,38})(?![\w-])"),
     Shape(
-        "discord token",
+        "token",  # of Discord, and of Vault before 1.10
         (".",),
-        r"(?<![\w.-])(?-i:[MNO][A-Za-z\d]{23,25}\.[\w-]{6}\.[\w-]{27,38})(?![\w-])",
+        r"(?<![\w.-])(?-i:[MNO][A-Za-z\d]{23,25}\.[\w-]{6}\.[\w-]{27,38}|s\.(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24})(?![\w-])",
     ),
     Shape(
         "aws secret",

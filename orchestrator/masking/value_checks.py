@@ -26,13 +26,28 @@ email not unknown unset set strict number object array secretstr
 NO_SECRETS = frozenset(_WORDS.split())
 _PLAIN_WORD = Pattern(r"[A-Za-z][A-Za-z'\u2019-]*[.,:;!?…]*|\d+")
 _UUID = Pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PATH = Pattern(r"(?:~|\.{1,2})?(?:/[\w.@-]+)+/?|[A-Za-z]:[\\/].*")
+_PATH_SHAPE = Pattern(r"(?:~|\.{1,2})?(?:/[\w.@-]+)+/?|[A-Za-z]:[\\/].*")
+_PATH_ROOT = Pattern(
+    r"(?:~|\.{1,2})/.*|/(?:home|root|users|etc|var|run|tmp|opt|usr|srv|mnt|media|app|apps|data|private|work\w*"
+    r"|secrets?|library|volumes|s?bin|dev|proc|sys|keys?|certs?|config|code|src|builds?|path|project\w*|repo\w*|api|v\d)(?:/.*)?"
+    r"|.*\.[a-z]\w{0,9}",
+    re.IGNORECASE,
+)
+"""A path that begins as paths usually do, or that ends in a suffix."""
 _NAMES = Pattern(
     r"[a-z]+[A-Z][A-Za-z]*|[A-Z][a-z]+(?:[A-Z][a-z]+)+!?|[A-Z][A-Z_]+|[a-z]+(?:_[a-z]+)+\d{0,2}"
     r"|[a-z]{1,2}\d+|(?:pass\w*|pw|key|token|secret|val\w*|arg\w*|param\w*|text|data|str\w*)\d*"
     r"|https?://\S+|[a-z]+(?:-[a-z]+)+|[A-Z][a-z]+(?:-[A-Z][A-Za-z]+)+|[a-z][\w-]{1,30}=[\w%].*"
 )
 """Identifiers and constants in code, and slugs."""
+
+
+def is_path(value: str) -> bool:
+    """Return whether a value is a path, and no password that begins with `/`, `~` or `.`."""
+    if not _PATH_SHAPE.fullmatch(value):
+        return False
+    generated = re.search(r"\d", value) and re.search(r"[A-Za-z]", value)
+    return not generated or bool(_PATH_ROOT.fullmatch(value)) or value[1:2] == ":"
 
 
 def is_prose(value: str) -> bool:
@@ -49,7 +64,7 @@ def is_literal(value: str) -> bool:
         and value.lower() not in NO_SECRETS
         and value[0] not in " \t)]},;"
         and not PLACEHOLDER.fullmatch(value)
-        and not _PATH.fullmatch(value)
+        and not is_path(value)
         and not _NAMES.fullmatch(value)
         and not is_prose(value)
         and not re.search(r"\{\w*\}|%\(|\$\(|\$\{", value)
@@ -70,7 +85,8 @@ def is_bare(value: str) -> bool:
         len(value) >= 6
         and bool(mixed or symbols)
         and value.lower().strip("!?") not in NO_SECRETS
-        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _PATH, _NAMES))
+        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _NAMES))
+        and not is_path(value)
     )
 
 
@@ -79,7 +95,8 @@ def is_random(value: str) -> bool:
     return (
         len(value) >= 16
         and bool(re.search(r"\d", value) and re.search(r"[A-Za-z]", value))
-        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _PATH, _NAMES, _UUID))
+        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _NAMES, _UUID))
+        and not is_path(value)
         and not re.search(r"://|\.(?:py|js|ts|json|ya?ml|txt|pem|crt)$", value)
         and not re.fullmatch(r"[a-z]+(?:[-_][a-z]+)*(?:[-_]?\d{1,4})?(?:[-_][a-z]+)*", value)
     )
@@ -92,7 +109,7 @@ def is_given(value: str) -> bool:
         bool(plain)
         and plain.lower() not in NO_SECRETS
         and not PLACEHOLDER.fullmatch(plain)
-        and not _PATH.fullmatch(plain)
+        and not is_path(plain)
         and not re.fullmatch(r"\(.*|[A-Z][A-Z_]*|[a-z]+\(.*|[a-z]+:[\w/:.-]+/[\w/:.-]+", plain)
     )
 
