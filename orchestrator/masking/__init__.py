@@ -10,6 +10,8 @@ name_patterns         ... parts of patterns for such names (lazy_pattern: compil
 value_checks          ... checks that reject placeholders, code and prose
 user_pattern        the project's own patterns, with a time limit
 environment_secrets values of environment variables
+known_secrets       finds values that are known, also divided ones
+secret_forms        ... in which forms, and which values are replaced without their name
 process_output      masks what this process itself prints or writes
 
 Nothing here is heavy: the hook that Claude Code calls before each command imports it, and a pattern

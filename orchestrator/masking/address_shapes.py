@@ -5,7 +5,14 @@
 import re
 
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.value_checks import CODE, NO_SECRETS, PLACEHOLDER, is_key, is_pair, is_random
+from orchestrator.masking.value_checks import (
+    CODE,
+    NO_SECRETS,
+    PLACEHOLDER,
+    is_key,
+    is_pair,
+    is_random,
+)
 
 ADDRESSES: tuple[Shape, ...] = (
     # Up to the last @ before the next slash is the password, and the user says which account.

@@ -27,7 +27,7 @@ COMMANDS: tuple[Shape, ...] = (
           rf"\bsecrets?\s+set\s+\S+\s[^|;&\n]{{0,100}}?(?:--body|--value|-b)[ =](?P<s>{WORD})", accept=is_given),
     Shape("secret", ("setx", "setenv"), rf"\b(?:setx|setenv)\s+(?:/m\s+)?{NAME}\s+(?P<s>{WORD})", accept=is_given),
     Shape("secret", ("<(echo", "<(printf", "command"),
-          rf"(?:<\(|-command[ =]['\"])(?:echo|printf)\s+(?:['\"]%s['\"]\s+)?(?P<s>[^\s'\")]{{4,200}})", accept=is_given),
+          r"(?:<\(|-command[ =]['\"])(?:echo|printf)\s+(?:['\"]%s['\"]\s+)?(?P<s>[^\s'\")]{4,200})", accept=is_given),
     Shape("password", ("nmcli",), rf"\bnmcli\b[^|;&\n]{{0,200}}?\spassword\s+(?P<s>{WORD})", accept=is_given),
     Shape("password", ("lftp",), r"\blftp\b[^|;&\n]{0,200}?\s-u\s+[^\s,]{1,60},(?P<s>[^\s'\"]{1,200})"),
     Shape(

@@ -14,6 +14,7 @@ import os
 import re
 
 from orchestrator.masking.environment_secrets import find_secret_values, has_secret_name
+from orchestrator.masking.known_secrets import KnownSecrets
 from orchestrator.masking.lazy_pattern import Pattern
 from orchestrator.masking.shape_table import SHAPES
 from orchestrator.masking.user_pattern import TooSlowError, UserPattern
@@ -22,17 +23,11 @@ TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from orchestrator.masking.known_secrets import Span
     from orchestrator.masking.shape import Shape
 
 REDACTED = "[redacted: "
 """Beginning of a placeholder; the kind of the secret and a bracket follow."""
-
-_REMEMBERED = 12
-"""Minimum length of a secret that is remembered, and replaced everywhere from then on."""
-_HEAD = 8
-"""Characters at the beginning by which remembered secrets are looked up; none is shorter."""
-_FEW = 24
-"""Up to so many secrets are searched for one by one; more of them at once, by their heads."""
 
 _WINDOW = 4_000
 _OVERLAP = 1_000
@@ -54,10 +49,6 @@ _REST = Pattern(r"[\w+/=.-]*")
 _LONG = 2_000
 """Length of a match from which on the secret may continue after it."""
 
-if TYPE_CHECKING:
-    Span = tuple[int, int, str]
-    """Start, end, and kind of a secret in a text."""
-
 
 class Masker:
     """Replaces secrets by placeholders, equal secrets by equal placeholders.
@@ -76,12 +67,9 @@ class Masker:
     ) -> None:
         self._key = key or os.urandom(32)
         self._patterns = tuple(map(UserPattern, patterns))
-        self._known: dict[str, str] = {}
-        self._learned: set[str] = set()
-        """Those of the known secrets that were found in a text."""
-        self._heads: dict[str, list[str]] = {}
+        self._known = KnownSecrets()
         for secret, name in find_secret_values(environment or {}).items():
-            self._remember_secret(secret, f"value of {name}")
+            self._known.add(secret, f"value of {name}")
 
     def mask(self, text: str) -> str:
         """Return a text with a placeholder for each secret."""
@@ -90,12 +78,9 @@ class Masker:
         taken = [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
         spans = _exclude_spans(taken, self._iter_secrets(text))
         for start, end, kind in spans:
-            secret = text[start:end]
-            if len(secret) >= _REMEMBERED:
-                self._remember_secret(secret, kind)
-                self._learned.add(secret)
-        spans += _exclude_spans(taken, self._iter_known_secrets(text))
-        masked = _replace_spans(text, spans, self._known.get)
+            self._known.learn(text[start:end], kind)
+        spans += _exclude_spans(taken, self._known.iter_spans(text))
+        masked = _replace_spans(text, spans, self._known.describe)
         return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
 
     def mask_identifier(self, text: str) -> str:
@@ -106,13 +91,26 @@ class Masker:
         replaced: whether one is known depends on which texts came before.
         """
         known = [
-            span for span in self._iter_known_secrets(text) if self._is_from_environment(text, span)
+            span
+            for span in self._known.iter_whole_spans(text)
+            if not self._known.is_learned(text[span[0] : span[1]])
         ]
         spans = [*self._iter_secrets(text), *known]
         return _replace_spans(text, spans, lambda secret, _: self._compute_tag(secret))
 
-    def _is_from_environment(self, text: str, span: Span) -> bool:
-        return text[span[0] : span[1]] not in self._learned
+    @property
+    def count_learned(self) -> int:
+        """How many secrets were learned from texts so far."""
+        return self._known.count_learned
+
+    def mask_again(self, text: str) -> str:
+        """Return a masked text without the secrets that were learned since it was masked.
+
+        Only known secrets are replaced, by tags, so that the ids of cases in it stay different.
+        """
+        taken = [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
+        spans = _exclude_spans(taken, self._known.iter_spans(text))
+        return _replace_spans(text, spans, lambda secret, _: self._compute_tag(secret))
 
     def _compute_tag(self, secret: str) -> str:
         import hmac  # the hook never computes a tag, and need not load it
@@ -125,11 +123,6 @@ class Masker:
         return has_secret_name(name, value) or self.mask(value) != value
 
     # ---- below: finding --------------------------------------------------------------------
-
-    def _remember_secret(self, secret: str, kind: str) -> None:
-        if len(secret) >= _HEAD and secret not in self._known:
-            self._known[secret] = kind
-            self._heads.setdefault(secret[:_HEAD], []).append(secret)
 
     def _iter_secrets(self, text: str) -> Iterator[Span]:
         for pattern in self._patterns:
@@ -147,21 +140,6 @@ class Masker:
                 for span in _iter_match_spans(matches, shape.kind):
                     if shape.accept(text[span[0] : span[1]]):
                         yield _complete_span(span, end, text, lower)
-
-    def _iter_known_secrets(self, text: str) -> Iterator[Span]:
-        if len(self._known) <= _FEW:
-            for secret, kind in self._known.items():
-                at = text.find(secret)
-                while at >= 0:
-                    yield at, at + len(secret), kind
-                    at = text.find(secret, at + len(secret))
-            return
-        heads = self._heads
-        for at in range(len(text) - _HEAD + 1):
-            if text[at : at + _HEAD] in heads:
-                for secret in heads[text[at : at + _HEAD]]:
-                    if text.startswith(secret, at):
-                        yield at, at + len(secret), self._known[secret]
 
 
 def _iter_match_spans(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:

@@ -101,7 +101,7 @@ FORMATS: tuple[Shape, ...] = (
     Shape(
         "token",
         ("_", "-"),
-        r"(?<=[a-z0-9][_-])(?<!sha\d\d\d[-_])(?P<s>(?-i:[A-Za-z0-9]{32,200}))(?![\w/+=-])",
+        r"(?<![\w/+=.-])(?!sha\d)[a-z][a-z0-9]{1,15}(?:[_-][a-z0-9]{1,15}){0,3}[_-](?P<s>(?-i:[A-Za-z0-9]{32,200}))(?![\w/+=-])",
         accept=is_key,
     ),
     Shape("token", ("aaaaaaaaaaaaaaaaaaaa",),
