@@ -23,9 +23,19 @@ def show(project_dir: Path, config_file: Path | None) -> None:
     from orchestrator.services.trust import describe_choice, load_known_config
 
     loaded = load_known_config(resolve_project(project_dir), config_file)
-    rows = [(f"{key}: {format_yaml(value)}", origin) for key, value, origin in loaded.iter_values()]
+    rows = [
+        (_mask_setting(key, f"{key}: {format_yaml(value)}"), origin)
+        for key, value, origin in loaded.iter_values()
+    ]
     width = min(max(len(text) for text, _ in rows), 60)
     print_lines(f"{text:<{width}}  # {origin}" for text, origin in rows)
     for each in loaded.withheld:
         line = f"not trusted, and not used: {describe_choice(each)}; see `orchestrator trust`"
         click.echo(sanitize_text(line), err=True)
+
+
+def _mask_setting(key: str, line: str) -> str:
+    """Return the line of a setting without a secret; a pattern that matches secrets is none."""
+    from orchestrator.masking import mask_text
+
+    return line if key.startswith("redaction.") else mask_text(line)

@@ -1,7 +1,9 @@
 """Masks the texts of agents, suites and failures, before they are stored or leave this machine."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any, TypeVar
 
 from orchestrator import events
 from orchestrator.masking import Masker
@@ -9,15 +11,18 @@ from orchestrator.models import AgentResult, Case, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
 from teacher.models import Failure, Lesson, RuleText
 
+T = TypeVar("T")
+
 
 def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
     """Return an agent's result without secrets."""
-    return replace(
+    masked = replace(
         result,
         message=masker.mask(result.message),
         stderr_tail=masker.mask(result.stderr_tail),
         denials=tuple(map(masker.mask, result.denials)),
     )
+    return mask_again(masker, masked)
 
 
 def mask_event(masker: Masker, event: events.Event) -> events.Event:
@@ -34,14 +39,69 @@ def mask_event(masker: Masker, event: events.Event) -> events.Event:
     return event
 
 
+def create_masked_listener(masker: Masker, listener: events.Listener) -> events.Listener:
+    """Return a listener that passes events on without secrets, as to a terminal or as JSON."""
+    return lambda event: listener(mask_again(masker, _mask_displayed(masker, event)))
+
+
+def _mask_displayed(masker: Masker, event: events.Event) -> events.Event:
+    """Return an event without secrets, if the loop emits it as it is; others are masked there."""
+    match event:
+        case events.RunStarted(task=task):
+            return replace(event, task=replace(task, text=masker.mask(task.text)))
+        case events.CaseFinished(case=case):
+            return replace(event, case=_mask_names(masker, _mask_case(masker, case)))
+        case events.Notice() | events.Ready() | events.AttemptStarted() | events.Tampered():
+            return mask_values(event, masker.mask)
+    return event
+
+
+def mask_again(masker: Masker, value: T) -> T:
+    """Return a masked value without the secrets that were learned after it was masked."""
+    return mask_values(value, masker.mask_again) if masker.count_learned else value
+
+
+def mask_values(value: T, mask: Callable[[str], str]) -> T:
+    """Return a value with each text in it masked; the ids of cases too, but no enum and no path."""
+    return _mask_any(value, mask)  # type: ignore[no-any-return] # of the same type as the value
+
+
+def _mask_any(value: Any, mask: Callable[[str], str]) -> Any:  # noqa: ANN401 -- any part of a result
+    match value:
+        case Enum():
+            return value
+        case str():
+            return mask(value)
+        case tuple() if type(value) is tuple:
+            return tuple(_mask_any(each, mask) for each in value)
+        case Mapping():
+            return {_mask_any(name, mask): _mask_any(each, mask) for name, each in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            old = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+            new = {name: _mask_any(each, mask) for name, each in old.items()}
+            changed = {name: each for name, each in new.items() if each != old[name]}
+            return replace(value, **changed) if changed else value
+    return value
+
+
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
-    """Return a suite's report without secrets, also in the names of cases."""
-    cases = tuple(_mask_case(masker, case) for case in report.cases)
-    if _contains_secret(masker, (case.id for case in cases)):
-        cases = tuple(_mask_names(masker, case) for case in cases)
+    """Return a suite's report without secrets, also in the names of cases.
+
+    A name is masked without what texts have told, so that it is the same in every report of a run.
+    """
+    learned = masker.count_learned
+    masked = _mask_texts(masker, report)
+    if masker.count_learned > learned:  # the last text may name what the first one shows bare
+        masked = _mask_texts(masker, masked)
+    if _contains_secret(masker, (case.id for case in masked.cases)):
+        masked = replace(masked, cases=tuple(_mask_names(masker, case) for case in masked.cases))
+    return masked
+
+
+def _mask_texts(masker: Masker, report: SuiteReport) -> SuiteReport:
     return replace(
         report,
-        cases=cases,
+        cases=tuple(_mask_case(masker, case) for case in report.cases),
         message=masker.mask(report.message),
         output=masker.mask(report.output),
         forged=tuple(map(masker.mask, report.forged)),
@@ -50,6 +110,10 @@ def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
 
 def mask_failure(masker: Masker, failure: Failure) -> Failure:
     """Return a failure without secrets, which may leave the machine."""
+    return mask_again(masker, _mask_failure(masker, failure))
+
+
+def _mask_failure(masker: Masker, failure: Failure) -> Failure:
     return replace(
         failure,
         summary=masker.mask(failure.summary),

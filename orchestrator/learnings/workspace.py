@@ -1,6 +1,7 @@
 """Where a workspace and its files are, and how one is created and opened."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -75,6 +76,22 @@ class Workspace:
     def read_entries(self) -> list[Entry]:
         """Return all entries, in the order of the files."""
         return [entry for kind in Kind for entry in self.read_document(kind).entries]
+
+    def rewrite_entries(self, change: Callable[[str], str]) -> None:
+        """Change the text of the files of entries, and of the working buffer.
+
+        Raises:
+            LoopError: a file cannot be read or written.
+        """
+
+        def change_data(data: bytes) -> bytes:
+            text = data.decode("utf-8", "surrogateescape")
+            return change(text).encode("utf-8", "surrogateescape")
+
+        with storage.lock_workspace(self.base):
+            for path in (*map(self.locate_file, Kind), self.buffer):
+                if path.exists():
+                    storage.edit_file(path, change_data, self.project)
 
     def find_entry(self, entry: str) -> Entry:
         """Return the entry with this id.

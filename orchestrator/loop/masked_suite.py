@@ -15,7 +15,8 @@ from orchestrator.platform import files
 from orchestrator.platform.orphans import reap_orphans
 from orchestrator.ports import Suite
 
-_FOOTPRINT: Final = "footprint.packed"
+FOOTPRINT: Final = "footprint.packed"
+"""The file in the run's folder that stores the footprint."""
 
 
 class MaskedSuite:
@@ -33,7 +34,7 @@ class MaskedSuite:
         self, suite: Suite, project: Path, masker: Masker, folder: Path, emit: events.Listener
     ) -> None:
         self._suite, self._project, self._masker = suite, project, masker
-        self._note, self._emit = folder / _FOOTPRINT, emit
+        self._note, self._emit = folder / FOOTPRINT, emit
         self._ids: dict[str, str] = {}
         """The suite's own ids of cases, by masked id, where they differ. Never written to disk."""
 

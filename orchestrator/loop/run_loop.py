@@ -27,7 +27,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
     while run.outcome is RunOutcome.RUNNING:
         done_before = steps.step_count
         attempt = _make_attempt(run, baseline, steps, policy)
-        run = replace(run, attempts=(*run.attempts, attempt))
+        run = steps.mask_again(replace(run, attempts=(*run.attempts, attempt)))
         run = policy.decide_outcome(run, steps.task, fresh=steps.step_count > done_before)
         steps.close_attempt(run)
     return run
@@ -62,7 +62,8 @@ def _learn_rule(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: P
     try:
         taught = steps.learn_lesson(attempt.number, failure)
     except TeacherError as error:
-        return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
+        why = steps.masker.mask(str(error))
+        return replace(attempt, teaching=Teaching(None, error.usage, why, answered=False))
     attempt = replace(attempt, teaching=taught.teaching, rule=taught.change)
     steps.pin_tree(attempt, failure, taught.change)
     if policy.retry_from_start:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.failures.record_masking import mask_agent, mask_event
+from orchestrator.failures.record_masking import mask_again, mask_agent, mask_event
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
@@ -286,6 +286,10 @@ class Steps:
             self._reverter.revert_edits(attempt.before, attempt.after)
 
         self._journal.step(f"attempt {attempt.number}: restore", revert_edits)
+
+    def mask_again(self, run: RunResult) -> RunResult:
+        """Return a result without the secrets that were learned after its parts were masked."""
+        return mask_again(self.masker, run)
 
     def close_attempt(self, run: RunResult) -> None:
         """Store and report the run with its last attempt. Not journaled, so it may happen twice.

@@ -72,6 +72,7 @@ def build_parts(
     state: Path,
     account: Account,
     home: Path,
+    masker: Masker,
     pending: Pending | None = None,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
@@ -85,6 +86,7 @@ def build_parts(
         state: the state directory.
         account: who pays.
         home: the project that the user trusts: not a work tree of it.
+        masker: removes secrets.
         pending: stores failures and answers until the rule is written; that of the task's folder
             if None.
 
@@ -108,7 +110,6 @@ def build_parts(
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
-    masker = build_masker(config, environment, state)
     pending = pending or Pending(project, state)
     teacher = (
         build_teacher(

@@ -14,9 +14,11 @@ from typing import Final
 from orchestrator import events
 from orchestrator.config import Config
 from orchestrator.config.masked_config import ConfigMasker
+from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
 from orchestrator.learnings.failure_log import create_failure_logger
+from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.children import Children
 from orchestrator.platform.project import resolve_project
@@ -27,6 +29,7 @@ from orchestrator.services import rulebooks, wiring
 from orchestrator.services.execution import RunExecution
 from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
 from orchestrator.services.private_files import PrivateRules
+from orchestrator.services.late_secrets import mask_late_secrets
 from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
 from orchestrator.services.run_environment import restore_variables
@@ -55,6 +58,7 @@ class Caller:
         task: the task with its secrets, which are masked in the database.
         config: the configuration with its secrets, and with changed limits.
         early_events: the events that were emitted before this process claimed the run.
+        masker: removes secrets; knows afterwards what the run has learned.
     """
 
     state: Path = field(default_factory=resolve_state_directory)
@@ -63,6 +67,7 @@ class Caller:
     task: str = ""
     config: Config | None = None
     early_events: EventBuffer = field(default_factory=EventBuffer)
+    masker: Masker | None = None
 
 
 _caller: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
@@ -79,12 +84,18 @@ def execute_run(run: str, caller: Caller) -> RunResult:
         LostRunError: another process has claimed the run in the meantime.
         LoopError, TeacherError: a requirement is missing or invalid; no tokens were spent.
     """
+    if caller.config:
+        masker = wiring.build_masker(caller.config, caller.environment, caller.state)
+        caller = replace(caller, masker=masker)
     # In a context variable, because DBOS must be able to store the arguments of a workflow.
     previous = _caller.set(caller)
     try:
         _WORKFLOW.execute(run, caller.state)
     finally:
         _caller.reset(previous)
+        if caller.masker and caller.masker.count_learned:
+            with Store(caller.state) as store:
+                mask_late_secrets(store, run, caller.masker, caller.listener)
     with Store(caller.state) as store:
         record = store.load_run(run)
         prune_after_run(store, record.id, events.RunEvents(run, caller.listener))
@@ -94,13 +105,15 @@ def execute_run(run: str, caller: Caller) -> RunResult:
 def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
     """Build a run from its id, execute it, and return its outcome."""
     caller = _caller.get() or Caller()
-    emit = events.RunEvents(run, caller.early_events, caller.listener)
     with Store(caller.state) as store:
         record = store.find_run(run)
         if record.outcome not in RESUMABLE:
             return record.outcome
         project = resolve_project(record.task.project)
         config = caller.config or wiring.recall_config(store, run, project, caller.environment)
+        masker = caller.masker or wiring.build_masker(config, caller.environment, caller.state)
+        listener = create_masked_listener(masker, caller.listener)
+        emit = events.RunEvents(run, caller.early_events, listener)
         with (
             _open_work_folder(config, project, run, store, emit) as work_folder,
             lock_project(work_folder.folder, store),
@@ -109,7 +122,7 @@ def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
             if record.outcome not in RESUMABLE:
                 return record.outcome
             resumed = store.read_token(run) > 0
-            preparation = _Preparation(record, config, work_folder, store, caller, emit)
+            preparation = _Preparation(record, config, work_folder, store, caller, emit, masker)
             execution = preparation.prepare_execution(open_journal, resumed=resumed)
             return execution.run_to_end(resumed=resumed).outcome
 
@@ -139,6 +152,7 @@ class _Preparation:
     store: Store
     caller: Caller
     emit: events.RunEvents
+    masker: Masker
 
     def prepare_execution(
         self, open_journal: Callable[[], Journal], *, resumed: bool
@@ -189,6 +203,7 @@ class _Preparation:
             store.directory,
             account,
             home=record.task.project,
+            masker=self.masker,
             pending=pending,
         )
 

@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
+from orchestrator.failures.record_masking import mask_again
+from orchestrator.masking import Masker
 from orchestrator.platform import atomic, files
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.private_folders import make_private_folder
@@ -65,17 +67,20 @@ class Pending:
         Raises:
             InfrastructureError: it cannot be written.
         """
+        self._write_failure(PendingFailure(failure, datetime.now(UTC), why, lesson))
+
+    def _write_failure(self, pending: PendingFailure) -> None:
         stored = {
-            "failure": asdict(failure),
-            "since": datetime.now(UTC).isoformat(),
-            "why": why,
-            "lesson": codec.dumps(lesson) if lesson else "",
+            "failure": asdict(pending.failure),
+            "since": pending.since.isoformat(),
+            "why": pending.why,
+            "lesson": codec.dumps(pending.lesson) if pending.lesson else "",
         }
         with self._reporting_errors():
             make_private_folder(self._folder)
             # Durable, because it may contain an answer that was paid for.
             data = json.dumps(stored).encode("ascii")
-            files.write_file(self._resolve_path(failure), data, 0o600, durable=True)
+            files.write_file(self._resolve_path(pending.failure), data, 0o600, durable=True)
 
     def record_question(self, failure: Failure) -> None:
         """Store a failure that the teacher is about to be asked about, with space for the answer.
@@ -140,6 +145,26 @@ class Pending:
         found = [self._read_or_set_aside(path) for path in sorted(self._folder.glob("*.json"))]
         known = [each for each in found if each]
         return sorted(known, key=lambda each: (each.lesson is None, each.since))
+
+    def mask_failures_again(self, masker: Masker) -> None:
+        """Mask the stored failures and answers, with what was learned since they were stored.
+
+        Raises:
+            InfrastructureError: one cannot be written.
+        """
+        for each in self.list_failures():
+            masked = replace(
+                each,
+                failure=mask_again(masker, each.failure),
+                why=mask_again(masker, each.why),
+                lesson=mask_again(masker, each.lesson) if each.lesson else None,
+            )
+            if masked != each:
+                self._write_failure(masked)
+                if masked.failure == each.failure:
+                    self._remove_answer(each.failure)  # the answer is now with the failure
+                else:
+                    self.remove_failure(each.failure)
 
     def _read_or_set_aside(self, path: Path) -> PendingFailure | None:
         """Read a stored failure; rename a damaged one, so that it neither hides others nor is lost.

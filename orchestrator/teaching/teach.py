@@ -113,7 +113,9 @@ def _ask_teacher(safe: Failure, context: TeachingContext) -> Teaching:
         return Teaching(None, error.usage, str(error))
     except TeacherError as error:
         if context.pending:
-            raise context.pending.record_unanswered(safe, error) from error
+            # The message may contain an address with a password.
+            masked = type(error)(context.masker.mask(error.message), error.hint, error.usage)
+            raise context.pending.record_unanswered(safe, masked) from error
         raise
     if context.pending and not context.pending.find_answer(safe):  # of a teacher that records none
         record_answer(context.pending, context.masker, context.emit, safe, lesson)

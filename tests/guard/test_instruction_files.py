@@ -14,6 +14,7 @@ from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.guard.learned_rules import restore_rules
+from orchestrator.masking import Masker
 from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome, Task
 from orchestrator.rulebook import locking
 from orchestrator.rulebook.agents_md import find_shadowing_file
@@ -468,6 +469,7 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
             tmp_path,
             account,
             project,
+            Masker(),
         ).guard
     guard.record_attempt(1)
     for folder in (project, users):
