@@ -11,6 +11,7 @@ value_checks          ... checks that reject placeholders, code and prose
 user_pattern        the project's own patterns, with a time limit
 environment_secrets values of environment variables
 known_secrets       finds values that are known, also divided ones
+text_views          ... reads a text without what divides or escapes it
 secret_forms        ... in which forms, and which values are replaced without their name
 process_output      masks what this process itself prints or writes
 

@@ -53,7 +53,7 @@ ADDRESSES: tuple[Shape, ...] = (
         ("authorization",),
         r"\b(?:proxy-)?authorization['\"]?\]?[ \t]*[:=,][ \t]*(?:[bf]?['\"])?"
         r"(?:[A-Za-z][A-Za-z-]{1,20}[ \t]+)?"
-        r"(?P<s>(?!(?:bearer|basic|token|digest|negotiate|aws4|ssws|apikey)\b)[^\s'\",}{$<(]{6,4000})",
+        r"(?P<s>(?!(?:bearer|basic|token|digest|negotiate|aws4|ssws|apikey)\b)[^\s'\"`,}{$<()\]]{6,4000})",
         accept=lambda value: (
             value.lower() not in NO_SECRETS
             and not CODE.fullmatch(value)

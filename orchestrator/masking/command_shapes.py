@@ -20,7 +20,7 @@ COMMANDS: tuple[Shape, ...] = (
     Shape(
         "password",
         (" -p", " -w"),
-        r"\s(?:-u|-U|--user(?:name)?)[ =]?[^\s-]\S{0,60}[ \t](?:[^|;&\n]{0,100}[ \t])?(?-i:-p|-w|-P)[ =]?(?P<s>[^\s'\"&|;<>-][^\s'\"&|;<>]{5,100})(?=\s|$)",
+        r"\s(?:-u|-U|--user(?:name)?)[ =]?[^\s-]\S{0,60}[ \t](?:[^|;&\n]{0,100}[ \t])?(?-i:-p|-w|-P)[ =]?(?P<s>[^\s'\"`&|;<>\])},-][^\s'\"`&|;<>\])},]{5,100})(?=[\s'\"`\])},:]|$)",
         accept=is_bare,
     ),
     Shape("secret", ("secret set", "secrets set", "variable set"),
@@ -95,7 +95,10 @@ COMMANDS: tuple[Shape, ...] = (
         SURE_HINTS,
         rf"(?<![\w-])--?{NAME}(?:[ \t]+|=|['\"],[\s+-]*['\"])(?!-)(?P<s>{WORD})",
         lines=1,
-        accept=lambda value: is_given(value) and not value.endswith("]"),
+        accept=lambda value: (
+            # `[--password PASSWORD]` is how usage is written.
+            is_given(value) and not (value.endswith("]") and value.strip("'\"]").isalpha())
+        ),
     ),
     Shape(
         "secret",

@@ -6,10 +6,14 @@ divided: over two lines, between two adjacent strings, or by the escape codes of
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
-from orchestrator.masking.lazy_pattern import Pattern
-from orchestrator.masking.secret_forms import SHORTEST, is_distinctive, iter_forms, iter_values
+from orchestrator.masking.secret_forms import (
+    SHORTEST,
+    is_distinctive,
+    is_identifier,
+    iter_forms,
+    iter_values,
+)
+from orchestrator.masking.text_views import JoinedText
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:
@@ -23,13 +27,6 @@ _FEW = 100
 _MOST_ENCODED = 200
 """Number of secrets learned from texts that are also found in other forms. Of a text with more
 secrets than that, the rest is found as it is written."""
-_JOINT = Pattern(
-    r"(?:\x1b\[[0-9;?]*[A-Za-z]"
-    r"|[\"'][ \t]*[+.,&|\\]?[ \t]*(?:\\?\r?\n[ \t+>|-]*)?[+.&]?[ \t]*[rbfuRBFU]{0,2}[\"']"
-    r"|\\?\r?\n(?:[E>][ \t]+|[ \t+|>-])*)+"
-)
-"""What divides a secret: escape codes, the end of a string and the next one, a line end with the
-signs that diffs, pytest and quotations put before the next line."""
 
 
 class KnownSecrets:
@@ -53,7 +50,7 @@ class KnownSecrets:
         if secret in self._kinds:
             return
         for value in iter_values(secret):
-            if value not in self._kinds and is_distinctive(value):
+            if value not in self._kinds and is_distinctive(value) and not is_identifier(value):
                 self.count_learned += 1
                 many = self.count_learned > _MOST_ENCODED
                 for form in (value,) if many else iter_forms(value):
@@ -72,7 +69,7 @@ class KnownSecrets:
         if not self._kinds:
             return
         yield from self.iter_whole_spans(text)
-        joined = _JoinedText(text)
+        joined = JoinedText(text)
         if joined.is_different:
             for start, end, kind in self.iter_whole_spans(joined.text):
                 parts = joined.find_parts(start, end)
@@ -105,39 +102,3 @@ class KnownSecrets:
         if form not in self._kinds:
             self._kinds[form] = kind
             self._heads.setdefault(form[:SHORTEST], []).append(form)
-
-
-class _JoinedText:
-    """A text without what may divide a secret, and the positions of its pieces."""
-
-    def __init__(self, text: str) -> None:
-        pieces: list[str] = []
-        self._starts: list[int] = []
-        self._origins: list[int] = []
-        at = length = 0
-        for match in _JOINT.finditer(text):
-            if match.start() > at:
-                self._add_piece(length, at)
-                pieces.append(text[at : match.start()])
-                length += match.start() - at
-            at = match.end()
-        self._add_piece(length, at)
-        self.text = "".join([*pieces, text[at:]])
-        self.is_different = len(self.text) < len(text)
-
-    def _add_piece(self, start: int, origin: int) -> None:
-        self._starts.append(start)
-        self._origins.append(origin)
-
-    def find_parts(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Return where the parts of a span stand in the original text."""
-        parts = []
-        index = bisect_right(self._starts, start) - 1
-        while start < end:
-            following = self._starts[index + 1] if index + 1 < len(self._starts) else end
-            stop = min(end, following)
-            if stop > start:
-                shift = self._origins[index] - self._starts[index]
-                parts.append((start + shift, stop + shift))
-            start, index = stop, index + 1
-        return parts

@@ -17,6 +17,7 @@ from orchestrator.masking.environment_secrets import find_secret_values, has_sec
 from orchestrator.masking.known_secrets import KnownSecrets
 from orchestrator.masking.lazy_pattern import Pattern
 from orchestrator.masking.shape_table import SHAPES
+from orchestrator.masking.text_views import UnescapedLines
 from orchestrator.masking.user_pattern import TooSlowError, UserPattern
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
@@ -125,6 +126,14 @@ class Masker:
     # ---- below: finding --------------------------------------------------------------------
 
     def _iter_secrets(self, text: str) -> Iterator[Span]:
+        yield from self._iter_shapes(text)
+        # JSON or a literal in code: within it, a secret has lines and quotes of its own.
+        lines = UnescapedLines(text)
+        for start, end, kind in self._iter_shapes(lines.text) if lines.text else ():
+            if found := lines.find_original(start, end):
+                yield (*found, kind)
+
+    def _iter_shapes(self, text: str) -> Iterator[Span]:
         for pattern in self._patterns:
             for start, end in _iter_windows(text, 0, len(text)):
                 try:

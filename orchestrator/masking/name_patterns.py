@@ -12,7 +12,7 @@ WORD = (
 _NO_SUFFIX = (
     r"(?!s?[-_.]?(?:file|path|dir|stdin|env|name|policy|length|len|type|url|uri|arn|id\b|ids\b|count|"
     r"ttl|size|encryption|hint|colou?r|field|label|prompt|store\b|provider|manager|reset|version|"
-    r"expir|valid|algorithm|hash|ring|board|word_))"
+    r"expir|helper|valid|algorithm|hash|ring|board|word_))"
 )
 """Excludes suffixes by which a name is about a secret, and holds none: `token_file`."""
 

@@ -28,6 +28,7 @@ _COMMON = Pattern(
     0,
 )
 """Switches, addresses and versions, dates, a repeated character, one or two plain words."""
+_IDENTIFIER = Pattern(r"[A-Za-z_.]*")
 _ESCAPED = Pattern(r"\\(.)")
 _UNQUOTED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -43,6 +44,11 @@ def is_distinctive(value: str) -> bool:
         return False
     # A path, and no password that begins with such a character.
     return not (value[0] in "/~." and (is_path(value) or os.path.exists(value)))  # noqa: PTH110
+
+
+def is_identifier(value: str) -> bool:
+    """Return whether a value that a text called a secret may be a name in its code."""
+    return len(value) < _WORD_LENGTH and bool(_IDENTIFIER.fullmatch(value))
 
 
 def iter_forms(secret: str) -> Iterator[str]:

@@ -39,12 +39,20 @@ SETTINGS: tuple[Shape, ...] = (
         lines=1,
         accept=is_given,
     ),
+    # A number, or a word that nothing but white space or quotes ends: no argument in code.
+    Shape(
+        "password",
+        ("pass", "pwd", "pw"),
+        rf"{BEFORE}[\w.-]{{0,60}}?{PASS_NAME}['\"]?\]?[=:][ \t]?['\"]?(?P<s>\d{{6,40}})(?![\w.])"
+        rf"|(?:^|(?<=[\s'\"`]))[\w.-]{{0,60}}?{PASS_NAME}=(?P<t>[A-Za-z]{{5,40}})(?=[\s'\"`]|$)",
+        accept=lambda value: value.isdigit() or is_word(value),
+    ),
     Shape("secret", ("pat=", "pin=", "otp=", "pw="),
           rf"(?<![\w.])(?-i:PAT|PIN|OTP|PW)=(?P<s>{WORD})", accept=lambda value: len(value) > 3 and is_given(value)),
     Shape("pin", ("pin", "otp"),
           r"(?<![a-z])(?:pin|otp|pin[_-]?code)\\?['\"]?[ \t]*[:=][ \t]*\\?['\"]?(?P<s>\d{4,12})(?![\w.])"),
     Shape("password", ("password for", "passphrase for"),
-          r"\bpass(?:word|phrase) for [^\n]{1,120}?:[ \t]+(?P<s>\S{6,200})[ \r]*$", accept=is_bare),
+          r"\bpass(?:word|phrase) for [^\n]{1,120}?:[ \t]+(?P<s>[^\s'\"`\])},;]{6,200})(?=[\s'\"`\])},;]|$)", accept=is_bare),
     # A whole line of a settings file.
     Shape(
         "secret",
@@ -74,7 +82,7 @@ SETTINGS: tuple[Shape, ...] = (
     Shape(
         "secret",
         SURE_HINTS,
-        rf"{BEFORE}{NAME}\\?['\"]?\]?{ASSIGNED}(?P<s>(?:(?!%26|\\[rn]|\\x00)[^\s'\",;(){{}}\[\]<>`&]){{4,400}})(?![\w(\[])",
+        rf"{BEFORE}{NAME}\\?['\"]?\]?{ASSIGNED}(?P<s>(?:(?!%26|\\[rn]|\\x00)[^\s'\",;(){{}}\[\]<>`&]|&(?=\w)(?!amp;|[\w.-]{{1,40}}=)){{4,400}})(?![\w(\[])",
         accept=is_bare,
     ),
     Shape(
@@ -116,7 +124,7 @@ SETTINGS: tuple[Shape, ...] = (
         accept=is_random,
     ),
     Shape("password", ("password ", "passphrase "),
-          r"\bpass(?:word|phrase)[ \t]+(?:to|is|was)[ \t]+['\"]?(?P<s>[^\s'\",;]{6,100})",
+          r"\bpass(?:word|phrase)[ \t]+(?:to|is|was)[ \t]+['\"]?(?P<s>[^\s'\",;`\])}]{6,100})",
           accept=is_bare),
     Shape("secret", SURE_HINTS,
           rf"['\"]{NAME}['\"],[ \t]*['\"](?P<s>[^'\"\n]{{4,400}})['\"]", accept=is_literal),
@@ -154,13 +162,14 @@ SETTINGS: tuple[Shape, ...] = (
     Shape(
         "password",
         (":5432:", ":*:", ":3306:"),
-        r"^[+ -]?[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w.*-]{1,60}:[\w.*-]{1,60}:(?P<s>\S{1,200})$",
+        r"(?:^[+ -]?|(?<=[\s'\"`\[(]))[\w.*-]{1,100}:(?:\d{2,5}|\*):[\w.*-]{1,60}:[\w.*-]{1,60}:"
+        r"(?P<s>[^\s'\"`\])},]{1,200})(?=[\s'\"`\])},]|:?\s|$)",
     ),
     Shape(
         "password",
         tuple(f":{digit}" for digit in range(1, 10)),
-        r"^[+ -]?(?![^\s:]{0,100}\.(?:py|pyx|js|jsx|ts|tsx|c|h|cc|cpp|hpp|go|rs|java|kt|rb|php|cs|sh|sql|html|css|ya?ml|json|toml|md|txt):)"
-        r"[\w.*-]{1,100}:\d{4,5}:(?!\d+:)[\w.*-]{1,60}:[\w.*-]{1,60}:(?P<s>[^\s:]{6,200})[ \r]*$",
+        r"(?:^[+ -]?|(?<=[\s'\"`\[(]))(?![^\s:]{0,100}\.(?:py|pyx|js|jsx|ts|tsx|c|h|cc|cpp|hpp|go|rs|java|kt|rb|php|cs|sh|sql|html|css|ya?ml|json|toml|md|txt):)"
+        r"[\w.*-]{1,100}:\d{4,5}:(?!\d+:)[\w.*-]{1,60}:[\w.*-]{1,60}:(?P<s>[^\s:'\"`\])},]{6,200})(?=[\s'\"`\])},]|:?\s|$)",
         accept=is_bare,
     ),
     Shape(

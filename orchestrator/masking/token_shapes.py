@@ -24,7 +24,7 @@ FORMATS: tuple[Shape, ...] = (
     Shape(
         "private key",
         ("private-lines:",),
-        r"^[+ -]?Private-Lines: \d+\r?\n(?P<s>(?:[+ -]?[A-Za-z0-9+/=]{1,80}\r?\n){1,100})",
+        r"^[+ \t-]{0,20}Private-Lines: \d+\r?\n(?P<s>(?:[+ \t-]{0,20}[A-Za-z0-9+/=]{1,80}\r?\n){1,100})",
         lines=100,
     ),
     Shape("private key", ("kty",), r"['\"](?:d|dp|dq|qi|k|p|q)['\"]\s*:\s*['\"](?P<s>[\w-]{16,2000})['\"]", lines=12),

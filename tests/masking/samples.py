@@ -15,6 +15,7 @@ from orchestrator.masking.shape import Shape
 from orchestrator.masking.shape_table import SHAPES
 
 _CORPUS: Final = Path(__file__).with_name("corpus.json")
+_ROWS: Final = Path(__file__).with_name("shapes.jsonl")
 
 SECRET: Final = "s3cr3tValue123456"
 
@@ -58,9 +59,17 @@ def load_samples() -> tuple[Sample, ...]:
 
 
 @cache
+def load_rows() -> tuple[Sample, ...]:
+    """Return the rows of the table of shapes and names, each of which has a secret of its own."""
+    lines = map(json.loads, _ROWS.read_text(encoding="utf-8").splitlines())
+    return tuple(Sample(each["id"], each["text"], tuple(each["secrets"])) for each in lines)
+
+
+@cache
 def list_sample_of_each_shape() -> tuple[tuple[Shape, Sample | None], ...]:
     """Return the shapes, each with the shortest text in which it finds a secret, and that."""
-    ordered = sorted((each for each in load_samples() if each.secrets), key=lambda e: len(e.text))
+    samples = (*load_samples(), *load_rows())
+    ordered = sorted((each for each in samples if each.secrets), key=lambda e: len(e.text))
     return tuple((shape, next(_iter_matching(shape, ordered), None)) for shape in SHAPES)
 
 

