@@ -1,17 +1,21 @@
 """Masks the texts of agents, suites and failures, before they are stored or leave this machine."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from orchestrator import events
-from orchestrator.masking import Masker
+from orchestrator.masking import REDACTED, Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
 from teacher.models import Failure, Lesson, RuleText
 
 T = TypeVar("T")
+
+_KEY_LINE: Final = re.compile(r"[A-Za-z0-9+/=]*|[A-Za-z-]+: .*")
+"""A line in a private key: base64, or a header of old formats."""
 
 
 def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
@@ -23,6 +27,33 @@ def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
         denials=tuple(map(masker.mask, result.denials)),
     )
     return mask_again(masker, masked)
+
+
+class AgentEventMasker:
+    """Masks the events of one agent, some of which speak line by line.
+
+    Args:
+        masker: removes the secrets.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._in_key = False
+
+    def mask_event(self, event: events.Event) -> events.Event:
+        """Return an event without secrets, also of a private key whose lines are events."""
+        masked = mask_event(self._masker, event)
+        if not isinstance(event, events.AgentSpoke):
+            return masked
+        was_in_key, lines = self._in_key, event.text
+        begins, ends = lines.rfind("-----BEGIN "), lines.rfind("-----END ")
+        if max(begins, ends) >= 0:
+            self._in_key = begins > ends and "PRIVATE KEY" in lines[begins:]
+        elif not all(_KEY_LINE.fullmatch(line.strip()) for line in lines.splitlines()):
+            self._in_key = False  # cut off: what follows is no part of the key
+        if was_in_key and (self._in_key or ends >= 0):
+            return replace(event, text=f"{REDACTED}private key]")
+        return masked
 
 
 def mask_event(masker: Masker, event: events.Event) -> events.Event:

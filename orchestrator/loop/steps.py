@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.failures.record_masking import mask_again, mask_agent, mask_event
+from orchestrator.failures.record_masking import AgentEventMasker, mask_again, mask_agent
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
@@ -312,6 +312,10 @@ class Steps:
         return MaskedSuite(self.suite, self.task.project, self.masker, self.folder, self.emit)
 
     @cached_property
+    def _agent_masker(self) -> AgentEventMasker:
+        return AgentEventMasker(self.masker)
+
+    @cached_property
     def _patches(self) -> PatchWriter:
         return PatchWriter(self.workspace, self.masker, self.folder, self.emit)
 
@@ -346,7 +350,7 @@ class Steps:
         return findings
 
     def _emit_masked(self, event: events.Event) -> None:
-        self.emit(mask_event(self.masker, event))
+        self.emit(self._agent_masker.mask_event(event))
 
     def _emit_notice(self, text: str) -> None:
         if text:

@@ -1,5 +1,6 @@
 """Teach a mistake that a person reports, in the same way as a failing test."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator import events
@@ -40,12 +41,16 @@ def teach_report(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
     listener = events.fan_out([create_failure_logger(project, listener), listener])
-    failure = build_manual_failure(kind, description, context, task)
+    reported = build_manual_failure(kind, description, context, task)
     report_project_choices(loaded, listener, TEACHING)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
+        # Masked before it is shortened, as half a secret would not be recognized.
+        texts = [parts.masker.mask(each) for each in (description, context, task)]
+        failure = build_manual_failure(kind, *texts)
+        failure = replace(failure, fingerprint=reported.fingerprint)
         taught = teach_failure(failure, parts)
         if taught.teaching.lesson is None:
             raise UnusableAnswer(taught.teaching.trouble)
