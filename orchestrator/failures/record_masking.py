@@ -46,9 +46,10 @@ class AgentEventMasker:
         if not isinstance(event, events.AgentSpoke):
             return masked
         was_in_key, lines = self._in_key, event.text
-        begins, ends = lines.rfind("-----BEGIN "), lines.rfind("-----END ")
+        begins = max(lines.rfind("-----BEGIN "), lines.rfind("Private-Lines:"))
+        ends = max(lines.rfind("-----END "), lines.rfind("Private-MAC:"))
         if max(begins, ends) >= 0:
-            self._in_key = begins > ends and "PRIVATE KEY" in lines[begins:]
+            self._in_key = begins > ends and "private" in lines[begins:].lower()
         elif not all(_KEY_LINE.fullmatch(line.strip()) for line in lines.splitlines()):
             self._in_key = False  # cut off: what follows is no part of the key
         if was_in_key and (self._in_key or ends >= 0):

@@ -29,6 +29,11 @@ _ROWS: Final = (
     ("runs", "id", "id = ?", ("task", "message")),
     ("events", "position", "run = ?", ("detail",)),
     ("rules", "position", "origin LIKE ?", ("reason", "origin", "suggestion")),
+    (
+        *("rule_events", "position"),
+        "rule IN (SELECT id FROM rules WHERE origin LIKE ?)",
+        ("detail",),
+    ),
 )
 """Tables with texts of a run, the key of their rows, which rows, and the columns. The results of
 the run, its findings and failed cases are written anew at its end, and are masked already."""

@@ -92,6 +92,8 @@ class SQLite:
                 with suppress(sqlite3.OperationalError):
                     self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            # What is replaced or deleted is overwritten: a row may turn out to hold a secret.
+            self._connection.execute("PRAGMA secure_delete = ON")
         except sqlite3.Error as error:
             self._connection.close()
             raise self.explain_error(error) from error
