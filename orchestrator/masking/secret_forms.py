@@ -22,7 +22,7 @@ SHORTEST = 8
 _WORD_LENGTH = 16
 """Up to this length, letters of one case are taken for a word."""
 _COMMON = Pattern(
-    r"disabled|enabled|required|optional|undefined|(?:https?://)?localhost(?:[:/].*)?"
+    r"disabled|enabled|required|optional|undefined|localhost(?:[:/].*)?"
     r"|[\d.:]*[.:][\d.:]*|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])|(.)\1*"
     r"|[a-z]+(?:[-_.][a-z]+)?\d?|(?:password|passw0rd|changeme|postgres|username)\d{0,4}",
     0,
@@ -122,7 +122,9 @@ def _iter_escaped(secret: str, data: bytes) -> Iterator[str]:
     yield escaped
     yield escaped.replace("/", "\\/")
     yield escaped.replace("\\", "\\\\").replace('"', '\\"')  # JSON within JSON
-    yield "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in escaped)
+    plain = "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in escaped)
+    yield plain
+    yield plain.replace("\\", "\\\\").replace('"', '\\"')
     yield secret.replace("'", "'\\''")
     yield secret.replace("'", "'\"'\"'")
     yield "".join(c if c.isalnum() or c in "_-./:=@%+," else f"\\{c}" for c in secret)

@@ -28,8 +28,8 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.execution import RunExecution
 from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
-from orchestrator.services.private_files import PrivateRules
 from orchestrator.services.late_secrets import mask_late_secrets
+from orchestrator.services.private_files import PrivateRules
 from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
 from orchestrator.services.run_environment import restore_variables
