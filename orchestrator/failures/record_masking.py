@@ -71,6 +71,12 @@ def mask_event(masker: Masker, event: events.Event) -> events.Event:
     return event
 
 
+def create_agent_listener(masker: Masker, listener: events.Listener) -> events.Listener:
+    """Return a listener that passes the events of one agent on without secrets."""
+    agent_masker = AgentEventMasker(masker)
+    return lambda event: listener(agent_masker.mask_event(event))
+
+
 def create_masked_listener(masker: Masker, listener: events.Listener) -> events.Listener:
     """Return a listener that passes events on without secrets, as to a terminal or as JSON."""
     return lambda event: listener(mask_again(masker, _mask_displayed(masker, event)))

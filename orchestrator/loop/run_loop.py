@@ -9,6 +9,7 @@ and `verdict/` compares each attempt with the project as it was at the baseline.
 import time
 from dataclasses import replace
 
+from orchestrator.failures.record_masking import mask_again
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.loop.policy import Policy, blocking_reason, mark_silent_agent
 from orchestrator.loop.steps import BlockedError, Steps
@@ -27,7 +28,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
     while run.outcome is RunOutcome.RUNNING:
         done_before = steps.step_count
         attempt = _make_attempt(run, baseline, steps, policy)
-        run = steps.mask_again(replace(run, attempts=(*run.attempts, attempt)))
+        run = mask_again(steps.masker, replace(run, attempts=(*run.attempts, attempt)))
         run = policy.decide_outcome(run, steps.task, fresh=steps.step_count > done_before)
         steps.close_attempt(run)
     return run

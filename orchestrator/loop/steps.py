@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.failures.record_masking import AgentEventMasker, mask_again, mask_agent
+from orchestrator.failures.record_masking import create_agent_listener, mask_agent
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
@@ -175,9 +175,10 @@ class Steps:
                 self._reverter.revert_interrupted(start.number, start.before)
             self.guard.resume_attempt(start.number)
             self.emit(events.StepStarted("running the agent"))
+            emit_masked = create_agent_listener(self.masker, self.emit)
             try:
                 with reap_orphans() as orphans:
-                    result = self.agent.run(prompt, self.task.project, limits, self._emit_masked)
+                    result = self.agent.run(prompt, self.task.project, limits, emit_masked)
             except BaseException:
                 self._abort_attempt(start.number)
                 raise
@@ -287,10 +288,6 @@ class Steps:
 
         self._journal.step(f"attempt {attempt.number}: restore", revert_edits)
 
-    def mask_again(self, run: RunResult) -> RunResult:
-        """Return a result without the secrets that were learned after its parts were masked."""
-        return mask_again(self.masker, run)
-
     def close_attempt(self, run: RunResult) -> None:
         """Store and report the run with its last attempt. Not journaled, so it may happen twice.
 
@@ -310,10 +307,6 @@ class Steps:
     @cached_property
     def _suite(self) -> MaskedSuite:
         return MaskedSuite(self.suite, self.task.project, self.masker, self.folder, self.emit)
-
-    @cached_property
-    def _agent_masker(self) -> AgentEventMasker:
-        return AgentEventMasker(self.masker)
 
     @cached_property
     def _patches(self) -> PatchWriter:
@@ -348,9 +341,6 @@ class Steps:
         if findings.found:
             self.emit(events.Tampered(findings.found))
         return findings
-
-    def _emit_masked(self, event: events.Event) -> None:
-        self.emit(self._agent_masker.mask_event(event))
 
     def _emit_notice(self, text: str) -> None:
         if text:

@@ -32,10 +32,10 @@ NAME = rf"[\w.-]{{0,60}}?{SURE_NAME}[\w.-]{{0,40}}"
 
 LOOSE_NAME = (
     r"(?:[\w.-]{0,60}[_.-])?(?:pw|key|auth|pat|salt|otp|cred|creds|signature|sig|jwt|session|sid|"
-    r"cookie|dsn|bearer|hmac)(?:[_-](?:key|value|b64|base64|data))?"
+    r"cookie|dsn|bearer|hmac|sk|pin|webhook)(?:[_-](?:key|value|b64|base64|data))?"
 )
 """Words that name other things too: only a value that looks random is a secret."""
 LOOSE_HINTS = ("pw", "key", "auth", "pat", "salt", "otp", "cred", "sig", "jwt", "session", "sid",
-                "cookie", "dsn", "bearer", "hmac")  # fmt: skip
+                "cookie", "dsn", "bearer", "hmac", "_sk", "pin", "webhook")  # fmt: skip
 ASSIGNED = r"(?:[ \t]*(?::=|=>|==?|:)[ \t]*|%3D)"
 BEFORE = r"(?:(?<![\w./:-])|(?<=env:))(?<!public )"

@@ -23,6 +23,8 @@ from orchestrator.masking.value_checks import (
     is_pair,
     is_prose,
     is_random,
+    is_scrambled,
+    is_slug,
     is_word,
 )
 
@@ -37,7 +39,7 @@ SETTINGS: tuple[Shape, ...] = (
         r"COUNT|SIZE|SERVER|PARALLELISM|IZER))(?:_[A-Z0-9_]{0,30})?)(?:\[\d+\])?="
         rf"(?P<s>{WORD})",
         lines=1,
-        accept=is_given,
+        accept=lambda value: is_given(value) and not (value.isdigit() and len(value) < 4),
     ),
     # A number, or a word that nothing but white space or quotes ends: no argument in code.
     Shape(
@@ -102,8 +104,8 @@ SETTINGS: tuple[Shape, ...] = (
     Shape(
         "secret",
         LOOSE_HINTS,
-        rf"{BEFORE}{LOOSE_NAME}\\?['\"]?\]?{ASSIGNED}\\?['\"]?(?P<s>[\w+/~=.!@#%^*-]{{12,400}})(?![\w(\[])",
-        accept=is_random,
+        rf"{BEFORE}{LOOSE_NAME}\\?['\"]?\]?{ASSIGNED}\\?['\"]?(?P<s>[\w+/~=.!@#%^*-]{{10,400}})(?![\w(\[])",
+        accept=lambda value: is_random(value) or is_scrambled(value),
     ),
     Shape(
         "secret",
@@ -121,7 +123,7 @@ SETTINGS: tuple[Shape, ...] = (
         ("key", "token", "pass", "secret"),
         r"\b(?<!public )(?:[\w.-]{0,60}(?:[-_]key|token|secret)|[\w.-]{0,60}passw(?:or)?d)['\"]?,?[ \t]+"
         r"(?:is\s+|was\s+|to\s+)?['\"]?(?P<s>[\w+/=.~!@#$%^&*-]{12,400})",
-        accept=is_random,
+        accept=lambda value: is_random(value) and not is_slug(value),
     ),
     Shape("password", ("password ", "passphrase "),
           r"\bpass(?:word|phrase)[ \t]+(?:to|is|was)[ \t]+['\"]?(?P<s>[^\s'\",;`\])}]{6,100})",
@@ -158,7 +160,7 @@ SETTINGS: tuple[Shape, ...] = (
     Shape("password", ("login", "machine"),
           r"\blogin\s+\S{1,100}[\s+-]+passw(?:or)?d\s+(?P<s>\S{1,300})", lines=2),
     Shape("password", ("passw",),
-          r"^[+ -]?\s*passw(?:or)?d\s+(?P<s>[^\s:=,.(){}'\"]{4,200})$", accept=is_bare),
+          r"^[+ -]?\s*passw(?:or)?d\s+(?P<s>[^\s:=,.(){}'\"]{4,200})$", accept=lambda value: is_bare(value) and not is_slug(value)),
     Shape(
         "password",
         (":5432:", ":*:", ":3306:"),

@@ -25,6 +25,7 @@ email not unknown unset set strict number object array secretstr
 """
 NO_SECRETS = frozenset(_WORDS.split())
 _PLAIN_WORD = Pattern(r"[A-Za-z][A-Za-z'\u2019-]*[.,:;!?…]*|\d+")
+_SLUG = Pattern(r"(?:[a-z]+\d{0,4}|\d{1,4}[a-z]?)(?:[-_](?:[a-z]+\d{0,4}|\d{1,4}[a-z]?))+[.:!?]*")
 _UUID = Pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PATH_SHAPE = Pattern(r"(?:~|\.{1,2})?(?:/[\w.@-]+)+/?|[A-Za-z]:[\\/].*")
 _PATH_ROOT = Pattern(
@@ -100,6 +101,21 @@ def is_random(value: str) -> bool:
         and not re.search(r"://|\.(?:py|js|ts|json|ya?ml|txt|pem|crt)$", value)
         and not re.fullmatch(r"[a-z]+(?:[-_][a-z]+)*(?:[-_]?\d{1,4})?(?:[-_][a-z]+)*", value)
     )
+
+
+def is_scrambled(value: str) -> bool:
+    """Return whether a value is generated, and too short for `is_random`: it has no syllable."""
+    return (
+        len(value) >= 10
+        and is_key(value)
+        and not re.search(r"[a-z]{3}|[A-Z]{4}", value)
+        and not CODE.fullmatch(value)
+    )
+
+
+def is_slug(value: str) -> bool:
+    """Return whether a value is made of lower-case words and short numbers: `hash_v2_rounds12`."""
+    return bool(_SLUG.fullmatch(value) and re.search(r"[a-z]{4}", value))
 
 
 def is_given(value: str) -> bool:

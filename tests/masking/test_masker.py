@@ -177,6 +177,14 @@ def test_what_is_no_secret_stays() -> None:
         "secret_key=settings.SECRET_KEY",
         'os.environ["ANTHROPIC_API_KEY"]',
         'password: "must have 8 characters"',
+        "Never log the password hash_v2_rounds12 in the handler.",
+        "password reset_token_expires_in_3600s",
+        "GPIO_PIN=13 make",
+        "docker run -u 1000:1000 -p 8080:80 image",
+        "docker pull x@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        '"integrity": "sha512-v2kDEe57lecTulaDIuNTPy3Ry4gLGJ6Z1O3vE1krgXZNrsQ+LFTGHVxVjcXPs17L=="',
+        "login(user=user, password=password)",
+        "tests/test_x.py:1200:note:foo:bar9baz",
         "https://example.com:8080/path@2",
     ]
     for line in harmless:
