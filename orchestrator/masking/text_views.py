@@ -1,4 +1,4 @@
-"""A text as it reads without what divides or escapes it, with the way back to its positions."""
+"""A text as it reads without what divides or escapes it, and the positions in the original."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _ROWS: Final = (
     ),
 )
 """Tables with texts of a run, the key of their rows, which rows, and the columns. The results of
-the run, its findings and failed cases are written anew at its end, and are masked already."""
+the run, its findings and failed cases are written again at its end, and are masked already."""
 
 
 def mask_late_secrets(store: Store, run: str, masker: Masker, listener: Listener) -> None:
