@@ -125,7 +125,8 @@ def _mask_any(value: Any, mask: Callable[[str], str]) -> Any:  # noqa: ANN401 --
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
     """Return a suite's report without secrets, also in the names of cases.
 
-    A name is masked without what was learned from texts, so that it is the same in every report of a run.
+    A name is masked without what was learned from texts, so that it is the same in every report of
+    a run.
     """
     learned = masker.count_learned
     masked = _mask_texts(masker, report)

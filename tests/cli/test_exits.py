@@ -6,6 +6,7 @@ does not arrive, because then the secret was cut off and not masked.
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -293,3 +294,43 @@ def test_a_secret_that_is_learned_late_is_masked_everywhere(
 
 def read_all(path: Path) -> str:
     return "\n".join(read_file(path))
+
+
+def test_the_commit_of_a_rule_that_a_run_learned(
+    call: Call, shop: Shop, teacher: ReplayServer, state: Path
+) -> None:
+    """A token and a password in ids of cases: `rules approve --commit`, and both databases."""
+    secrets = ["ghp_" + "a1B2" * 9, LATE]
+    shop.write("word.py", "N = 0\n")
+    shop.agent.write_text(f"echo 'N = 1  # DB_PASSWORD={LATE}' > word.py\n", encoding="utf-8")
+    shop.write(
+        "test_t.py",
+        "import pytest\nfrom word import N\n\n\n"
+        f"@pytest.mark.parametrize('word', {secrets!r})\n"
+        "def test_t(word):\n    assert N == 0, word\n",
+    )
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider"
+    shop.configure(
+        tests={"framework": "pytest", "command": command},
+        learning={"approval": "review", "max_retries": 0},
+    )
+    for arguments in (["add", "-A"], ["commit", "-q", "-m", "tests"]):
+        subprocess.run(["git", *arguments], cwd=shop.project, check=True)
+    project = ("--project-dir", shop.project)
+    done = call("run", TASK, *project)
+    assert "2 failed" in done.out, done.output
+    pending = call("rules", "pending", *project).out
+    rule = re.search(r"\br-\w+", pending)
+    assert rule, pending
+    approved = call("rules", "approve", rule[0], "--commit", *project)
+    assert approved.code == 0, approved.output
+    message = subprocess.run(
+        ["git", "log", "-1", "--format=%B"],
+        cwd=shop.project,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "test_t[" in message
+    found = message + read_stored_text(state) + approved.output
+    assert [each for each in secrets if each in found] == []
