@@ -47,7 +47,7 @@ SETTINGS: tuple[Shape, ...] = (
         ("pass", "pwd", "pw"),
         rf"{BEFORE}[\w.-]{{0,60}}?{PASS_NAME}['\"]?\]?[=:][ \t]?['\"]?(?P<s>\d{{6,40}})(?![\w.])"
         rf"|(?:^|(?<=[\s'\"`]))[\w.-]{{0,60}}?{PASS_NAME}=(?P<t>[A-Za-z]{{5,40}})(?=[\s'\"`]|$)",
-        accept=lambda value: value.isdigit() or is_word(value),
+        accept=lambda value: value.isdigit() or (is_word(value) and is_given(value)),
     ),
     Shape("secret", ("pat=", "pin=", "otp=", "pw="),
           rf"(?<![\w.])(?-i:PAT|PIN|OTP|PW)=(?P<s>{WORD})", accept=lambda value: len(value) > 3 and is_given(value)),
