@@ -15,7 +15,7 @@ from orchestrator.events import Listener
 from orchestrator.masking import mask_text
 from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
-from orchestrator.services import wiring
+from orchestrator.services import teacher_wiring, wiring
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.opening import open_database
@@ -98,8 +98,8 @@ def _build_teacher(
 ) -> LocalTeacher | WebhookTeacher:
     once = Retries(tries=1)
     if config.teacher.mode == "webhook":
-        return wiring.build_webhook_teacher(config, environment, once)
-    return wiring.build_local_teacher(config, environment, listener, once)
+        return teacher_wiring.build_webhook_teacher(config, environment, once)
+    return teacher_wiring.build_local_teacher(config, environment, listener, once)
 
 
 def _format_address(config: Config) -> str:

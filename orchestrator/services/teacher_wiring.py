@@ -1,0 +1,99 @@
+"""Build the teacher that a configuration names, metered and ready to be asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from orchestrator.budget.ledger import Kind
+from orchestrator.budget.metering import Account, MeteredTeacher
+from orchestrator.config import Config
+from orchestrator.events import Listener, Notice
+from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher, RecordingTeacher
+from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
+from teacher.models import Failure, Lesson
+from teacher.retry import Retries
+from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
+
+
+def build_teacher(
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    account: Account,
+    record: Callable[[Failure, Lesson], None],
+) -> NamedTeacher:
+    """Build the teacher that the configuration names, metered and ready to be asked.
+
+    Args:
+        config: the configuration.
+        environment: has the keys.
+        listener: receives notices.
+        account: who pays.
+        record: stores each answer, before its bill is entered.
+
+    Raises:
+        TeacherError: its key, its address or a prompt is missing.
+    """
+
+    def meter(teacher: LocalTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
+        return MeteredTeacher(RecordingTeacher(teacher, record), account, kind)
+
+    if config.teacher.mode == "local":
+        local = build_local_teacher(config, environment, listener)
+        payer = f"API key ({local.key_origin})"
+        return NamedTeacher(meter(local, Kind.LESSON), local.model, payer)
+    webhook = meter(build_webhook_teacher(config, environment), Kind.WEBHOOK)
+    payer = "the workflow's credential"
+    if config.teacher.fallback == "local":
+        local = build_local_teacher(config, environment, listener)
+        both = FallbackTeacher(webhook, meter(local, Kind.LESSON), listener)
+        payer = f"{payer}, or else API key ({local.key_origin})"
+        return NamedTeacher(both, f"webhook, or else {local.model}", payer)
+    return NamedTeacher(webhook, "webhook", payer)
+
+
+def build_local_teacher(
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    retries: Retries | None = None,
+) -> LocalTeacher:
+    """Build the teacher that asks Anthropic's API from this machine.
+
+    Raises:
+        TeacherError: its key or a prompt is missing.
+    """
+    teacher = LocalTeacher(
+        config.teacher.model,
+        config.teacher.max_tokens,
+        config.resolve_prompts(),
+        # An empty one is none; without it, that of this process would be read.
+        own_key=environment.get(OWN_KEY_VARIABLE, ""),
+        api_key=environment.get("ANTHROPIC_API_KEY"),
+        base_url=environment.get("ANTHROPIC_BASE_URL"),
+        timeout_seconds=config.teacher.timeout,
+        retries=retries,
+    )
+    teacher.preflight()
+    if teacher.notice:
+        listener(Notice(teacher.notice))
+    return teacher
+
+
+def build_webhook_teacher(
+    config: Config, environment: Mapping[str, str], retries: Retries | None = None
+) -> WebhookTeacher:
+    """Build the teacher that asks an n8n workflow.
+
+    Raises:
+        TeacherError: its address or its token cannot be used.
+    """
+    teacher = WebhookTeacher(
+        config.n8n.webhook_url,
+        config.n8n.timeout,
+        token=environment.get("N8N_WEBHOOK_TOKEN"),
+        token_header=config.n8n.token_header,
+        allow_http=config.n8n.allow_http,
+        retries=retries or replace(WEBHOOK_RETRIES, seconds=config.n8n.retry_for),
+    )
+    teacher.preflight()
+    return teacher
