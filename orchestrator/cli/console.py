@@ -53,6 +53,7 @@ class Console:
         self._recorded, self._explain_guard = recorded, explain_guard
         self._lock = threading.RLock()
         self._progress = Progress(self._screen)
+        self._failed_before: frozenset[str] = frozenset()
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
@@ -173,13 +174,18 @@ class Console:
         if event.before_attempt:
             label = "  before   "
         self._print_line(label, f"{report.summary}, {format_duration(report.seconds)}", style=style)
+        is_before = event.baseline or event.before_attempt
         for case in report.failing[:_FAILING_SHOWN]:
             why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
+            if not is_before and case.id in self._failed_before:
+                why = f"failed before the attempt too: {why}"
             self._print_line(
                 "    ✗ ", f"{case.id}  {why[:MAX_DETAIL_LENGTH]}", style="red", cut=True
             )
         if len(report.failing) > _FAILING_SHOWN:
             self._print_line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
+        if is_before:
+            self._failed_before = frozenset(case.id for case in report.failing)
         if not report.has_verdict:
             for line in report.output.strip().splitlines()[-8:]:
                 self._print_line("      ", line, cut=True)

@@ -108,7 +108,7 @@ def require_writable(config: Config, project: Path) -> None:
     Raises:
         RulebookError, InfrastructureError: it cannot.
     """
-    if Approval(config.learning.approval) is Approval.AUTO:  # then a person writes it
+    if Approval(config.learning.approval) is Approval.AUTO:  # otherwise a person writes it
         target = Target(config.rules.target)
         root = Path(find_global_base()) if target is Target.USER else project
         RuleFiles(root, target, mirror=config.rules.mirror).require_writable()

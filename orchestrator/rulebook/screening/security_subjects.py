@@ -36,6 +36,18 @@ _RELEASING: Final = re.compile(
     r"|tampered|forged)\b"
 )
 """The names of functions that release something when they return False: `needs_approval()`."""
+_LEXING: Final = re.compile(r"\btokens?\b")
+_LEXING_WORDS: Final = re.compile(
+    r"\b(?:lex(?:er|es|ing)?|parsers?|parsing|scanner|tokeni[sz]\w*|grammar|syntax|ast|eof|iterator"
+    r"|whitespace|expressions?|operators?|literals?|brackets?)\b"
+)
+_AUTH_WORDS: Final = re.compile(
+    r"\b(?:access|auth\w*|sessions?|api|csrf|bearer|secrets?|passwords?|login|jwt|refresh|user)\b"
+)
+"""A token is either a piece of a text or a proof of identity."""
+_MASKED_END: Final = re.compile(
+    r"\b(?:to (?:its|the) |but (?:its |the )?)last (?:four|4|two|2) \w+\b"
+)
 _REVERSING: Final = re.compile(
     r"\b(?:without|unless|except|until|before|forget|neglect|omit|fail to)\b"
 )
@@ -48,8 +60,11 @@ def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
         segments: the rule.
         when: the situation, from `flatten_text`; protecting code may be named only there.
     """
+    whole = " ".join((when, *(segment.flat for segment in segments)))
+    lexing = _LEXING if _LEXING_WORDS.search(whole) and not _AUTH_WORDS.search(whole) else None
     for segment in segments:
         flat = read_pattern("other_meanings").sub(" ", segment.flat)
+        flat = lexing.sub(" ", flat) if lexing else flat
         protected = (
             read_pattern("protected").search(flat)
             or read_pattern("dangerous").search(flat)
@@ -57,7 +72,8 @@ def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
         )
         if protected and not _is_safe(segment, flat):
             return protected[0].strip()
-    named = read_pattern("protected").search(read_pattern("other_meanings").sub(" ", when))
+    rest = read_pattern("other_meanings").sub(" ", when)
+    named = read_pattern("protected").search(lexing.sub(" ", rest) if lexing else rest)
     if named and not any(_is_safe(segment, segment.flat) for segment in segments):
         return named[0].strip()
     return ""
@@ -73,6 +89,8 @@ def _is_safe(segment: Segment, flat: str) -> bool:
         return not read_pattern("weakening").search(rest) and not _RELEASING.search(flat)
     if read_pattern("dangerous").search(flat):
         return False
+    if flat.startswith(("mask", "redact")):
+        flat = _MASKED_END.sub(" ", flat)
     protects = read_pattern("safe_parts").search(flat) or _PROTECTING_VERB.search(flat)
     return bool(protects) and not read_pattern("weakening").search(flat)
 

@@ -60,9 +60,9 @@ def _find_unknown_opening(clause: str) -> str:
             continue
         if _is_known_opening(bare):
             return ""
-        is_noun = position and (
+        is_noun = (position or _is_plural(words[1:2])) and (
             read_pattern("statements").search(" ".join(words[position + 1 :]))
-            or words[position - 1] in read_words("noun_openers")
+            or (position and words[position - 1] in read_words("noun_openers"))
         )
         return "" if is_noun else bare
     return ""
@@ -77,6 +77,11 @@ def _is_known_opening(word: str) -> bool:
     if word.endswith("s") and word not in read_words("verbs_in_s"):
         return True
     return is_english_word(word) and not _is_verb(word)
+
+
+def _is_plural(words: list[str]) -> bool:
+    """Return whether a noun in the plural comes first, as in "dose ranges include ..."."""
+    return any(word.endswith("s") and is_english_word(word) for word in words)
 
 
 def _is_verb(word: str) -> bool:
