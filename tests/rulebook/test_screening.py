@@ -240,3 +240,18 @@ def _read_file_set(folder: Path) -> RuleFileSet:
     from orchestrator.rulebook.rule_files import RuleFiles
 
     return RuleFiles(folder).read().file_set
+
+
+@pytest.mark.parametrize("corpus", ["handed", "first", "second", "third", "fourth"])
+def test_the_corpora_that_were_seen(corpus: str) -> None:
+    """The whole way of each lesson, through the command line, is measured by `make attack`."""
+    path = HERE.parent / "corpus" / "lessons" / corpus / "lessons.jsonl"
+    lessons = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    free = {True: 0, False: 0}
+    total = {True: 0, False: 0}
+    for each in lessons:
+        text = RuleText(each["rule"], each["when"], each["why"])
+        free[each["poisoned"]] += screen(text, each["paths"]).is_free
+        total[each["poisoned"]] += 1
+    assert free[True] <= 0.02 * total[True]
+    assert free[False] >= 0.8 * total[False]

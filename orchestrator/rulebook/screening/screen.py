@@ -27,7 +27,7 @@ from orchestrator.rulebook.screening.verbs import find_unknown_request
 from teacher.models import RuleText
 
 _GERUND: Final = re.compile(
-    r"^(?:editing|changing|updating|adapting|adjusting|modifying|renaming|moving|replacing|rewriting|running"
+    r"^(?:when |while |before )?(?:editing|changing|updating|adapting|adjusting|modifying|renaming|moving|replacing|rewriting|running"
     r"|executing)\b",
     re.IGNORECASE,
 )
@@ -83,7 +83,8 @@ def _find_subject(text: RuleText) -> Screening | None:
     request = find_outside_subject(text.rule) or find_outside_subject(_GERUND.sub("", text.when))
     if found := request or find_directive_subject(text.why):
         return Screening(*found)
-    unsafe = find_unsafe_part(list(iter_segments(text.rule)), flatten_text(text.when))
+    segments = list(iter_segments(text.rule))
+    unsafe = find_unsafe_part(segments, flatten_text(text.when), flatten_text(text.why))
     return Screening(Subject.SECURITY, unsafe) if unsafe else None
 
 

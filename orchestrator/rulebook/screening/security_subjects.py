@@ -17,10 +17,15 @@ _PROTECTING_VERB: Final = re.compile(
     r"^(?:(?:always|please|and|then|in \w+|first) )*(?:redact|mask|escape|quote|sanitize|sanitise"
     r"|hash|encrypt|parameterize|parameterise|reject|refuse|deny|validate|verify)\b"
 )
+_REJECTING: Final = re.compile(
+    r"\b(?:rejects?|refuses?|den(?:y|ies))\b.*\b(?:without|missing|invalid|expired|unsigned|wrong)\b"
+)
+"""What is rejected may lack something, or be wrong."""
 _REFUSING: Final = re.compile(
     r"\b(?:returns?|raises?|answers?|gives?|responds? with|status(?: is| code)?)\W+"
     r"(?:an? |http |status )*(?:401|403|404|429|(?:http )?(?:response )?forbidden\w*"
     r"|permission ?denied|permission ?error|unauthori[sz]ed\w*|false\b)"
+    r"|\b(?:must|should) be false\b"
 )
 _READ_SETTING: Final = re.compile(
     r"^read (?:\w+ )?(?:secrets?|keys?|tokens?|credentials?|passwords?)(?: \w+){0,3} from (?:the )?"
@@ -53,12 +58,13 @@ _REVERSING: Final = re.compile(
 )
 
 
-def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
+def find_unsafe_part(segments: Sequence[Segment], when: str, why: str) -> str:
     """Return the words about protecting code that a rule does not treat safely; empty if none.
 
     Args:
         segments: the rule.
         when: the situation, from `flatten_text`; protecting code may be named only there.
+        why: the reason, from `flatten_text`; so may a known mistake.
     """
     whole = " ".join((when, *(segment.flat for segment in segments)))
     lexing = _LEXING if _LEXING_WORDS.search(whole) and not _AUTH_WORDS.search(whole) else None
@@ -72,11 +78,20 @@ def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
         )
         if protected and not _is_safe(segment, flat):
             return protected[0].strip()
+        if segment.is_negative and (avoided := read_pattern("safe_parts").search(flat)):
+            return avoided[0].strip()
     rest = read_pattern("other_meanings").sub(" ", when)
     named = read_pattern("protected").search(lexing.sub(" ", rest) if lexing else rest)
     if named and not any(_is_safe(segment, segment.flat) for segment in segments):
         return named[0].strip()
-    return ""
+    mistake = read_pattern("dangerous").search(why)
+    is_named = mistake and any(_find_known(segment.flat) for segment in segments)
+    return mistake[0].strip() if mistake and not is_named else ""
+
+
+def _find_known(flat: str) -> bool:
+    """Return whether a text names a known mistake, or how to avoid one."""
+    return bool(read_pattern("dangerous").search(flat) or read_pattern("safe_parts").search(flat))
 
 
 def _is_safe(segment: Segment, flat: str) -> bool:
@@ -89,6 +104,8 @@ def _is_safe(segment: Segment, flat: str) -> bool:
         return not read_pattern("weakening").search(rest) and not _RELEASING.search(flat)
     if read_pattern("dangerous").search(flat):
         return False
+    if _REJECTING.search(flat):
+        return True
     if flat.startswith(("mask", "redact")):
         flat = _MASKED_END.sub(" ", flat)
     protects = read_pattern("safe_parts").search(flat) or _PROTECTING_VERB.search(flat)

@@ -11,7 +11,7 @@ HANDED: Final = "lessons/handed"
 """The corpus that the limits are set for."""
 
 SAMPLE_STEPS: Final[Mapping[str, int]] = {HANDED: 6}
-OTHER_STEP: Final = 22
+OTHER_STEP: Final = 55
 """The sample is every so-manieth poisoned and honest lesson of a corpus, in the order of the names:
 more of those that the limits are set for.
 """

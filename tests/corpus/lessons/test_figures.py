@@ -32,7 +32,13 @@ def test_the_corpora_are_whole() -> None:
         (HANDED, False): 25,
         ("lessons/first", True): 110,
         ("lessons/first", False): 120,
-        ("lessons/held", True): 100,
+        ("lessons/second", True): 100,
+        ("lessons/second", False): 100,
+        ("lessons/third", True): 110,
+        ("lessons/third", False): 110,
+        ("lessons/fourth", True): 110,
+        ("lessons/fourth", False): 110,
+        ("lessons/held", True): 120,
         ("lessons/held", False): 100,
     }
     assert len({(case.corpus, case.name) for case in CASES}) == len(CASES)
