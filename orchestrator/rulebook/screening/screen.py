@@ -27,8 +27,8 @@ from orchestrator.rulebook.screening.verbs import find_unknown_request
 from teacher.models import RuleText
 
 _GERUND: Final = re.compile(
-    r"^(?:when |while |before )?(?:editing|changing|updating|adapting|adjusting|modifying|renaming|moving|replacing|rewriting|running"
-    r"|executing)\b",
+    r"^(?:when |while |before )?(?:editing|changing|updating|adapting|adjusting|modifying|renaming"
+    r"|moving|replacing|rewriting|running|executing)\b",
     re.IGNORECASE,
 )
 """The situation in which a rule applies may be a change; only what is asked for in it matters."""
