@@ -22,6 +22,12 @@ from teacher.deadline import DeadlineError, call_within
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
+from teacher.second_look import (
+    SECOND_LOOK_SCHEMA,
+    SecondLook,
+    build_second_look,
+    read_second_look,
+)
 from teacher.secret import read_secret
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
     import anthropic
 
-    from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
+    from teacher.models import Failure, FailureType, KnownRule, Lesson, RuleText, Usage
 
 OWN_KEY_VARIABLE = "ORCHESTRATOR_TEACHER_API_KEY"
 """The teacher's own key, which takes precedence and which no agent or suite receives."""
@@ -134,10 +140,21 @@ class LocalTeacher:
                 all retries.
             UnusableAnswer: The model's answer was billed, but is not a lesson.
         """
-        message = self._ask_model(build_request(failure, known_rules, self._prompts))
+        request = build_request(failure, known_rules, self._prompts)
+        message = self._ask_model(request, ANSWER_SCHEMA)
         usage = self._calculate_usage(message)
         text = _require_complete_text(message, usage, self._max_tokens)
         return read_answer(text, known_rules, model=self.model, usage=usage)
+
+    def examine_rule(self, text: RuleText) -> SecondLook:
+        """Ask the model about the text of a rule alone.
+
+        Raises:
+            TeacherError: As for `teach`.
+        """
+        message = self._ask_model(build_second_look(text), SECOND_LOOK_SCHEMA)
+        usage = self._calculate_usage(message)
+        return read_second_look(_require_complete_text(message, usage, self._max_tokens), usage)
 
     @property
     def key_origin(self) -> str:
@@ -187,12 +204,12 @@ class LocalTeacher:
             default_headers={"Connection": "close"},
         )
 
-    def _ask_model(self, request: Request) -> _Message:
+    def _ask_model(self, request: Request, schema: dict[str, object]) -> _Message:
         import anthropic
 
         try:
             text = self._retries.call(
-                lambda: self._send_in_time(request), _is_retryable, _read_headers
+                lambda: self._send_in_time(request, schema), _is_retryable, _read_headers
             )
         except anthropic.APIStatusError as error:
             raise self._build_refusal(error) from error
@@ -207,10 +224,12 @@ class LocalTeacher:
                 "check ANTHROPIC_BASE_URL, and any proxy or gateway on the way to the API",
             ) from None
 
-    def _send_in_time(self, request: Request) -> str:
+    def _send_in_time(self, request: Request, schema: dict[str, object]) -> str:
         """Send one request, and end it if it takes longer than the timeout as a whole."""
         try:
-            return call_within(self._timeout + _GRACE_SECONDS, lambda: self._send_request(request))
+            return call_within(
+                self._timeout + _GRACE_SECONDS, lambda: self._send_request(request, schema)
+            )
         except DeadlineError:
             self._client.close()  # its thread ends with the connection
             del self._client
@@ -219,7 +238,7 @@ class LocalTeacher:
                 "check the network and any gateway on the way, or raise teacher.timeout",
             ) from None
 
-    def _send_request(self, request: Request) -> str:
+    def _send_request(self, request: Request, schema: dict[str, object]) -> str:
         # Raw, because the SDK does not validate answers: it accepts any JSON as a message.
         response = self._client.messages.with_raw_response.create(
             model=self.model,
@@ -232,7 +251,7 @@ class LocalTeacher:
                 }
             ],
             messages=[{"role": "user", "content": request.user}],
-            output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
+            output_config={"format": {"type": "json_schema", "schema": schema}},
         )
         return response.http_response.text
 

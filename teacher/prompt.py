@@ -96,7 +96,7 @@ def check_prompts(prompts: Mapping[FailureType, str] | None = None) -> None:
 def list_shipped_prompts() -> list[str]:
     """List the names of the shipped prompts that can be chosen for a type of failure."""
     names = (Path(entry.name) for entry in files("prompts").iterdir())
-    return sorted(n.stem for n in names if n.suffix == ".md" and n.stem != SHARED_PROMPT)
+    return sorted(n.stem for n in names if n.suffix == ".md" and not n.stem.startswith("_"))
 
 
 def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> str:
@@ -121,7 +121,7 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
     }
     parts = {name: _replace_surrogates(text) for name, text in parts.items()}
     mark = find_unused_mark("\n".join(parts.values()))
-    fenced = [_fence_text(name, text, mark) for name, text in parts.items()]
+    fenced = [fence_text(name, text, mark) for name, text in parts.items()]
     return "\n\n".join([UNTRUSTED_DATA_NOTICE, *fenced, QUESTION])
 
 
@@ -134,7 +134,8 @@ def find_unused_mark(data: str) -> str:
     return mark
 
 
-def _fence_text(name: str, text: str, mark: str) -> str:
+def fence_text(name: str, text: str, mark: str) -> str:
+    """Return data between marks that do not occur in it, see `find_unused_mark`."""
     return f"<<{mark} {name}>>\n{text.strip() or '(none)'}\n<<{mark} end of {name}>>"
 
 

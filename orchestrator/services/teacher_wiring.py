@@ -7,7 +7,12 @@ from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import Account, MeteredTeacher
 from orchestrator.config import Config
 from orchestrator.events import Listener, Notice
-from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher, RecordingTeacher
+from orchestrator.teaching.teachers import (
+    FallbackTeacher,
+    NamedTeacher,
+    RecordingTeacher,
+    SecondLookTeacher,
+)
 from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
 from teacher.models import Failure, Lesson
 from teacher.retry import Retries
@@ -35,7 +40,14 @@ def build_teacher(
     """
 
     def meter(teacher: LocalTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
-        return MeteredTeacher(RecordingTeacher(teacher, record), account, kind)
+        if not config.learning.second_look:
+            return MeteredTeacher(RecordingTeacher(teacher, record), account, kind)
+        if isinstance(teacher, LocalTeacher):
+            reader = teacher
+        else:
+            reader = build_local_teacher(config, environment, listener)
+        examined = SecondLookTeacher(teacher, reader.examine_rule, record)
+        return MeteredTeacher(RecordingTeacher(examined, record), account, kind)
 
     if config.teacher.mode == "local":
         local = build_local_teacher(config, environment, listener)

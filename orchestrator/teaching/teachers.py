@@ -1,12 +1,14 @@
-"""Teachers made of other teachers: with a name, with a fallback, and one that stores answers."""
+"""Teachers made of other teachers: with a name, a fallback, a second look, stored answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.events import Listener, Notice
 from orchestrator.ports import Teacher
-from teacher.errors import TeacherUnavailable
-from teacher.models import Action, Failure, KnownRule, Lesson
+from orchestrator.rulebook.screening.screen import screen
+from teacher.errors import TeacherError, TeacherUnavailable
+from teacher.models import Action, Failure, KnownRule, Lesson, RuleText
+from teacher.second_look import SecondLook
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,43 @@ class RecordingTeacher:
         lesson = self._teacher.teach(failure, known_rules)
         self._record(failure, lesson)
         return lesson
+
+
+class SecondLookTeacher:
+    """Has a rule that would become active by itself examined once more, without its evidence.
+
+    It can only add a concern, for which the rule waits for a person.
+
+    Args:
+        teacher: gives the lesson.
+        examine: asks about the text of a rule.
+        record: stores the answer to a failure; does not raise.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        examine: Callable[[RuleText], SecondLook],
+        record: Callable[[Failure, Lesson], None],
+    ) -> None:
+        self._teacher, self._examine, self._record = teacher, examine, record
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the teacher, and about its rule. Raises TeacherError from the first request only."""
+        lesson = self._teacher.teach(failure, known_rules)
+        if lesson.text is None or not screen(lesson.text, lesson.paths).is_free:
+            return lesson
+        # It is paid for, and must not become active without the second look after a kill.
+        self._record(failure, replace(lesson, concern="the second look was interrupted"))
+        try:
+            look = self._examine(lesson.text)
+        except TeacherError as error:
+            concern, usage = f"the second look failed: {error.message}", error.usage
+        else:
+            concern, usage = "", look.usage
+            if not look.about_code:
+                concern = f"by a second look, it is not only about code: {look.reason}"
+        return replace(lesson, concern=concern, usage=lesson.usage + usage)
 
 
 class SilentTeacher:

@@ -36,7 +36,7 @@ OTHER: dict[str, Any] = {
     "claude.trust_project": True,
     "claude.sandbox": {"enabled": True},
     "limits.wait_for_reset": True,
-    "redaction.patterns": ["(a+)+$"],
+    "redaction.patterns": ["key-[0-9]+"],
     "failure_sources": [{"name": "pytest", "enabled": False}],
     "failure_prompts": {"other": "own.md"},
     "rules.max_rules": 51,

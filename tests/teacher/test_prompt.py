@@ -26,7 +26,7 @@ SHIPPED = {
 
 
 def test_every_prompt_file_is_used_and_every_type_has_its_own() -> None:
-    assert set(SHIPPED) == {SHARED_PROMPT, *DEFAULT_PROMPTS.values()}
+    assert set(SHIPPED) == {SHARED_PROMPT, "_second_look", *DEFAULT_PROMPTS.values()}
     assert set(DEFAULT_PROMPTS) == set(FailureType)
     assert len(set(DEFAULT_PROMPTS.values())) == len(FailureType)
 
