@@ -2,7 +2,7 @@
 
 git sets them for its hooks, for `git rebase --exec` and for `git bisect run`. A program that
 inherits them works on the repository of the caller, whatever its working directory is: a commit
-in a work tree of ours, or of a test in a temporary repository, would move the user's branch.
+in a work tree of our own, or of a test in a temporary repository, would move the user's branch.
 """
 
 import re

@@ -131,7 +131,7 @@ def _finish_write(file: Path) -> FinishedWrite | None:
     try:
         note = _Note.read(file)
     except (ValueError, KeyError, TypeError):
-        _remove_note(file)  # it is written in one piece, so this is no note of ours
+        _remove_note(file)  # it is written in one piece, so this is not a note of this program
         return None
     current = files.read_whole_file(note.path)
     if current in (note.old, note.new):

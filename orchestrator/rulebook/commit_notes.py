@@ -35,7 +35,7 @@ class CommitNotes:
     def promise_commit(self, rule: str) -> Iterator["PromisedCommit"]:
         """Note that a rule is going to be committed; the note is removed at the end.
 
-        An error removes it too, because the user is told; only a process that is killed leaves it.
+        An error removes it too, because it is reported; only a process that is killed leaves it.
         """
         path = self.folder / f"{rule}-{hash_path(self.project)}.json"
         try:

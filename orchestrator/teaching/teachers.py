@@ -74,7 +74,7 @@ class RecordingTeacher:
 
 
 class SecondLookTeacher:
-    """Has a rule that would become active by itself examined once more, without its evidence.
+    """Has a rule that would become active by itself examined again, without its evidence.
 
     It can only add a concern, for which the rule waits for a person.
 
