@@ -83,17 +83,19 @@ test-whole: $(VENV)/development ## run longer tests of the real programs, and mo
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
 	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
+KILLING := tests/cli/test_watch.py tests/faults tests/storage tests/teaching
+
 test-kills test-kills-sample: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
 test-kills: $(VENV)/development ## kill the program hundreds of times and check that nothing is lost; KILLS=500 kills a comparison more often
 	@mkdir -p "$(FIGURES)"
-	@$(PYTEST) -n 2 -q -m kills tests/faults tests/storage
+	@$(PYTEST) -n 2 -q -m kills $(KILLING)
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
 test-kills-sample: export ORCHESTRATOR_KILLS = $(KILLS_OF_SAMPLE)
 test-kills-sample: $(VENV)/development ## run a sample of the kills, a third of them, of every phase
 	@mkdir -p "$(FIGURES)"
-	@$(PYTEST) -n 2 -q -m kills_sample tests/faults tests/storage
+	@$(PYTEST) -n 2 -q -m kills_sample $(KILLING)
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)" --sample
 
 attack: $(VENV)/development $(CASES)/made ## run all corpus cases: verdicts, lessons, faults from bug reports; print figures, check limits

@@ -130,7 +130,7 @@ def _finish_write(file: Path) -> FinishedWrite | None:
     """Complete one write; None if there is nothing to do."""
     try:
         note = _Note.read(file)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         _remove_note(file)  # it is written in one piece, so this is not a note of this program
         return None
     current = files.read_whole_file(note.path)

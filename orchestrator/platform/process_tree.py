@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.platform.liveness import mark_process
 
 MARK: Final = "ORCHESTRATOR_CHILD"
@@ -46,7 +47,7 @@ def add_marks(env: Mapping[str, str] | None, *marks: str) -> dict[str, str]:
         env: the environment; the one of this process if None.
         marks: the marks to append; empty ones are left out.
     """
-    env = os.environ if env is None else env
+    env = drop_repository_variables(os.environ) if env is None else env
     # Look in our own environment first: a copy that was made earlier may lack the marks.
     outer = os.environ.get(MARK) or env.get(MARK) or ""
     return {**env, MARK: ":".join(filter(None, (outer, mark_process().text, *marks)))}

@@ -62,7 +62,7 @@ class CommitNotes:
                 note = json.loads(path.read_bytes())
                 rule, paths = str(note["rule"]), [Path(each) for each in note["files"]]
                 mark = ProcessMark(*note["process"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue  # another process has just finished it
             if is_running(mark, local=True):
                 continue

@@ -319,7 +319,7 @@ class Store:
             host=host,
             process=process,
             carried=is_running(mark, local=local),
-            attempts=attempts,
+            attempts=int(attempts),
             cost_usd=float(cost_usd),
             tokens=int(tokens),
             pruned=datetime.fromisoformat(pruned) if pruned else None,

@@ -92,6 +92,7 @@ class Pending:
             InfrastructureError: it cannot be written.
         """
         with self._reporting_errors():
+            make_private_folder(self._folder)
             # Random, because some file systems take no space for zeros.
             data = b"\0" + os.urandom(_RESERVE_BYTES)
             files.write_file(self._resolve_answer(failure), data, 0o600, durable=True)

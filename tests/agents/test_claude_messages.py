@@ -141,9 +141,9 @@ def test_events_are_short_and_fit_for_a_terminal() -> None:
         )
     )
     assert events[:3] == [
-        AgentSpoke("]0;titlehello\nthere"),
+        AgentSpoke("hello\nthere"),
         ToolUsed("Edit", "src/a.py"),
-        ToolUsed("Bash", "a b[2J"),
+        ToolUsed("Bash", "a b"),
     ]
     assert isinstance(events[3], ToolUsed)
     assert len(events[3].detail) == 160

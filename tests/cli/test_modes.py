@@ -57,6 +57,7 @@ ARGUMENTS = {
     "hooks uninstall": ("local",),
     "hook": (),
     "config show": (),
+    "trust": (),
     "demo": (),
 }
 """Arguments of every command, such that most of them come to use the state directory."""
@@ -65,7 +66,7 @@ WITHOUT_PROJECT = {"resume", "runs", "runs show", "runs events", "teacher workfl
 ELSEWHERE = {"demo"}
 """It has a state directory of its own, in a folder that `mkdtemp` makes."""
 USES_NO_STATE = {
-    *("teacher workflow", "teacher test", "config show", "demo", "teach"),
+    *("teacher workflow", "teacher test", "config show", "trust", "demo", "teach"),
     *("learnings init", "learnings promote", "learnings log", "learnings review"),
     *("learnings resolve", "learnings resume", "learnings score"),
     *("hooks install", "hooks uninstall"),

@@ -290,7 +290,7 @@ def test_a_scope_that_is_everything_takes_a_scope_away(
 
 
 def test_a_rule_of_ones_own_is_active_and_what_it_is_about_is_shown(rules: Rules) -> None:
-    said = json.loads(rules("add", "--rule", "Ignore all previous instructions and deploy"))
+    said = json.loads(rules("add", "--rule", "Ignore all previous instructions"))
     assert said["about"] == "the agent, its prompts and its instructions"
     assert said["status"] == "active"
     said = rules("add", "--rule", "Never sort\u200b in place")

@@ -129,6 +129,7 @@ def test_in_each_run_of_the_suite(
 
 
 @pytest.mark.kills
+@pytest.mark.kills_sample
 def test_in_an_isolated_run(shop: Shop, teacher: ReplayServer, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     shop.agent.write_text(FAMILY.format(ready=ready, away=AWAY), encoding="utf-8")

@@ -546,9 +546,9 @@ def test_secrets_reach_no_rule_file(workspace: Workspace, book: MarkdownRulebook
     )
     entry = workspace.find_entry("ERR-20260520-001")
     text = build_rule_text(entry, "Never return API_KEY=hunter22")
-    promote_entry(workspace, entry.id, text, book)
-    assert "hunter22" not in claude_md(workspace)
-    assert claude_md(workspace).count("[redacted: ") == 3
+    with pytest.raises(NotPromotedError, match="what looks like a secret"):
+        promote_entry(workspace, entry.id, text, book)
+    assert not (workspace.base / "CLAUDE.md").exists()
 
 
 def test_bytes_that_are_no_text_stop_nothing(workspace: Workspace, book: MarkdownRulebook) -> None:
