@@ -83,7 +83,9 @@ def test_every_lesson_is_metered(
 def test_without_a_key(call: Call, shop: Shop) -> None:
     done = call(*report("other", description="x"), "--project-dir", shop.project)
     assert done.code == 3
-    assert done.err.startswith("orchestrator: the teacher has no API key (set ORCHESTRATOR_TEACHER_API_KEY")
+    assert done.err.startswith(
+        "orchestrator: the teacher has no API key (set ORCHESTRATOR_TEACHER_API_KEY"
+    )
     assert len(done.err.splitlines()) == 1
     assert done.out == ""
     assert shop.rulebook == b""
