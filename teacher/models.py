@@ -88,7 +88,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens and US dollars of one or more model calls. Can be added with `+`."""
+    """Tokens and US dollars of one or more model calls. Can be added with `+`.
+
+    A sum with `UNKNOWN_USAGE` is unknown, too: the part that is known would count as all of it.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -97,6 +100,8 @@ class Usage:
     cost_usd: float = 0.0
 
     def __add__(self, other: "Usage") -> "Usage":
+        if UNKNOWN_USAGE in (self, other):
+            return UNKNOWN_USAGE
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
@@ -117,7 +122,7 @@ class Usage:
 
 
 UNKNOWN_USAGE = Usage(input_tokens=-1)
-"""A bill that says nothing about the cost. Never to be added up: the ledger replaces it."""
+"""A bill that says nothing about the cost: the ledger counts what it reserved."""
 
 
 @dataclass(frozen=True)

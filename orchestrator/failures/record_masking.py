@@ -194,9 +194,13 @@ def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
 
 def mask_lesson(masker: Masker, lesson: Lesson) -> Lesson:
     """Return a teacher's lesson without secrets, before it is written or shown."""
-    text = mask_rule(masker, lesson.text) if lesson.text else None
-    paths = tuple(map(masker.mask, lesson.paths))
-    return replace(lesson, text=text, reason=masker.mask(lesson.reason), paths=paths)
+    return replace(
+        lesson,
+        text=mask_rule(masker, lesson.text) if lesson.text else None,
+        reason=masker.mask(lesson.reason),
+        paths=tuple(map(masker.mask, lesson.paths)),
+        concern=masker.mask(lesson.concern),
+    )
 
 
 def mask_rule(masker: Masker, text: RuleText) -> RuleText:

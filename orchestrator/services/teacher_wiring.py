@@ -1,12 +1,17 @@
 """Build the teacher that a configuration names, metered and ready to be asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import Account, MeteredTeacher
 from orchestrator.config import Config
 from orchestrator.events import Listener, Notice
+from orchestrator.failures.record_masking import mask_rule
+from orchestrator.masking import Masker
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.teach import record_answer
 from orchestrator.teaching.teachers import (
     FallbackTeacher,
     NamedTeacher,
@@ -14,8 +19,9 @@ from orchestrator.teaching.teachers import (
     SecondLookTeacher,
 )
 from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
-from teacher.models import Failure, Lesson
+from teacher.models import RuleText
 from teacher.retry import Retries
+from teacher.second_look import SecondLook
 from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 
@@ -24,7 +30,8 @@ def build_teacher(
     environment: Mapping[str, str],
     listener: Listener,
     account: Account,
-    record: Callable[[Failure, Lesson], None],
+    masker: Masker,
+    pending: Pending,
 ) -> NamedTeacher:
     """Build the teacher that the configuration names, metered and ready to be asked.
 
@@ -33,11 +40,13 @@ def build_teacher(
         environment: has the keys.
         listener: receives notices.
         account: who pays.
-        record: stores each answer, before its bill is entered.
+        masker: removes secrets.
+        pending: stores each answer, before its bill is entered.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
     """
+    record = partial(record_answer, pending, masker, listener)
 
     def meter(teacher: LocalTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
         if not config.learning.second_look:
@@ -46,7 +55,11 @@ def build_teacher(
             reader = teacher
         else:
             reader = build_local_teacher(config, environment, listener)
-        examined = SecondLookTeacher(teacher, reader.examine_rule, record)
+
+        def examine(text: RuleText) -> SecondLook:  # another's teacher may have given the rule
+            return reader.examine_rule(mask_rule(masker, text))
+
+        examined = SecondLookTeacher(teacher, examine, record)
         return MeteredTeacher(RecordingTeacher(examined, record), account, kind)
 
     if config.teacher.mode == "local":

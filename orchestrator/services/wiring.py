@@ -1,6 +1,6 @@
 """Build the parts of a run from the configuration, and check that each can be used.
 
-The only module that knows both the settings and the implementations.
+This module and `teacher_wiring` alone know both the settings and the implementations.
 """
 
 import os
@@ -37,12 +37,9 @@ from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
-from orchestrator.teaching import teach
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teachers import (
-    NamedTeacher,
-    SilentTeacher,
-)
+from orchestrator.teaching.teach import TeachingContext
+from orchestrator.teaching.teachers import NamedTeacher, SilentTeacher
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def build_parts(
     account: Account,
     home: Path,
     masker: Masker,
-    pending: Pending | None = None,
+    pending: Pending,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
 
@@ -82,8 +79,7 @@ def build_parts(
         account: who pays.
         home: the project that the user trusts: not a work tree of it.
         masker: removes secrets.
-        pending: stores failures and answers until the rule is written; that of the task's folder
-            if None.
+        pending: stores failures and answers until the rule is written.
 
     Raises:
         LoopError, TeacherError: something is missing.
@@ -105,15 +101,8 @@ def build_parts(
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
-    pending = pending or Pending(project, state)
     teacher = (
-        build_teacher(
-            config,
-            environment,
-            listener,
-            account,
-            lambda *answer: teach.record_answer(pending, masker, listener, *answer),
-        )
+        build_teacher(config, environment, listener, account, masker, pending)
         if config.is_source_enabled("pytest")
         else SilentTeacher()
     )
@@ -236,7 +225,7 @@ def build_teaching_parts(
     store: Store,
     listener: Listener,
     rulebook: MarkdownRulebook,
-) -> teach.TeachingContext:
+) -> TeachingContext:
     """Return what teaching outside of a run needs.
 
     Raises:
@@ -247,14 +236,9 @@ def build_teaching_parts(
     require_writable(config, project)
     masker = build_masker(config, os.environ, state)
     pending = Pending(project, state, lambda text: listener(Notice(text)))
-    teacher = build_teacher(
-        config,
-        os.environ,
-        listener,
-        open_account(config, store.database),
-        lambda *answer: teach.record_answer(pending, masker, listener, *answer),
-    )
-    return teach.TeachingContext(teacher, masker, listener, rulebook, pending)
+    account = open_account(config, store.database)
+    teacher = build_teacher(config, os.environ, listener, account, masker, pending)
+    return TeachingContext(teacher, masker, listener, rulebook, pending)
 
 
 def _find_active_rule_files(config: Config, project: Path, state: Path) -> tuple[RuleFiles, ...]:

@@ -109,18 +109,23 @@ def _ask_teacher(safe: Failure, context: TeachingContext) -> Teaching:
     try:
         lesson = mask_lesson(context.masker, context.teacher.teach(safe, known))
     except UnusableAnswer as error:  # not asked again: it was paid for, and would be so again
-        context.emit(events.Notice(f"nothing learned: {error}"))
-        return Teaching(None, error.usage, str(error))
+        reason = str(_mask_error(error, context.masker))
+        context.emit(events.Notice(f"nothing learned: {reason}"))
+        return Teaching(None, error.usage, reason)
     except TeacherError as error:
+        masked = _mask_error(error, context.masker)
         if context.pending:
-            # The message may contain an address with a password.
-            masked = type(error)(context.masker.mask(error.message), error.hint, error.usage)
-            raise context.pending.record_unanswered(safe, masked) from error
-        raise
+            masked = context.pending.record_unanswered(safe, masked)
+        raise masked from error
     if context.pending and not context.pending.find_answer(safe):  # of a teacher that records none
         record_answer(context.pending, context.masker, context.emit, safe, lesson)
     context.emit(events.LessonLearned(lesson))
     return Teaching(lesson, lesson.usage)
+
+
+def _mask_error(error: TeacherError, masker: Masker) -> TeacherError:
+    """Return an error without secrets: it may quote an answer, or an address with a password."""
+    return type(error)(masker.mask(error.message), error.hint, error.usage)
 
 
 def _mask_known_rules(context: TeachingContext) -> list[KnownRule]:

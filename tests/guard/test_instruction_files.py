@@ -27,6 +27,7 @@ from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.services.wiring import build_parts, open_account
 from orchestrator.storage.opening import open_database
+from orchestrator.teaching.pending import Pending
 from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make_project, write
 from tests.open_history import OpenHistory
@@ -470,6 +471,7 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
             account,
             project,
             Masker(),
+            Pending(project, tmp_path),
         ).guard
     guard.record_attempt(1)
     for folder in (project, users):

@@ -116,6 +116,22 @@ def test_no_secret_is_asked_about_or_kept(pending: Pending) -> None:
     assert secret not in repr(pending.list_failures())
 
 
+def test_no_secret_of_an_error_is_kept(pending: Pending) -> None:
+    """The journal stores why nothing was learned; an error may quote what the teacher answered."""
+    secret = "hunter2hunter2"
+    masker, told = Masker(environment={"DB_PASSWORD": secret}), list[events.Event]()
+    for error in (UnusableAnswer(f"it said: {secret}"), TeacherUnavailable(f"http 500: {secret}")):
+        for queue in (pending, None):
+            context = TeachingContext(ScriptedTeacher(error), masker, told.append, pending=queue)
+            try:
+                shown = teach_failure(FAILURE, context).teaching.trouble
+            except TeacherUnavailable as raised:
+                shown = str(raised)
+            assert secret not in shown
+            assert "redacted" in shown
+    assert secret not in repr(told)
+
+
 def test_projects_wait_apart_and_a_damaged_file_harms_no_other(tmp_path: Path) -> None:
     one, other = (Pending(tmp_path / name, tmp_path / "state") for name in ("one", "other"))
     one.record_failure(FAILURE, "down")
