@@ -39,25 +39,26 @@ _ROWS: Final = (
 the run, its findings and failed cases are written again at its end, and are masked already."""
 
 
-def mask_late_secrets(store: Store, run: str, masker: Masker, listener: Listener) -> None:
+def mask_late_secrets(state: Path, run: str, masker: Masker, listener: Listener) -> None:
     """Mask what a run has stored; report an error as a notice, and do not raise it.
 
     Args:
-        store: all runs.
+        state: the state directory.
         run: the run, which this process no longer executes.
         masker: knows what the run has learned.
         listener: receives notices.
     """
     if not masker.count_learned:
         return
-    record = store.find_run(run)
     try:
-        _mask_rows(store.database, run, masker)
-        _mask_files(store.directory, record, masker)
-        Pending(record.task.project, store.directory).mask_failures_again(masker)
+        with Store(state) as store:
+            record = store.find_run(run)
+            _mask_rows(store.database, run, masker)
+        _mask_files(state, record, masker)
+        Pending(record.task.project, state).mask_failures_again(masker)
         if record.outcome not in RESUMABLE:
-            _forget_steps(store.directory, run, masker)
-    except (LoopError, OSError) as error:
+            _forget_steps(state, run, masker)
+    except (LoopError, OSError, zlib.error) as error:
         listener(Notice(f"a secret that was learned late may still be in the record: {error}"))
 
 

@@ -93,9 +93,8 @@ def execute_run(run: str, caller: Caller) -> RunResult:
         _WORKFLOW.execute(run, caller.state)
     finally:
         _caller.reset(previous)
-        if caller.masker and caller.masker.count_learned:
-            with Store(caller.state) as store:
-                mask_late_secrets(store, run, caller.masker, caller.listener)
+        if caller.masker:
+            mask_late_secrets(caller.state, run, caller.masker, caller.listener)
     with Store(caller.state) as store:
         record = store.load_run(run)
         prune_after_run(store, record.id, events.RunEvents(run, caller.listener))
