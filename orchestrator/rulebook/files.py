@@ -19,6 +19,7 @@ from orchestrator.errors import InfrastructureError, LoopError, RulebookError
 from orchestrator.platform import atomic, in_place
 from orchestrator.platform.files import find_git_top, list_folder
 from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage.state_directory import resolve_state_directory, writes_folder
 
 MOST_BYTES: Final = 4 << 20
@@ -243,7 +244,7 @@ def _has_attributes(path: Path) -> bool:
 
 def _write_in_place(path: Path, data: bytes, status: os.stat_result) -> bool:
     notes = writes_folder(resolve_state_directory())
-    notes.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(notes)
     return in_place.write_in_place(path, data, status, notes)
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.platform.folders import hash_path
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.rulebook import files
 
 
@@ -45,7 +46,7 @@ class WrittenCopies:
         if not (copy := self.locate(path)):
             return
         with files.translate_os_errors(copy, "written"):
-            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(copy.parent)
             if before is None or not files.replace_file(copy, data, before):
                 files.replace_file(copy, data, files.read_content(copy))
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import Repository, find_repository
@@ -70,7 +71,7 @@ class Worktree:
         """
         if self.folder.is_dir():
             shutil.rmtree(self.folder)
-        self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.folder.parent)
         self._open_user_history().add_worktree(self.folder, self.branch, "HEAD")
         self._open_history().set_ref(START, "HEAD")
 

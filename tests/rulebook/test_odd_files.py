@@ -16,6 +16,7 @@ from orchestrator.platform.in_place import _Note
 from orchestrator.rulebook import files
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.rulebook.written_copies import WrittenCopies
 from orchestrator.storage.state_directory import resolve_state_directory, writes_folder
 from tests.ordinary_user import make_public_folder, ordinary_user
 from tests.rulebook.making import FAILURE, NONE, add, is_one_insertion, rulebook
@@ -41,6 +42,21 @@ def test_a_hard_link_stays_one(claude_md: Path, tmp_path: Path) -> None:
     assert (tmp_path / "dotfiles.md").samefile(claude_md)
     assert is_one_insertion(_TEXT, claude_md.read_bytes())
     assert list_names(claude_md.parent) == ["CLAUDE.md"]
+
+
+def test_what_is_stored_beside_a_write_is_for_its_owner_alone(
+    claude_md: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the folders above, if this is the first thing in them."""
+    state = tmp_path / "new" / "state"
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    os.link(claude_md, tmp_path / "dotfiles.md")
+    before = files.read_content(claude_md)
+    assert files.replace_file(claude_md, b"new", before)
+    copies = WrittenCopies(tmp_path / "other" / "rulebooks")
+    copies.save(claude_md, b"new", None)
+    for folder in (state, state.parent, tmp_path / "other"):
+        assert folder.stat().st_mode & 0o077 == 0, folder
 
 
 def test_extended_attributes_stay(claude_md: Path) -> None:
