@@ -17,6 +17,7 @@ from orchestrator.platform.files import find_git_top
 from orchestrator.platform.watchdog import EndReason
 from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks.writeahead import destructive, grammar, locations
+from orchestrator.suites.environment import build_project_environment
 
 __all__ = ["Finding", "ResumeResult", "Step", "VerifiedStep", "parse_steps", "verify_pending_steps"]
 
@@ -160,7 +161,8 @@ def _run_check(
         return Finding.UNKNOWN, f"its check was not run: {step.check}"
     folder = Path(step.directory) if step.directory else workspace.base
     try:
-        done = process.run(argv, cwd=folder, wall_clock=CHECK_SECONDS)
+        env = build_project_environment(folder)
+        done = process.run(argv, cwd=folder, env=env, wall_clock=CHECK_SECONDS)
     except (OSError, ValueError) as error:  # ValueError: it contains a NUL
         return Finding.UNKNOWN, f"its check cannot be run: {error}"
     evidence = f"`{shlex.join(argv)}` exited with {done.returncode}"

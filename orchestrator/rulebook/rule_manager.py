@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import RulebookError, UsageError
 from orchestrator.models import Approval, Rule
@@ -52,6 +53,16 @@ class ChangeResult:
 
 Plan = Callable[[RuleFileSet], PlannedEdit]
 """Returns the files after a change; called again when somebody else has written them."""
+
+
+_ACTIVATIONS: Final = frozenset(
+    (
+        *(RuleEventKind.ADDED, RuleEventKind.ADDED_ON_BRANCH, RuleEventKind.ADDED_BY_HAND),
+        *(RuleEventKind.ADOPTED, RuleEventKind.RETURNED),
+        *(RuleEventKind.APPROVED, RuleEventKind.RESTORED),
+    )
+)
+"""Events by which a rule comes into the files."""
 
 
 def _allow_any_file(_files: Sequence[Path]) -> None:
@@ -151,6 +162,8 @@ class RuleManager:
         record = self.resolve_record(rule)
         if record.status.is_active or record.status.is_pending:
             raise UsageError(f"{record.rule.id} cannot be restored: it is {record.status}")
+        if not self._was_active(record):  # it was rejected while it waited
+            self._require_approvable(record)
         edit, files = self._execute_plan(
             lambda file_set: self._planner.plan_restoration(file_set, record)
         )
@@ -169,7 +182,6 @@ class RuleManager:
         record = self.resolve_record(rule)
         if not record.status.is_pending:
             raise UsageError(f"{record.rule.id} is not pending: it is {record.status}")
-
         self._require_approvable(record)
 
         def plan(file_set: RuleFileSet) -> PlannedEdit:
@@ -242,6 +254,10 @@ class RuleManager:
                 f" {screening.reason}",
                 "write it in your own words with `orchestrator rules add`, or reject it",
             )
+
+    def _was_active(self, record: RuleRecord) -> bool:
+        """Return whether a rule was ever in the files, so that it is more than a proposal."""
+        return any(event.what in _ACTIVATIONS for event in self.list_events(record.rule.id))
 
     def _resolve_scope(self, paths: Sequence[str]) -> tuple[str, ...] | None:
         return resolve_scope(paths, can_scope_rules=self._book.can_scope_rules)

@@ -299,6 +299,18 @@ def test_a_check_that_the_entry_names(workspace: Workspace, code: int, found: Fi
     assert finding(workspace, allow=True) is found
 
 
+def test_a_check_gets_no_key_of_the_teacher(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a command of the project, as the suite and the agent are."""
+    names = ("ORCHESTRATOR_TEACHER_API_KEY", "N8N_WEBHOOK_TOKEN")
+    for name in names:
+        monkeypatch.setenv(name, "secret")
+    code = f"import os, sys; sys.exit(any(each in os.environ for each in {names}))"
+    note(workspace, "terraform apply", f"**Check**: {shlex.join([sys.executable, '-c', code])}\n")
+    assert finding(workspace, allow=True) is Finding.DONE
+
+
 def test_a_check_is_not_run_unasked_and_never_by_a_shell(workspace: Workspace) -> None:
     note(workspace, "terraform apply", "**Check**: touch ran\n")
     assert finding(workspace) is Finding.UNKNOWN

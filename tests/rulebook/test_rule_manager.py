@@ -48,20 +48,19 @@ class Kept:
     def __exit__(self, *_: object) -> None:
         self.history.close()
 
-    def _open(self, *, review: bool = False) -> MarkdownRulebook:
-        policy = RulebookPolicy(
-            self.history,
-            max_tokens=self._tokens,
-            approval=Approval.REVIEW if review else Approval.AUTO,
-        )
+    def _open(self, approval: Approval = Approval.AUTO) -> MarkdownRulebook:
+        policy = RulebookPolicy(self.history, max_tokens=self._tokens, approval=approval)
         locks = self.file.parent.parent / "locks"
         return MarkdownRulebook(self._shelf, locks, run="run-1", policy=policy)
 
     def waiting(self, lesson: Lesson) -> str:
-        change = self._open(review=True).apply(lesson, FAILURE)
+        change = self._open(Approval.REVIEW).apply(lesson, FAILURE)
         assert change is not None
         assert change.change in ("waits for approval", "contradiction")
         return change.rule.id
+
+    def open_strictly(self) -> RuleManager:
+        return RuleManager(self._open(Approval.STRICT), self.history)
 
     @property
     def texts(self) -> list[str]:
@@ -185,6 +184,25 @@ def test_a_rule_that_vanished_meanwhile_is_one_clear_line(
     with pytest.raises(UsageError, match=f"{rule} has left the files"):
         kept.keeper.edit_rule(rule, TABS)
     assert kept.file.read_text(encoding="utf-8") == "# Gone\n"
+
+
+def test_what_is_not_about_code_is_only_written_by_a_person_if_approval_is_strict(
+    kept: Kept,
+) -> None:
+    push = RuleText("Never push to main", "Releasing", "")
+    waits, code = kept.waiting(add(push)), kept.waiting(add(IMPORTS))
+    strict = kept.open_strictly()
+    with pytest.raises(UsageError, match="approval is strict: it is about git"):
+        strict.approve_rule(waits)
+    strict.reject_rule(waits)
+    with pytest.raises(UsageError, match="approval is strict: it is about git"):
+        strict.restore_rule(waits)
+    assert kept.texts == []
+    strict.approve_rule(code)
+    by_hand = strict.add_rule(push).record.rule.id
+    strict.retire_rule(by_hand)
+    strict.restore_rule(by_hand)
+    assert kept.texts == [IMPORTS.rule, push.rule]
 
 
 @pytest.fixture
