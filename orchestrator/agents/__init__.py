@@ -4,6 +4,7 @@ Claude Code:
 
 - `claude_code`: `ClaudeCodeAgent`, which finds the program, checks it, and runs it
 - `claude_environment`: its environment, and settings that a project cannot override
+- `claude_payer`: who pays for its work
 - `claude_project`: what a project's own settings would run, and its AGENTS.md files
 - `claude_project_trust`: which of a project's settings need the user's trust
 - `permissions`: rules that let it run the project's tests

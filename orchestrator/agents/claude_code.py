@@ -69,14 +69,18 @@ def find_bundled_program() -> Path | None:
     return None
 
 
-def read_version(program: Path) -> str:
+def read_version(program: Path, env: Mapping[str, str] | None = None) -> str:
     """Return the program's version, as `2.1.329`.
+
+    Args:
+        program: its path.
+        env: its whole environment; that of this process if None.
 
     Raises:
         InfrastructureError: the program does not run, or is not Claude Code.
     """
     try:
-        done = capture([str(program), "--version"], cwd=Path(), timeout=30)
+        done = capture([str(program), "--version"], cwd=Path(), env=env, timeout=30)
     except OSError as error:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     output = strip_escape_sequences(done.text)
@@ -152,7 +156,7 @@ class ClaudeCodeAgent:
             UsageError: permissions are to be skipped, which Claude Code refuses for root.
         """
         program = self._program or find_program()
-        found = read_version(program)
+        found = read_version(program, self._base)
         if tuple(map(int, found.split("."))) < OLDEST_VERSION:
             oldest = ".".join(map(str, OLDEST_VERSION))
             raise InfrastructureError(

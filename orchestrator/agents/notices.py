@@ -20,9 +20,9 @@ _LAST_LINES: Final = 15
 """Lines at the end of a failed program's output that are searched."""
 
 _LONGEST: Final = 2_000
+"""Characters of a line that are searched."""
 _MOST_BRACES: Final = 50
 """Braces at which JSON is looked for: the time for all of them grows with the square."""
-"""Characters of a line that are searched."""
 
 
 class NoticeKind(Enum):

@@ -1,7 +1,7 @@
 """Promote a resolved entry: write its rule, on the same way as every other lesson.
 
 No teacher is asked: a person words the rule, and missing parts come from the entry. The rulebook
-checks it as it checks each lesson (contradictions, poison, rejected texts, the budget). If it
+checks it as it checks each lesson (its subject, contradictions, rejected texts, the budget). If it
 refuses the rule, the entry stays resolved.
 """
 

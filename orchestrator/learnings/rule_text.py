@@ -76,7 +76,7 @@ def build_rule_text(entry: Entry, line: str, when: str = "", why: str = "") -> R
     why = why or _drop_if_repeated(
         entry.context if recorded else _extract_beginning(entry.content), safe, when
     )
-    # The original text: in the safe one the rulebook would no longer recognize poison.
+    # The original text: in the safe one the rulebook would no longer see hidden characters.
     line = line.strip().removeprefix("- ")
     return RuleText(mask_text(line), mask_text(when), mask_text(why))
 

@@ -14,16 +14,19 @@ The walk of one lesson:
 The modules, in the order in which a lesson meets them:
 
 - `rulebook`: the rulebook of a project; coordinates the stages.
-- `rule_files`, `files`, `locking`, `agents_md`: the files on disk, and which of them are loaded.
+- `rule_files`, `files`, `written_copies`, `locking`, `agents_md`: the files on disk, and which of
+  them are loaded.
 - `rule_file_set`, `document`, `markdown_pieces`, `scope`: their content as a model.
 - `mirroring`: CLAUDE.md and AGENTS.md with the same rules.
 - `history_updates`, `withdrawal`, `history`, `rule_table`, `records`: what is known of each rule.
-- `lesson_decision`, `preflight`, `similarity`, `signed_words`, `poison`, `text`: what becomes of
-  a lesson.
+- `lesson_decision`, `preflight`, `similarity`, `signed_words`, `text`: what becomes of a lesson.
+- `screening/`, `masked_secret`: which lessons wait for a person.
 - `lesson_editing`, `rule_edits`, `editing`: how files change.
+- `rule_merging`: what an isolated run learned in files that git does not track.
 - `known_rules`: the rules that a teacher is shown.
 - `outcomes`, `witness`, `suggested_checks`: what runs say about rules.
-- `rule_manager`, `rule_plans`, `rule_input`, `committing`: what a person does with rules.
+- `rule_manager`, `rule_plans`, `rule_input`, `committing`, `commit_notes`: what a person does with
+  rules.
 - `fake`: a rulebook in memory, for tests.
 
 This package imports none of them by itself: logging a learning does not load the rulebook.

@@ -3,7 +3,8 @@
 services.runs              starts or resumes a run
 services.workflows         finds the parts of a run by its id, and executes it
 services.execution         runs the loop of one run, and records how it ends
-services.wiring            builds agent, suite and teacher as the configuration says
+services.wiring            builds agent, suite and guard as the configuration says
+services.teacher_wiring    builds the teacher, metered
 services.trust             uses of a project's own file only what is harmless or trusted
 services.trust_requests    lists what a project asks for that needs the user's trust
 services.project_settings  reports what a project's own files decide or run
@@ -11,6 +12,8 @@ services.rulebooks         opens a project's rulebook
 services.run_environment   stores the environment variables that a run depends on
 services.recovery          cleans up after killed runs of a project
 services.isolation         gives a run a git work tree of its own
+services.private_files     returns learned rules to files that git does not track
+services.late_secrets      masks what was stored before a secret was known
 services.pruning           removes old runs
 services.failure_reports   teaches a mistake that a person reports
 services.pending_failures  teaches failures that no teacher could be asked about

@@ -19,6 +19,7 @@ from orchestrator.config import Config
 from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.loop.policy import Policy
 from orchestrator.masking import Masker
@@ -235,6 +236,7 @@ def build_teaching_parts(
     state = store.directory
     require_writable(config, project)
     masker = build_masker(config, os.environ, state)
+    listener = create_masked_listener(masker, listener)  # a notice may quote a server's answer
     pending = Pending(project, state, lambda text: listener(Notice(text)))
     account = open_account(config, store.database)
     teacher = build_teacher(config, os.environ, listener, account, masker, pending)

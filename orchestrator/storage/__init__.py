@@ -8,6 +8,8 @@
     storage.opening           opens the database, with its tables up to date
     storage.earlier_versions  imports the databases of earlier versions
     storage.runs              starts, claims, saves and finds runs
+    storage.run_costs         sums up what each run has cost, from the ledger
+    storage.killed_runs       ends what killed runs left running, and closes them
     storage.codec             converts results to JSON and back
     storage.packing           compresses that JSON
     storage.result_rows       writes a result as rows, to be queried in SQL

@@ -75,6 +75,17 @@ def test_a_wrapper_may_print_lines_of_its_own(script: str, tmp_path: Path, home:
     assert read_version(program(tmp_path, script)) == "2.1.329"
 
 
+def test_the_program_gets_the_environment_of_the_agent_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    """The teacher's own key is in this process's environment, and in no child's."""
+    monkeypatch.setenv("ORCHESTRATOR_TEACHER_API_KEY", "secret")
+    script = "[ -z \"$ORCHESTRATOR_TEACHER_API_KEY\" ] && echo '2.1.329 (Claude Code)'"
+    given = {"HOME": str(home), "PATH": os.environ["PATH"], "ANTHROPIC_API_KEY": "key"}
+    agent = ClaudeCodeAgent(environment=given, program=program(tmp_path, script))
+    assert "2.1.329" in agent.preflight()
+
+
 def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
     (tmp_path / "claude").write_text("not executable", encoding="utf-8")
     for path in (tmp_path / "claude", tmp_path / "missing"):

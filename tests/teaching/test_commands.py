@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.replay import ReplayServer
+from orchestrator.replay import Reply as Says
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, TEXT
+from tests.teacher.test_local import scenario
 from tests.trusting import trust_project
 
 if TYPE_CHECKING:
@@ -58,6 +61,29 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
     assert (code, "failures taught: 1; rules changed: 1" in output) == (0, True)
     assert TEXT["rule"] in (project / "CLAUDE.md").read_text(encoding="utf-8")
     assert command("teach", "--pending") == (0, "no failures are queued\n", "")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_secret_that_a_server_answers_with_is_printed(
+    command: Callable[..., tuple[int, str, str]], form: tuple[str, ...]
+) -> None:
+    secret = "tQ7-vx2Lr9-wKq4"
+    with (
+        Loopback(json_reply({"message": f"not connected: {secret}"}, 500)) as workflow,
+        ReplayServer(scenario(Says(say=ADD))) as model,
+    ):
+        code, output, error = command(
+            *(*REPORT, *form),
+            url=workflow.url,
+            ORCHESTRATOR_TEACHER_FALLBACK="local",
+            ANTHROPIC_API_KEY="key",
+            ANTHROPIC_BASE_URL=model.url,
+            SHOP_TOKEN=secret,
+        )
+    assert code == 0, error
+    assert "asking the local teacher instead" in output
+    assert "redacted" in output
+    assert secret not in output + error
 
 
 @pytest.mark.parametrize("words", [REPORT, ["teach", "--pending"], ["teacher", "test"]])
