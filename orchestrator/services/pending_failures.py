@@ -30,6 +30,8 @@ def teach_pending(
 ) -> list[RuleChange]:
     """Teach every pending failure; return the changes to the rulebook.
 
+    Answers that are stored are written first, even if the teacher cannot be asked.
+
     Raises:
         LoopError, TeacherError: the teacher still cannot be asked; the rest stays pending.
     """
@@ -40,10 +42,16 @@ def teach_pending(
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
-        parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
+        queued = Pending(project, store.directory).list_failures()
         changes = []
-        for pending in parts.pending.list_failures() if parts.pending else ():
-            change = teach_failure(pending.failure, parts, lesson=pending.lesson).change
-            if change:
-                changes.append(change)
+        for asks in (False, True):
+            found = [each for each in queued if (each.lesson is None) is asks]
+            if not found:
+                continue
+            parts = wiring.build_teaching_parts(
+                config, project, store, listener, rulebook, asks=asks
+            )
+            for each in found:
+                if change := teach_failure(each.failure, parts, lesson=each.lesson).change:
+                    changes.append(change)
         return changes

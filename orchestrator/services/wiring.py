@@ -226,8 +226,18 @@ def build_teaching_parts(
     store: Store,
     listener: Listener,
     rulebook: MarkdownRulebook,
+    *,
+    asks: bool = True,
 ) -> TeachingContext:
     """Return what teaching outside of a run needs.
+
+    Args:
+        config: the configuration.
+        project: the project's directory.
+        store: the database.
+        listener: receives notices.
+        rulebook: applies the lessons.
+        asks: whether the teacher is needed; not to write answers that are stored.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
@@ -238,8 +248,10 @@ def build_teaching_parts(
     masker = build_masker(config, os.environ, state)
     listener = create_masked_listener(masker, listener)  # a notice may quote a server's answer
     pending = Pending(project, state, lambda text: listener(Notice(text)))
-    account = open_account(config, store.database)
-    teacher = build_teacher(config, os.environ, listener, account, masker, pending)
+    teacher: NamedTeacher | SilentTeacher = SilentTeacher()
+    if asks:
+        account = open_account(config, store.database)
+        teacher = build_teacher(config, os.environ, listener, account, masker, pending)
     return TeachingContext(teacher, masker, listener, rulebook, pending)
 
 

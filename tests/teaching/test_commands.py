@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ import pytest
 from orchestrator.cli.main import main
 from orchestrator.replay import ReplayServer
 from orchestrator.replay import Reply as Says
+from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.teaching.pending import Pending
+from teacher.models import Action, Lesson, RuleText
 from tests.teacher.loopback import Loopback, Reply, json_reply
-from tests.teacher.samples import ADD, TEXT
+from tests.teacher.samples import ADD, FAILURE, TEXT
 from tests.teacher.test_local import scenario
 from tests.trusting import trust_project
 
@@ -61,6 +65,21 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
     assert (code, "failures taught: 1; rules changed: 1" in output) == (0, True)
     assert TEXT["rule"] in (project / "CLAUDE.md").read_text(encoding="utf-8")
     assert command("teach", "--pending") == (0, "no failures are queued\n", "")
+
+
+def test_an_answer_that_was_paid_for_is_written_without_a_teacher(
+    command: Callable[..., tuple[int, str, str]], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    pending = Pending(project, resolve_state_directory())
+    lesson = Lesson(Action.ADD, "because", RuleText(**TEXT))
+    pending.record_failure(FAILURE, "the disk was full", lesson)
+    pending.record_failure(replace(FAILURE, logs="another"), "nobody was there")
+    code, _, error = command("teach", "--pending")
+    assert (code, "the teacher has no API key" in error) == (3, True)
+    assert TEXT["rule"] in (project / "CLAUDE.md").read_text(encoding="utf-8")
+    [left] = pending.list_failures()
+    assert left.failure.logs == "another"
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
