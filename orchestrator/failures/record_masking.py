@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from orchestrator import events
 from orchestrator.masking import REDACTED, Masker
-from orchestrator.models import AgentResult, Case, SuiteReport
+from orchestrator.models import AgentResult, Case, Finding, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
 from teacher.models import Failure, Lesson, RuleText
 
@@ -182,6 +182,11 @@ def _contains_secret(masker: Masker, names: Iterable[str]) -> bool:
 def _mask_names(masker: Masker, case: Case) -> Case:
     id_, function = masker.mask_identifier(case.id), masker.mask_identifier(case.function)
     return replace(case, id=id_, function=function)
+
+
+def mask_findings(masker: Masker, found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings without secrets in their texts, which quote code that the agent wrote."""
+    return tuple(replace(each, text=masker.mask(each.text)) for each in found)
 
 
 def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:

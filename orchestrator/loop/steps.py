@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.failures.record_masking import create_agent_listener, mask_agent
+from orchestrator.failures.record_masking import create_agent_listener, mask_agent, mask_findings
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
@@ -236,6 +236,7 @@ class Steps:
         def carry_out_experiment() -> Judgement:
             experiment = self._experiments.build_experiment(attempt, baseline, origin, stamps)
             judgement = experiment.carry_out()
+            judgement = replace(judgement, findings=mask_findings(self.masker, judgement.findings))
             self.emit(events.Judged(judgement))
             if judgement.verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
                 raise _UndecidedError(judgement)
@@ -338,9 +339,10 @@ class Steps:
             self._report_findings(self.guard.abort_attempt(attempt))
 
     def _report_findings(self, findings: Findings) -> Findings:
-        if findings.found:
-            self.emit(events.Tampered(findings.found))
-        return findings
+        masked = Findings(mask_findings(self.masker, findings.found))
+        if masked.found:
+            self.emit(events.Tampered(masked.found))
+        return masked
 
     def _emit_notice(self, text: str) -> None:
         if text:

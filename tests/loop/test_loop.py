@@ -116,6 +116,20 @@ def test_solved_at_once(bench: MakeBench) -> None:
     assert loop.rulebook.data == b""
 
 
+def test_a_finding_that_quotes_a_secret_is_stored_without_it(bench: MakeBench) -> None:
+    loop, secret = bench(RED, GREEN), "ghp_" + "a1B2" * 9
+    loop.agent.enqueue(loop.edits("returns what the test wants\n"))
+    quoted = f"line 1: a checksum of '{secret}', the input of a test that failed"
+    loop.reviewer.enqueue_review(Finding(FindingKind.SUSPICIOUS, "code.py", quoted))
+    result = loop.run(max_retries=0)
+    [finding] = result.attempts[0].findings
+    assert finding.text.startswith("line 1: a checksum of '[redacted: ")
+    told = [each for each in loop.events if isinstance(each, events.Tampered)]
+    assert told
+    for kept in (told, loop.saved, loop.journal.results):
+        assert secret not in repr(kept)
+
+
 @pytest.mark.parametrize("decisive", [True, False])
 def test_a_decisive_finding_of_a_reviewer_withholds_the_green_verdict(
     bench: MakeBench, decisive: bool
