@@ -13,5 +13,5 @@ def find_masked_secret(lesson: Lesson) -> str:
     text = lesson.text
     parts = (text.rule, text.when, text.why, *lesson.paths) if text else ()
     if any(REDACTED in part for part in parts):
-        return "the teacher's answer contained what looks like a secret, which was masked"
+        return "it contained what looks like a secret, which was masked"
     return ""
