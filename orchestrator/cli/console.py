@@ -20,7 +20,7 @@ from orchestrator.cli.summaries import (
     truncate_to_line,
 )
 from orchestrator.cli.values import format_duration, sanitize_text
-from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
+from orchestrator.models import PENDING_CHANGES, CaseVerdict, RunOutcome, VerdictKind
 from teacher.prices import build_price_notice
 
 _FAILING_SHOWN: Final = 10
@@ -207,6 +207,8 @@ class Console:
         change = event.change
         if change.reason:
             self._print_line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
+            if change.change in PENDING_CHANGES:
+                self._print_line("           ", "see `orchestrator rules pending`", style="red")
         else:
             text = f"{change.change} in {change.path.name}"
             self._print_line("  rule     ", text, style="bold magenta")

@@ -6,8 +6,10 @@ work goes on in any case: what it costs is spent already, and the exit code says
 
 import errno
 import io
+import shutil
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _UNREAD: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
 """Errors of a stream that nobody reads any more: a pipe, a terminal that hung up."""
+
+_MIN_ROOM: Final = 20
+"""Fewest columns for a wrapped text, however narrow the terminal is."""
 
 
 class _TolerantFile(io.FileIO):
@@ -92,6 +97,17 @@ def report_lost_output() -> None:
 def _find_output_error() -> OSError | None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.error if isinstance(raw, _TolerantFile) else None
+
+
+def iter_wrapped_lines(label: str, text: str) -> Iterator[str]:
+    """Yield a label and a text beside it, in lines that fit the terminal; words stay whole."""
+    room = max(shutil.get_terminal_size().columns - len(label), _MIN_ROOM)
+    for line in text.splitlines() or [""]:
+        for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [
+            ""
+        ]:
+            yield f"{label}{part}".rstrip()
+            label = " " * len(label)
 
 
 def is_terminal() -> bool:

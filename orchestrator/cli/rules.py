@@ -14,7 +14,7 @@ from orchestrator.cli.options import (
     add_rule_text_options,
     add_rules_options,
 )
-from orchestrator.cli.output import print_lines
+from orchestrator.cli.output import iter_wrapped_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
@@ -40,10 +40,22 @@ def rules() -> None:
 def list_rules(
     everything: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
-    """List the active rules."""
+    """List the active rules.
+
+    The columns count runs: in how many the rule was active (`runs`), how many of these were solved
+    by the first attempt (`first`), and how often the rule's own failure recurred (`recur`).
+    `relevant` is the day on which the rule last mattered.
+    """
     with _open_manager(project_dir, config_file) as manager:
         found = manager.list_records()
-    _print_records([each for each in found if everything or each.status.is_active], as_json)
+    shown = [each for each in found if everything or each.status.is_active]
+    if shown or _should_print_json(as_json):
+        _print_records(shown, as_json)
+    else:
+        click.echo("no rules" if everything else "no active rules")
+    waiting = sum(each.status.is_pending for each in found)
+    if waiting and not everything and not _should_print_json(as_json):
+        click.echo(f"waiting for approval: {waiting}; see `orchestrator rules pending`")
 
 
 @rules.command()
@@ -58,8 +70,9 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
             continue
         _print_record(record, as_json)
         click.echo(sanitize_text(diff))
-    if not found and not _should_print_json(as_json):
-        click.echo("no rules await approval")
+    if not _should_print_json(as_json):
+        steps = "Next: `orchestrator rules approve ID` or `orchestrator rules reject ID`"
+        click.echo(steps if found else "no rules await approval")
 
 
 @rules.command()
@@ -86,8 +99,9 @@ def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -
         return
     _print_record(record, as_json, where)
     for event in events:
-        detail = f": {event.detail}" if event.detail else ""
-        click.echo(sanitize_text(f"  {event.at.astimezone():%Y-%m-%d %H:%M}  {event.what}{detail}"))
+        text = f"{event.what}: {event.detail}" if event.detail else event.what
+        label = f"  {event.at.astimezone():%Y-%m-%d %H:%M}  "
+        print_lines(iter_wrapped_lines(label, sanitize_text(text)))
 
 
 @rules.command()
@@ -246,10 +260,11 @@ def _print_records(records: "Sequence[RuleRecord]", as_json: bool) -> None:
     for each in records:
         count, day = each.counters, each.mattered.astimezone()
         scope = f" (for {', '.join(each.rule.paths)})" if each.rule.paths else ""
-        click.echo(
+        label = (
             f"{each.rule.id:<9} {each.status:<11} {count.runs:>4} {count.first_passes:>5} "
-            f"{count.recurrences:>5}  {day:%Y-%m-%d}  {sanitize_text(each.rule.text.rule + scope)}"
+            f"{count.recurrences:>5}  {day:%Y-%m-%d}  "
         )
+        print_lines(iter_wrapped_lines(label, sanitize_text(each.rule.text.rule + scope)))
 
 
 def _print_result(manager: "RuleManager", done: "ChangeResult", as_json: bool) -> None:
@@ -309,4 +324,4 @@ def _iter_record_lines(record: "RuleRecord", where: "Sequence[Path]" = ()) -> It
     yield record.rule.id
     for name, value in facts.items():
         if value:
-            yield sanitize_text(f"  {name:<9} {value}")
+            yield from iter_wrapped_lines(f"  {name:<9} ", sanitize_text(value))

@@ -120,7 +120,7 @@ def decide_lesson(
         return replace(decision, edits_wait=approval is not Approval.AUTO)
     screening = case.screen_rule(_find_target(case))
     if approval is Approval.STRICT and not screening.is_free:
-        reason = f"{screening.reason}; learning.approval is strict"
+        reason = f"{screening.reason}; it cannot be approved, because learning.approval is strict"
         return _hold_for_approval(case, decision, reason, ChangeKind.QUARANTINED)
     if approval is not Approval.AUTO:
         note = f" ({screening.reason})" if screening.reason else ""
@@ -256,7 +256,7 @@ def _hold_for_approval(
         decision,
         rule=rule,
         change=change,
-        reason=f"{reason}; see `orchestrator rules pending`",
+        reason=reason,
         leaving=(),
         edits_wait=True,
     )

@@ -162,13 +162,28 @@ def test_a_terminal_gets_a_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) 
     change = rules.learn().apply(add(), FAILURE)
     assert change is not None
     monkeypatch.setattr("orchestrator.cli.rules._should_print_json", lambda as_json: as_json)
-    head, line = rules("list").splitlines()
+    head, line, *_rest = rules("list").splitlines()
     assert head.split()[:2] == ["id", "status"]
     assert line.split()[:2] == [change.rule.id, "active"]
     told = rules("why", change.rule.id)
     assert "solved at the first attempt" in told
     assert "added" in told
     assert rules("pending") == "no rules await approval\n"
+
+
+def test_a_terminal_gets_lines_that_fit_and_the_next_step(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.cli.rules._should_print_json", lambda as_json: as_json)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert rules("list") == "no active rules\n"
+    change = rules.learn(review=True).apply(add(), FAILURE)
+    assert change is not None
+    assert "waiting for approval: 1; see `orchestrator rules pending`" in rules("list")
+    facts, diff = rules("pending").split("--- ", 1)
+    assert max(map(len, facts.splitlines())) <= 60
+    assert "rules pending" not in facts
+    assert diff.endswith("or `orchestrator rules reject ID`\n")
 
 
 def test_an_unknown_rule_is_one_clear_line(rules: Rules) -> None:
