@@ -69,7 +69,8 @@ class UntrustedError(UsageError):
         texts: Mapping[str, str],
         shortened: Sequence[str] = (),
     ) -> None:
-        super().__init__(message, hint)
+        super().__init__(f"{message}\nnothing was started", hint)
+        self.request = message
         self.project, self.texts, self.shortened = project, texts, shortened
 
 

@@ -52,16 +52,19 @@ def offer_trust(error: UntrustedError) -> bool:
     """Show what a project asks for and ask; remember a yes, and return whether it was given.
 
     Nobody is asked if there is no terminal, or in a command that an agent or a test started.
+
+    Raises:
+        UsageError: the answer was no.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or _is_inside_run():
         return False
     from orchestrator.services.trust import trust_values
 
-    click.echo(f"orchestrator: {_format(error.message)}", err=True)
+    click.echo(f"orchestrator: {_format(error.request)}", err=True)
     for line in error.shortened:
         click.echo(f"in full: {_format(line)}", err=True)
     if not click.confirm(f"Trust this in {_format(error.project)}?", default=False, err=True):
-        return False
+        raise UsageError("nothing was trusted, and nothing was started", error.hint)
     trust_values(error.project, error.texts)
     return True
 
@@ -120,8 +123,10 @@ def _revoke(project: Path, key: str) -> None:
     removed = TrustStore(resolve_state_directory()).revoke(project, key)
     if key and not removed:
         raise UsageError(f"`{key}` of {project} is not trusted", "see `orchestrator trust --list`")
-    what = ", ".join(removed) or "nothing was trusted"
-    click.echo(_format(f"no longer trusted in {project}: {what}"))
+    if removed:
+        click.echo(_format(f"no longer trusted in {project}: {', '.join(removed)}"))
+    else:
+        click.echo(_format(f"you trust no settings of {project}"))
 
 
 def _is_inside_run() -> bool:

@@ -61,8 +61,8 @@ def report_project_commands(
                 "this project's settings for Claude Code are not loaded "
                 "(claude.trust_project: false)"
                 if config.claude.trust_project is False
-                else "this project brings settings for Claude Code, and they are loaded; "
-                "claude.trust_project: false would not"
+                else "this project's settings for Claude Code are loaded; to leave them out, set "
+                "claude.trust_project: false"
             )
         )
     for line in found:
@@ -73,6 +73,6 @@ def describe_withheld_settings(home: Path, withheld: Sequence[str]) -> str:
     """Return why the project's settings for Claude Code are not loaded."""
     return (
         "this project's settings for Claude Code are not loaded, because you have not trusted "
-        f"{', '.join(map(repr, withheld))}: `orchestrator trust --project-dir "
+        f"{', '.join(withheld)}: `orchestrator trust --project-dir "
         f"{shlex.quote(str(home))}` shows them and asks"
     )

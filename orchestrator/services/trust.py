@@ -114,7 +114,7 @@ def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -
     message = f"{loaded.file} asks for {which} that you have not trusted:"
     hint = f"to use {it}, run `orchestrator trust --project-dir {shlex.quote(str(project))}`"
     return UntrustedError(
-        "\n".join((message, *shown, "nothing was started")),
+        "\n".join((message, *shown)),
         f"{hint}, or name the file with --config",
         project,
         {each.key: each.text for each in asked},
@@ -123,12 +123,12 @@ def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -
 
 
 def describe_choice(choice: Choice) -> str:
-    """Return key, value and origin of a setting, without secrets."""
+    """Return key, value, and name and line of the file of a setting, without secrets."""
     text = f"{choice.key}: {choice.text}"
     masked = mask_text(text)
     # A part that looks like a secret may be something else that nobody should trust unseen.
     note = "" if masked == text else ", parts are masked: read them there"
-    return f"{masked} ({choice.origin}{note})"
+    return f"{masked} ({Path(choice.origin).name}{note})"
 
 
 def _shorten(text: str) -> str:

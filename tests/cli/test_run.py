@@ -52,7 +52,7 @@ def test_what_is_trusted_of_the_projects_own_file_is_said_before_anything_starts
     done = call("run", TASK, "--project-dir", shop.project, "--max-retries", "0")
     said = done.out[: done.out.index("Task ")]
     assert f"! you have trusted these settings of {shop.project}/orchestrator.yaml:" in said
-    where = f"({shop.project}/orchestrator.yaml:1)"
+    where = "(orchestrator.yaml:1)"
     for words in (f'tests.guard: "off" {where}', "limits.max_cost_usd: null", "agent.command: ["):
         assert f"!   {words}" in said, said
     named = shop.project / "orchestrator.yaml"

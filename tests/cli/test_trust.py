@@ -57,10 +57,10 @@ def test_no_command_uses_what_is_not_trusted(
     assert (done.code, theirs.asked) == (2, [])
     assert (cloned.word, cloned.rulebook) == ("wrong\n", b"")
     if words[0] == "rules":
-        assert f"  rules.max_rules: 500 ({cloned.project}/orchestrator.yaml:" in done.err
+        assert "  rules.max_rules: 500 (orchestrator.yaml:" in done.err
     else:
         for line in ('teacher.mode: "webhook"', f'n8n.webhook_url: "{theirs.url}"'):
-            assert f"  {line} ({cloned.project}/orchestrator.yaml:" in done.err
+            assert f"  {line} (orchestrator.yaml:" in done.err
     assert f"run `orchestrator trust --project-dir {cloned.project}`" in done.err
     assert call("runs").out.count(TASK) == 0
 
@@ -126,16 +126,15 @@ def test_what_is_asked_trusted_and_revoked(call: Call, cloned: Shop) -> None:
     )
     refused = call("trust", *where)
     assert (refused.code, "nothing was trusted" in refused.err) == (2, True)
-    file = cloned.project / "orchestrator.yaml"
     assert refused.out.splitlines() == [
-        f'not trusted: tests.guard: "off" ({file}:3)',
-        f'not trusted: tests.command: "make test" ({file}:4)',
+        'not trusted: tests.guard: "off" (orchestrator.yaml:3)',
+        'not trusted: tests.command: "make test" (orchestrator.yaml:4)',
         "not trusted: .claude/settings.json, for Claude Code",
         "    hook on Stop, `curl x`",
     ]
     shown = call("config", "show", *where)
     assert shown.code == 0
-    assert f'tests.guard: "off" ({file}:3); see `orchestrator trust`' in shown.err
+    assert 'tests.guard: "off" (orchestrator.yaml:3); see `orchestrator trust`' in shown.err
     assert 'tests.guard: "restore"' in shown.out
     assert call("trust", "--yes", *where).code == 0
     assert call("trust", *where).out.count("trusted: ") == 3
@@ -148,6 +147,7 @@ def test_what_is_asked_trusted_and_revoked(call: Call, cloned: Shop) -> None:
     assert "not trusted: tests.guard" in call("trust", *where).out
     assert call("trust", "--revoke", "tests.guard", *where).code == 2
     assert call("trust", *where, "--revoke").code == 0
+    assert call("trust", *where, "--revoke").out == f"you trust no settings of {cloned.project}\n"
     assert call("trust", "--list").out == "you trust no settings of any project\n"
 
 
@@ -226,5 +226,6 @@ def test_on_a_terminal_it_is_asked(
     (resolve_state_directory() / "trusted.json").unlink()
     ended, seen = answer_on_a_terminal(answer, "run", TASK, "--project-dir", shop.project)
     assert ended == code, seen
-    assert "agent.command: [" in seen
+    assert seen.count("agent.command: [") - seen.count("!   agent.command: [") == 1
+    assert ("nothing was started" in seen) is (code == 2)
     assert shop.word.endswith(word)

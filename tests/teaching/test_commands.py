@@ -126,7 +126,7 @@ def test_a_webhook_that_the_projects_own_file_names_is_trusted_first(
             main([*words, "--project-dir", str(project)])
         assert (refused.value.code, workflow.asked) == (2, [])
         asked = capsys.readouterr().err
-        assert f'  n8n.webhook_url: "{workflow.url}" ({project}/orchestrator.yaml:4)' in asked
+        assert f'  n8n.webhook_url: "{workflow.url}" (orchestrator.yaml:4)' in asked
         assert f"run `orchestrator trust --project-dir {project}`" in asked
         trust_project(project)
         with pytest.raises(SystemExit) as ended:
@@ -134,7 +134,7 @@ def test_a_webhook_that_the_projects_own_file_names_is_trusted_first(
         output = capsys.readouterr().out
         assert ended.value.code == 0
         assert len(workflow.asked) == 1
-    first = output.index(f'!   n8n.webhook_url: "{workflow.url}" ({project}/orchestrator.yaml:4)')
+    first = output.index(f'!   n8n.webhook_url: "{workflow.url}" (orchestrator.yaml:4)')
     assert first < output.index(TEXT["rule"])
     assert "tests.guard" not in output
 
