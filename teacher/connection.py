@@ -101,7 +101,10 @@ def plan_connection(url: str) -> Connection:
         parts = urlsplit(url)
         proxy = _find_proxy(parts)
     except ValueError as error:
-        raise TeacherMisconfigured(f"the teacher's address cannot be parsed: {error}") from None
+        raise TeacherMisconfigured(
+            f"the teacher's address cannot be parsed: {error}",
+            "check ANTHROPIC_BASE_URL, or n8n.webhook_url with a webhook",
+        ) from None
     schemes = {parts.scheme, urlsplit(proxy.address).scheme if proxy else ""}
     return Connection(proxy, _load_certificates() if "https" in schemes else None)
 

@@ -77,7 +77,8 @@ class Console:
     @_show_event.register
     def _show_readiness(self, event: events.Ready) -> None:
         for part in event.parts:
-            self._print_line("", part, style="dim", cut=True)
+            # The path of the agent's program is cut; who pays, and what runs, is shown in full.
+            self._print_line("", part, style="dim", cut=part.startswith("agent: "))
 
     @_show_event.register
     def _show_run_start(self, event: events.RunStarted) -> None:

@@ -57,7 +57,8 @@ def promote(
     taken from the entry if possible: the rule from its action, `when` from its context, `why` from
     its content.
 
-    A rule is not written if it contradicts another one, looks like a prompt injection, or was
+    A rule is not written if it contradicts another one, is about something else than code (then it
+    waits for your approval; see `rules pending`), looks like a prompt injection, or was
     rejected before. The entry then stays resolved, and the exit code is 1.
     """
     from orchestrator.learnings import promotion

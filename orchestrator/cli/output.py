@@ -110,6 +110,11 @@ def iter_wrapped_lines(label: str, text: str) -> Iterator[str]:
             label = " " * len(label)
 
 
+def find_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None if it is none."""
+    return shutil.get_terminal_size().columns if is_terminal() else None
+
+
 def is_terminal() -> bool:
     """Return whether a person sees standard output on a terminal."""
     return sys.stdout.isatty()

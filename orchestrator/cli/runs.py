@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.options import as_json, config_file, project_directory
-from orchestrator.cli.output import print_lines
+from orchestrator.cli.output import find_width, print_lines
 
 
 def _require_number(
@@ -44,7 +44,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
         lines = (
             run_lines.iter_json_lines(database, found)
             if as_json
-            else run_lines.iter_table_lines(found)
+            else run_lines.iter_table_lines(found, find_width())
         )
         print_lines(lines)
 

@@ -29,11 +29,16 @@ def summarize_findings(result: RunResult) -> str:
 
 def summarize_agent(result: AgentResult) -> str:
     """Summarize an agent's result: outcome, turns, cost, duration, and what was denied."""
-    parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
+    parts = [str(result.outcome), format_turns(result.turns)]
     parts += [summarize_usage(result.usage), format_duration(result.seconds)]
     if result.denials:
         parts.append(f"{len(result.denials)} tool calls denied: {result.denials[0]}")
     return ", ".join(filter(None, parts))
+
+
+def format_turns(turns: int) -> str:
+    """Return a count of turns; empty if there were none."""
+    return f"{turns} turn{'' if turns == 1 else 's'}" if turns else ""
 
 
 def summarize_usage(usage: Usage) -> str:

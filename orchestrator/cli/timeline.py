@@ -114,8 +114,9 @@ class _DisplayValues(dict[str, Any]):
         if name in _FORMATTERS:
             return _FORMATTERS[name](value)
         if isinstance(value, list):
-            more = ", ..." if len(value) > _MAX_ITEMS else ""
-            return ", ".join(map(_format_item, value[:_MAX_ITEMS])) + more
+            shown = value if name == "parts" else value[:_MAX_ITEMS]
+            more = ", ..." if len(value) > len(shown) else ""
+            return ", ".join(map(_format_item, shown)) + more
         return str(value)
 
 

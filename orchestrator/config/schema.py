@@ -79,10 +79,10 @@ class LearningSection(Section):
     it. `review`: none, every new or changed rule waits. `strict`: like `review`, and a rule about
     anything else than code cannot be approved, only written by a person with `rules add`."""
     second_look: bool = False
-    """Whether the local teacher's model reads each rule that would become active by itself again,
-    without the failure that it comes from. If it finds that the rule is not only about code, or if
-    it cannot be asked, the rule waits for a person. Each rule costs another small request to the
-    API, which needs a key."""
+    """Whether `teacher.model` checks each rule that would become active by itself, without seeing
+    the failure that the rule comes from. If it finds that the rule is not only about code, or
+    cannot be asked, the rule waits for a person. Each check costs one more small request to the
+    local teacher's API, which needs its key."""
 
 
 class RulesSection(Section):

@@ -48,8 +48,9 @@ def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> i
         LoopError: something that the demo needs is missing.
     """
     say(
-        "The model's words are scripted, by a small server on this machine. Everything else is\n"
-        "real: Claude Code and its tools, the Anthropic SDK, pytest, git. No key, no network.\n"
+        "The model's words are scripted, by a small server on this machine. Everything\n"
+        "else is real: Claude Code and its tools, the Anthropic SDK, pytest, git. No key,\n"
+        "no network.\n"
     )
     with _create_demo_folder(keep) as folder, _serve_scripted_model(folder) as model:
         project = folder / "project"
@@ -86,8 +87,8 @@ def _report_findings(
         ),
         "the teacher's rule stands in CLAUDE.md": rulebook.is_file()
         and RULE in rulebook.read_text(encoding="utf-8"),
-        f"Claude Code sent the rule to the model ({sum(carried)} of {len(asked)} requests, "
-        f"none of the first {first})": 0 < first < len(carried) and all(carried[first:]),
+        f"Claude Code sent the rule ({sum(carried)} of {len(asked)} requests, none of the "
+        f"first {first})": 0 < first < len(carried) and all(carried[first:]),
         "the next attempt passed, which the script allows only with the rule": (
             result.outcome is RunOutcome.SOLVED and len(result.attempts) == 2
         ),

@@ -119,7 +119,11 @@ def _report_ready(
     listener: Listener,
 ) -> None:
     """Report what the run consists of, and who pays for it."""
-    payers = f"paid by: agent: {agent.payer}; teacher: {teacher.payer}"
+    payers = (
+        f"paid by: {agent.payer}, agent and teacher"
+        if agent.payer == teacher.payer
+        else f"paid by: agent: {agent.payer}; teacher: {teacher.payer}"
+    )
     listener(Ready((version, f"suite: {config.tests.command}", f"teacher: {teacher.name}", payers)))
     if notice := agent.payer_notice:
         listener(Notice(notice))

@@ -52,6 +52,8 @@ def test_the_time_line_of_a_run(call: Call, shop: Shop, teacher: ReplayServer) -
             if not expected:
                 break
     assert expected == "", (expected, done.out)
+    (ready,) = (line for line in lines if line.startswith("ready"))
+    assert "paid by: agent: its own login or key; teacher: API key (ANTHROPIC_API_KEY)" in ready
 
 
 def test_the_events_of_a_run_as_json(call: Call, shop: Shop, teacher: ReplayServer) -> None:

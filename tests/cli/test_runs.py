@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.cli.run_lines import iter_table_lines
 from orchestrator.journal.durable import read_history
 from orchestrator.services.recovery import lock_project
+from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import TASK, Call, Shop
@@ -42,6 +44,16 @@ def test_a_list_and_its_json_say_the_same(call: Call, shop: Shop) -> None:
     assert datetime.fromisoformat(found["started"]) < datetime.now(UTC)
     assert json.loads(call("runs", "show", "--json").out) == found
     assert call("runs", "show", "no-such", "--json").code == 2
+
+
+def test_a_narrow_terminal_gets_the_task_on_a_line_of_its_own(call: Call, shop: Shop) -> None:
+    assert call("run", TASK, "--project-dir", shop.project).code == 0
+    with Store() as store:
+        found = list_summaries(store.database, 1)
+    head, line, task = iter_table_lines(found, width=80)
+    assert max(len(head), len(line)) <= 80
+    assert (head.split()[-1], task) == ("COST", f"    {TASK}")
+    assert len(list(iter_table_lines(found, width=120))) == 2
 
 
 def test_old_runs_are_removed_by_hand(call: Call, shop: Shop) -> None:
