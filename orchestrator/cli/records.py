@@ -19,8 +19,13 @@ _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
 
 
-def iter_record_lines(record: RunRecord) -> Iterator[str]:
-    """Yield the lines of one run, from its task to its outcome."""
+def iter_record_lines(record: RunRecord, message: str = "") -> Iterator[str]:
+    """Yield the lines of one run, from its task to its outcome.
+
+    Args:
+        record: the run.
+        message: the reason of its end, on record also of a run that was killed.
+    """
     yield _format_heading(f"Run {record.id}: {_describe_outcome(record)}")
     yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"
@@ -31,11 +36,10 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
     result = record.result
     if record.pruned:
         yield f"pruned   files and details were removed on {record.pruned:%Y-%m-%d}"
+    yield from _iter_block_lines("message", (result.message if result else "") or message)
     if not result:
         yield _format_cost(record)
         return
-    if result.message:
-        yield from _iter_block_lines("message", result.message)
     if result.baseline:
         yield _format_heading("Baseline")
         yield from _iter_suite_lines(result.baseline)

@@ -61,11 +61,11 @@ def show(run: str, as_json: bool) -> None:
 
     with Store() as store:
         Ledger(store.database).close_abandoned()
+        found = find_summary(store.database, store.find_run(run).id)
         if as_json:
-            found = [find_summary(store.database, store.find_run(run).id)]
-            lines = run_lines.iter_json_lines(store.database, found)
+            lines = run_lines.iter_json_lines(store.database, [found])
         else:
-            lines = records.iter_record_lines(store.load_run(run))
+            lines = records.iter_record_lines(store.load_run(found.id), found.message)
         print_lines(lines)
 
 

@@ -18,7 +18,7 @@ TEACHING: Final = (
     *("teacher.", "n8n.", "failure_", "redaction.", "learning.", "rules.", "limits."),
 )
 """Prefixes of the settings that matter where only a teacher is asked."""
-RULES: Final = ("learning.", "rules.")
+RULES: Final = ("learning.approval", "rules.")
 """Prefixes of the settings that matter where only rules are managed."""
 
 _LONGEST_SHOWN: Final = 2000

@@ -109,11 +109,16 @@ def test_a_named_file_is_trusted_as_it_is(call: Call, shop: Shop, teacher: Repla
 
 
 def test_only_what_a_command_uses_is_asked(call: Call, cloned: Shop) -> None:
-    configure(cloned, agent={"kind": "command", "command": ["sh"]}, tests={"guard": "off"})
+    configure(
+        cloned,
+        agent={"kind": "command", "command": ["sh"]},
+        learning={"max_retries": 50},
+        tests={"guard": "off"},
+    )
     assert call("rules", "list", "--project-dir", cloned.project).code == 0
     done = call("run", TASK, "--project-dir", cloned.project)
     assert [line.split(":")[0].strip() for line in done.err.splitlines()[1:-1]] == [
-        *("agent.kind", "agent.command", "tests.guard"),
+        *("agent.kind", "agent.command", "learning.max_retries", "tests.guard"),
     ]
 
 
