@@ -43,7 +43,10 @@ def format_turns(turns: int) -> str:
 
 def summarize_usage(usage: Usage) -> str:
     """Summarize tokens and cost."""
-    return f"{format_tokens(usage.tokens)} tokens, {format_dollars(usage.cost_usd)}"
+    summary = f"{format_tokens(usage.tokens)} tokens, {format_dollars(usage.cost_usd)}"
+    # Every bill has tokens: a cost without any is the ledger's estimate.
+    is_estimate = usage.cost_usd > 0 and not usage.tokens
+    return f"{summary} (estimated: the bill did not arrive)" if is_estimate else summary
 
 
 def summarize_teaching(teaching: Teaching) -> str:

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.cli.records import iter_record_lines
 from orchestrator.cli.run_lines import iter_json_lines, iter_table_lines
+from orchestrator.cli.summaries import summarize_usage
 from orchestrator.models import RunOutcome, Task
 from orchestrator.storage.listing import find_summary
 from orchestrator.storage.run_costs import sum_run_cost
@@ -41,6 +42,12 @@ def test_a_run_without_any_result_shows_what_the_ledger_counts(
     record = "\n".join(iter_record_lines(store.load_run(run)))
     assert "120 tokens, $0.62, " in record
     assert "also of attempt 1, which did not end" in record
+
+
+def test_a_cost_without_tokens_is_an_estimate() -> None:
+    assert "estimated" in summarize_usage(Usage(cost_usd=1.0))
+    assert summarize_usage(Usage(120, cost_usd=1.0)) == "120 tokens, $1.00"
+    assert summarize_usage(Usage()) == "0 tokens, $0.00"
 
 
 def test_a_run_of_which_the_ledger_knows_nothing_keeps_its_cost(
