@@ -281,5 +281,6 @@ def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str
     yield "time", format_duration(ended.seconds)
     if recorded:
         yield "details", f"orchestrator runs show {ended.run_id}"
-    if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
+    unfinished = (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED)
+    if recorded and result.outcome in unfinished:
         yield "continue", f"orchestrator resume {ended.run_id}"
