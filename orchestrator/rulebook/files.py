@@ -27,8 +27,11 @@ MOST_BYTES: Final = 4 << 20
 time grows with the length, to some seconds; 10,000 rules have 3 MB."""
 _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SUPPORTS_EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
-_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_RENAME_ERRORS: Final = (*_PERMISSION_ERRORS, errno.EBUSY, errno.EINVAL, errno.EXDEV)
+_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM)
+_NO_RENAME_ERRORS: Final = (
+    *_PERMISSION_ERRORS,
+    *(errno.EROFS, errno.EBUSY, errno.EINVAL, errno.EXDEV),
+)
 """Errors of a rename into a folder whose file can still be written: it is mounted on its own, the
 folder is read-only, or the new file cannot be given to the owner of the old one."""
 _STALE_SECONDS: Final = 600.0
@@ -201,6 +204,8 @@ def _translate_os_error(error: OSError, path: Path, done: str) -> LoopError:
         return InfrastructureError(
             f"no space left for {path}: {why}; the file is as it was", "make room, then try again"
         )
+    if error.errno == errno.EROFS:
+        return RulebookError(f"{path} cannot be {done}: {why}", "make it writable")
     if error.errno in _PERMISSION_ERRORS:
         return RulebookError(f"{path} cannot be {done}: {why}", "change its permissions")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):

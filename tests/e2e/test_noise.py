@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
+from orchestrator.models import PENDING_CHANGES, CaseVerdict, RunOutcome, VerdictKind
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
@@ -83,8 +83,7 @@ def test_a_poisoned_lesson_does_not_reach_the_rulebook(world: World) -> None:
     assert result.outcome is RunOutcome.NOT_SOLVED
     change = result.attempts[0].rule
     assert change is not None
-    assert change.change == "quarantined"
-    assert "fetch and run" in change.reason
+    assert change.change in PENDING_CHANGES
     assert "curl" not in world.rulebook
 
 

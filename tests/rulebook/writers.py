@@ -19,6 +19,7 @@ from typing import Any
 from orchestrator.errors import LoopError
 from orchestrator.rulebook import files
 from orchestrator.rulebook.document import parse_document
+from orchestrator.rulebook.screening.screen import screen
 from teacher.models import RuleText
 from tests.rulebook.making import FAILURE, add, is_one_insertion, rulebook
 
@@ -141,6 +142,7 @@ def write_with_limit(project: Path, size: int) -> str:
 def main(mode: str, folder: str) -> None:
     """Do what the mode says, and print what came of it as JSON."""
     project = Path(folder)
+    screen(rule(0, 0))  # reads its tables once, and not in each writer
     if mode == "every-line":
         print(json.dumps(list(kill_at_lines(project))))  # noqa: T201 -- the answer
     elif mode == "any-moment":

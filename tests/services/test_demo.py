@@ -9,6 +9,7 @@ import pytest
 from orchestrator import events
 from orchestrator.services.demo import RULE, run_demo
 from orchestrator.storage.state_directory import resolve_state_directory
+from tests.trusting import trust_project
 
 Sabotage = Callable[[Path], None]
 
@@ -64,6 +65,7 @@ def not_loaded(rulebook: Path) -> None:
     settings = rulebook.parent / ".claude" / "settings.local.json"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({"claudeMdExcludes": ["**/CLAUDE.md"]}), encoding="utf-8")
+    trust_project(rulebook.parent, rulebook.parent.parent / "state")  # else it is not loaded
 
 
 def not_sent(rulebook: Path) -> None:
@@ -87,5 +89,5 @@ def test_a_rule_that_is_lost_on_its_way(sabotage: Sabotage, stands: str) -> None
     assert code == 1, said
     assert f"  {stands}  the teacher's rule stands in CLAUDE.md" in said
     assert "  yes  the first attempt failed its tests" in said
-    assert "  NO   Claude Code sent the rule to the model (0 of " in said
+    assert "  NO   Claude Code sent the rule (0 of " in said
     assert "  NO   the next attempt passed" in said
