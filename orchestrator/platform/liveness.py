@@ -1,13 +1,22 @@
-"""Check whether a process that was recorded earlier is still running."""
+"""Check whether a process that was recorded earlier is still running.
+
+Linux counts a process's start in ticks since the boot. In seconds since 1970 it changes whenever
+the clock is set: after a step of some seconds a running process would seem to be gone, and what it
+has started would be killed. So there the start is counted from a number that only this boot has.
+"""
 
 import functools
+import hashlib
 import os
 import platform
 from typing import Final, NamedTuple
 
 _TOLERANCE_SECONDS: Final = 1.0
-"""Linux counts a process's start in ticks since the boot. In seconds since 1970 it changes a little
-whenever the clock is adjusted."""
+"""What was recorded in seconds since 1970 changes a little whenever the clock is adjusted."""
+
+_BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+_LAST_BOOT: Final = 1_000_000_000
+"""Numbers of boots are whole and below: with hundredths of a second a float still has them all."""
 
 
 class ProcessMark(NamedTuple):
@@ -16,7 +25,8 @@ class ProcessMark(NamedTuple):
     host: str
     pid: int
     started: float
-    """Seconds since 1970; negative for a process that is known to be gone."""
+    """Seconds from the number of the boot; since 1970 where there is none, and in records of
+    earlier versions. Negative for a process that is known to be gone."""
 
     @property
     def text(self) -> str:
@@ -29,9 +39,9 @@ def mark_process() -> ProcessMark:
     return _mark_process(os.getpid())
 
 
-@functools.cache  # read again after the clock was set, the start time would be another
+@functools.cache  # read again after the clock was set, it could be another
 def _mark_process(pid: int) -> ProcessMark:
-    return ProcessMark(platform.node(), pid, read_start_time(pid))
+    return ProcessMark(platform.node(), pid, _read_start(pid) or read_start_time(pid))
 
 
 def is_running(mark: ProcessMark, *, local: bool) -> bool:
@@ -44,8 +54,41 @@ def is_running(mark: ProcessMark, *, local: bool) -> bool:
     """
     if not local and mark.host != platform.node():
         return True
-    started = read_start_time(mark.pid)
-    return started > 0 and abs(started - mark.started) <= _TOLERANCE_SECONDS
+    if _is_same(_read_start(mark.pid), mark.started):
+        return True
+    return _is_same(read_start_time(mark.pid), mark.started)
+
+
+def _is_same(started: float, recorded: float) -> bool:
+    return started > 0 and abs(started - recorded) <= _TOLERANCE_SECONDS
+
+
+def _read_start(pid: int) -> float:
+    """Return when a process started, in seconds from the number of this boot.
+
+    Returns:
+        0 if it is not running, or the system counts in another way.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state, *fields = file.read().rpartition(b")")[2].split()
+        boot = _number_boot()
+        ticks = int(fields[18])  # `starttime`, the 22nd of all fields: proc(5)
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return 0.0 if state in (b"Z", b"X") else boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+@functools.cache
+def _number_boot() -> int:
+    """Return a number for this boot of the machine, another one after each.
+
+    Raises:
+        OSError: the system has no id for it.
+    """
+    with open(_BOOT_ID, "rb") as file:
+        digest = hashlib.sha256(file.read()).digest()
+    return int.from_bytes(digest[:8], "big") % _LAST_BOOT
 
 
 def read_start_time(pid: int) -> float:

@@ -66,11 +66,16 @@ def find_marked_processes(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid == os.getpid() or mark not in _read_environment(process).get(MARK, ""):
+            if process.pid == os.getpid() or not _has_mark(process, mark):
                 continue
             if process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _has_mark(process: psutil.Process, mark: str) -> bool:
+    """Return whether a process carries a mark: the whole mark, which may have colons itself."""
+    return bool(mark) and f":{mark}:" in f":{_read_environment(process).get(MARK, '')}:"
 
 
 def end_marked_processes(mark: str, known: Collection[psutil.Process] = ()) -> int:

@@ -189,8 +189,9 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 
 `runs.token` counts how often a process has claimed the run: only results of the latest one count.
 `spending.cost_usd` is the reserved amount until the entry is closed, and the bill afterwards; its
-`started` and every `process_started` are seconds since 1970. `exposures.text_hash` is the hash of
-the rule's text as it was sent, and `witness` says how that is known.
+`started` is in seconds since 1970. Every `process_started` is that of `platform.liveness`.
+`exposures.text_hash` is the hash of the rule's text as it was sent, and `witness` says how that is
+known.
 """
 
 SQLITE: Final = {
