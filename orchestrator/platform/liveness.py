@@ -9,12 +9,13 @@ import functools
 import hashlib
 import os
 import platform
+from pathlib import Path
 from typing import Final, NamedTuple
 
 _TOLERANCE_SECONDS: Final = 1.0
 """What was recorded in seconds since 1970 changes a little whenever the clock is adjusted."""
 
-_BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _LAST_BOOT: Final = 1_000_000_000
 """Numbers of boots are whole and below: with hundredths of a second a float still has them all."""
 
@@ -70,8 +71,7 @@ def _read_start(pid: int) -> float:
         0 if it is not running, or the system counts in another way.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, *fields = file.read().rpartition(b")")[2].split()
+        state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         boot = _number_boot()
         ticks = int(fields[18])  # `starttime`, the 22nd of all fields: proc(5)
     except (OSError, ValueError, IndexError):
@@ -86,8 +86,7 @@ def _number_boot() -> int:
     Raises:
         OSError: the system has no id for it.
     """
-    with open(_BOOT_ID, "rb") as file:
-        digest = hashlib.sha256(file.read()).digest()
+    digest = hashlib.sha256(_BOOT_ID.read_bytes()).digest()
     return int.from_bytes(digest[:8], "big") % _LAST_BOOT
 
 
