@@ -8,7 +8,9 @@ the failing tests" forbids something too. Each subject has up to three tables of
 - `<subject>_requests`: matched with what is asked for, and not with the reason.
 """
 
+import difflib
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -31,6 +33,11 @@ _COMMAND: Final = re.compile(
     r"|find|sed|awk|source|export|echo|cd|set) [\w./-]"
 )
 """A code span that is a command line: its first word is also a common word elsewhere."""
+_RENAMED_IMPORT: Final = re.compile(r"\bimport\s+`?(\w{4,})`?\s+as\s+`?(\w+)", re.IGNORECASE)
+_ALIKE: Final = 0.75
+"""Share of the letters from which on two names are taken for each other: `reqeusts`, `requests`."""
+_CODE_FILE: Final = re.compile(r"\.(?!md|mdc|ya?ml|toml|json|cfg|ini)\w+$")
+"""A scope that ends like this is of code, whatever its name: `chat/prompt.py`."""
 _OWN_LEFTOVERS: Final = re.compile(
     r"\b(?:temporary|temp|tmp path|tmpdir|teardown|test (?:database|folder|files?|data)|in-memory"
     r"|scratch)\b"
@@ -43,11 +50,25 @@ _NOT_OWN: Final = re.compile(
 
 def find_outside_subject(text: str) -> tuple[Subject, str] | None:
     """Return the first subject outside the code that a request touches, and the words; or None."""
-    if found := _find_program(text):
+    if found := _find_program(text) or _find_mistaken_import(text):
         return found
     for subject in _SUBJECTS:
         if found := _find_subject(subject, text, asked_for=True):
             return found
+    return None
+
+
+def find_scope_subject(paths: Sequence[str]) -> tuple[Subject, str] | None:
+    """Return what a scope outside of the code is about, and the path; None if it is code.
+
+    Hidden folders belong to tools, and files of instructions to the agent.
+    """
+    for path in paths:
+        for subject in (Subject.AGENT, Subject.CI, Subject.GIT):
+            if not _CODE_FILE.search(path) and _find_subject(subject, path, asked_for=True):
+                return subject, path
+        if any(part.startswith(".") and part.strip(".") for part in path.split("/")):
+            return Subject.OUTSIDE, path
     return None
 
 
@@ -72,6 +93,15 @@ def _find_subject(subject: Subject, text: str, *, asked_for: bool) -> tuple[Subj
     if not found and subject is Subject.TESTS:
         found = _compile_weakened_check().search(flat)
     return (subject, found[0].strip()) if found else None
+
+
+def _find_mistaken_import(text: str) -> tuple[Subject, str] | None:
+    """Return a package that is imported under a name much like its own: it may be another's."""
+    for found in _RENAMED_IMPORT.finditer(text):
+        name, alias = found[1].casefold(), found[2].casefold()
+        if name != alias and difflib.SequenceMatcher(None, name, alias).ratio() > _ALIKE:
+            return Subject.PACKAGES, found[0]
+    return None
 
 
 @cache

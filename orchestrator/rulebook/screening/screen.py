@@ -19,6 +19,7 @@ from orchestrator.rulebook.screening.marks import find_marks, is_plain_glob
 from orchestrator.rulebook.screening.outside_subjects import (
     find_directive_subject,
     find_outside_subject,
+    find_scope_subject,
 )
 from orchestrator.rulebook.screening.security_subjects import find_unsafe_part
 from orchestrator.rulebook.screening.sentences import flatten_text, iter_segments
@@ -70,6 +71,8 @@ def screen(text: RuleText, paths: Sequence[str] = ()) -> Screening:
     """
     if defect := _find_defect(text, paths):
         return Screening(Subject.UNCLEAR, defect=defect)
+    if found := find_scope_subject(paths):
+        return Screening(*found)
     return classify(text)
 
 
