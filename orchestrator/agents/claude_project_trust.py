@@ -6,7 +6,8 @@ known to be harmless counts, and so does a file that cannot be parsed: Claude Co
 another way.
 
 Claude Code (2.1.332) reads settings from the project's folder, `.mcp.json` also from the folders
-above, and agents, commands and skills from the project's folder up to the top of the work tree.
+above, and agents, commands and skills from the project's folder up to the top of the work tree. It
+also loads skills of the folders below as soon as it reads a file there.
 """
 
 import hashlib
@@ -30,10 +31,12 @@ _HARMLESS_SETTINGS: Final = frozenset({"$schema", "includeCoAuthoredBy"})
 _HARMLESS_PERMISSIONS: Final = frozenset({"deny", "ask"})
 _HARMLESS_FIELDS: Final = re.compile(
     r"(?:name|description|argument-hint|color|version|license|user-invocable"
-    r"|disable-model-invocation)\s*:.*|\s.*|#.*|"
+    r"|disable-model-invocation)[ \t]*:(?:[ \t].*)?|[ \t].*|#.*|"
 )
 """Lines of the front matter of an agent, a command or a skill that run and allow nothing. A line
-that is indented belongs to the field above it."""
+that is indented belongs to the field above it, so the first one is not."""
+_OTHER_LINE_ENDS: Final = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a line for some readers and not for others: what stands behind it could be hidden."""
 
 _LIMIT: Final = 4_000_000
 """Bytes of a file; a longer one cannot be trusted."""
@@ -61,7 +64,7 @@ def list_risky_settings(project: Path, own_hooks: Collection[str] = ()) -> list[
     """
     found = [_read_settings(project, name, own_hooks) for name in PROJECT_SETTINGS]
     found += [_read_servers(project, folder) for folder in (project, *project.parents)]
-    for folder in files.list_enclosing_folders(project):
+    for folder in (*files.list_enclosing_folders(project), *_iter_nested_folders(project)):
         found += [_read_extensions(project, folder / name) for name in _EXTENSIONS]
     return [each for each in found if each]
 
@@ -117,6 +120,14 @@ def _read_servers(project: Path, folder: Path) -> RiskySettings | None:
     return RiskySettings(_relate(folder / _SERVERS, project), _hash_file(data), effects)
 
 
+def _iter_nested_folders(project: Path) -> Iterator[Path]:
+    """Yield the folders below a project that have settings of their own."""
+    for above, folders, _ in os.walk(project):
+        if ".claude" in folders and above != str(project):
+            yield Path(above)
+        folders[:] = [each for each in folders if each not in (".git", ".claude")]
+
+
 def _read_extensions(project: Path, folder: Path) -> RiskySettings | None:
     """Read a folder with agents, commands or skills."""
     paths = sorted(islice(_iter_linked_files(folder), _MOST_FILES + 1))
@@ -126,7 +137,7 @@ def _read_extensions(project: Path, folder: Path) -> RiskySettings | None:
         is_whole = is_whole and len(data) < _LIMIT
         name = os.path.relpath(path, folder)
         digest.update(json.dumps([name, hashlib.sha256(data).hexdigest()]).encode("ascii"))
-        if path.endswith(".md") and not _is_plain_text(data.decode("utf-8", "replace")):
+        if path.lower().endswith(".md") and not _is_plain_text(data.decode("utf-8", "replace")):
             risky.append(f"{name} may run or allow something")
     if not risky and is_whole:
         return None
@@ -135,8 +146,25 @@ def _read_extensions(project: Path, folder: Path) -> RiskySettings | None:
 
 
 def _iter_linked_files(folder: Path) -> Iterator[str]:
-    for above, _, names in os.walk(folder, followlinks=True):
+    """Yield the files below a folder, also those in linked folders, each of which is read once.
+
+    Two links to a folder above would otherwise be followed some 2^40 times.
+    """
+    seen = set[tuple[int, int]]()
+    for above, folders, names in os.walk(folder, followlinks=True):
         yield from (str(Path(above, name)) for name in names)
+        folders[:] = [each for each in sorted(folders) if _is_new(Path(above, each), seen)]
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    identity = (status.st_dev, status.st_ino)
+    is_new = identity not in seen
+    seen.add(identity)
+    return is_new
 
 
 def _is_plain_text(text: str) -> bool:
@@ -144,17 +172,21 @@ def _is_plain_text(text: str) -> bool:
 
     A command in the text that begins with an exclamation mark runs when the text is used.
     """
-    if "!`" in text or "```!" in text:
+    if "!`" in text or "```!" in text or "\0" in text:  # with zeros it may be UTF-16
         return False
     _, text = split_bom(text)
-    lines = text.splitlines()
-    if not lines or lines[0].rstrip() != "---":
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[0].rstrip() != "---":
         return not text.lstrip().startswith("---")
+    has_field = False
     for line in lines[1:]:
-        if line.rstrip() == "---":
+        if line.rstrip(" \t") == "---":
             return True
-        if not _HARMLESS_FIELDS.fullmatch(line):
+        is_indented = line.startswith((" ", "\t")) and bool(line.strip())
+        is_known = _HARMLESS_FIELDS.fullmatch(line) and not _OTHER_LINE_ENDS.search(line)
+        if not is_known or (is_indented and not has_field):
             return False
+        has_field = has_field or not (is_indented or line.startswith("#") or not line.strip())
     return False
 
 

@@ -147,3 +147,47 @@ def test_rules_and_instructions_are_only_text(project: Path) -> None:
     for name in ("CLAUDE.md", ".claude/CLAUDE.md", ".claude/rules/a.md", "AGENTS.md"):
         write(project / name, "---\npaths: x\n---\nNever guess.")
     assert risky(project) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\n name: a\n hooks:\n  Stop: []\n---\n",
+        "---\n\tname: a\n---\n",
+        "---\n# a\n allowed-tools: Bash\n---\n",
+        "---\ndescription: a\u2028---\u2028b\nallowed-tools: Bash\n---\n",
+        "---\ndescription: a\x0c---\nallowed-tools: Bash\n---\n",
+        "---\rname: a\rallowed-tools: Bash\r---\r",
+        "---\nname: a\rhooks: x\n---\n",
+        "---\nname:a\n---\n",
+        "-\0-\0-\0\n\0",
+    ],
+)
+def test_fields_that_another_reader_would_see_need_trust(project: Path, text: str) -> None:
+    path = project / ".claude/agents/a.md"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text.encode())
+    assert [each.key for each in risky(project)] == [".claude/agents"]
+
+
+def test_plain_fields_need_none_however_the_lines_end(project: Path) -> None:
+    text = (
+        "---\r\n# of ours\r\nname: a\r\ndescription:\r\n  two\r\n  lines\r\n---\r\nText\u2028.\r\n"
+    )
+    write(project / ".claude/agents/a.md", "")
+    (project / ".claude/agents/a.md").write_bytes(text.encode())
+    assert risky(project) == []
+
+
+def test_skills_of_folders_below_need_trust(project: Path) -> None:
+    write(project / "web/deep/.claude/skills/a/SKILL.md", "---\nallowed-tools: Bash\n---\n")
+    write(project / "app/.claude/skills/a/SKILL.md", "---\nname: a\n---\n")
+    assert [each.key for each in risky(project)] == ["web/deep/.claude/skills"]
+
+
+def test_links_to_a_folder_above_are_followed_once(project: Path) -> None:
+    folder = project / ".claude/skills"
+    folder.mkdir(parents=True)
+    for name in "abc":
+        (folder / name).symlink_to(".")
+    assert risky(project) == []
