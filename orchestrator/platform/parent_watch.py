@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -32,34 +33,52 @@ class WatchProcess(Protocol):
     def poll(self) -> int | None:
         """Return its exit status; None while it is running."""
 
+    def wait(self) -> int:
+        """Wait for its end and return its exit status."""
+
 
 StartWatch = Callable[[Sequence[str], Mapping[str, str]], WatchProcess]
 """Starts the watching process with arguments and an environment. It must be the only one to
 inherit the reading end of its standard input, and nobody may inherit the writing end."""
 
 
+_RESTART_SECONDS: Final = 0.2
+"""How long to wait before an ended watching process is replaced: what kills it may do so again."""
+
+
 class _ParentWatch:
-    """The process that watches this one: started with the first child, replaced if it is gone."""
+    """The process that watches this one: started with the first child, replaced if it is gone.
+
+    A child may end it, by accident or to live on; it has the rights of the same user.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: WatchProcess | None = None
         self._watched = 0
+        self._is_over = False
 
     def ensure_running(self, start: StartWatch) -> None:
         with self._lock:
             is_own = self._watched == os.getpid()  # a fork inherits that of its parent
             if is_own and self._process and self._process.poll() is None:
                 return
-            self._process, self._watched = (
-                start(_build_command(), _build_environment()),
-                os.getpid(),
-            )
+            process = start(_build_command(), _build_environment())
+            self._process, self._watched = process, os.getpid()
+        threading.Thread(target=self._replace_at_end, args=(process, start), daemon=True).start()
 
     def end(self) -> None:
         with self._lock:
+            self._is_over = True
             if self._watched == os.getpid():
                 self._close_pipe(parent_watch_program.FAREWELL)
+
+    def _replace_at_end(self, process: WatchProcess, start: StartWatch) -> None:
+        process.wait()
+        time.sleep(_RESTART_SECONDS)
+        with contextlib.suppress(OSError):  # the next child's start tries again, and reports it
+            if not self._is_over:
+                self.ensure_running(start)
 
     def _close_pipe(self, message: bytes) -> None:
         if self._process and self._process.stdin:

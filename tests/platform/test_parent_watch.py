@@ -80,12 +80,17 @@ def members(folder: Path) -> list[psutil.Process]:
 
 
 def find_watch(process: subprocess.Popen[bytes]) -> psutil.Process:
-    (watch,) = (
-        each
-        for each in psutil.Process(process.pid).children()
-        if parent_watch_program.__file__ in each.cmdline()
-    )
+    (watch,) = find_watches(process)
     return watch
+
+
+def find_watches(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    found = []
+    for each in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if parent_watch_program.__file__ in each.cmdline():
+                found.append(each)
+    return found
 
 
 def wait_until_gone(*processes: psutil.Process) -> list[psutil.Process]:
@@ -142,6 +147,20 @@ def test_a_watch_that_was_killed_is_replaced_with_the_next_child() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.kill()
+        assert wait_until_gone(*found) == []
+
+
+def test_a_watch_that_a_child_has_killed_is_replaced_at_once(tmp_path: Path) -> None:
+    with owner(tmp_path) as process:
+        family, watch = members(tmp_path), find_watch(process)
+        watch.kill()
+        deadline = time.monotonic() + 60
+        while is_alive(watch) or not (found := find_watches(process)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1.0)  # see `owner`
+        process.kill()
+        assert wait_until_gone(*family) == []
         assert wait_until_gone(*found) == []
 
 
