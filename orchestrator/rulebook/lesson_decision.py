@@ -14,6 +14,7 @@ from orchestrator.rulebook.preflight import (
     find_conflict,
     is_too_long,
 )
+from orchestrator.rulebook.protected_rules import LEARNED, explain_protection
 from orchestrator.rulebook.records import Origin, build_origin
 from orchestrator.rulebook.rule_edits import AddRule, AmendRule, ReinforceRule, RemoveRule, RuleEdit
 from orchestrator.rulebook.rule_file_set import RuleFileSet
@@ -125,9 +126,17 @@ def decide_lesson(
     if approval is not Approval.AUTO:
         note = f" ({screening.reason})" if screening.reason else ""
         return _hold_for_approval(case, decision, f"learning.approval is {approval}{note}")
-    if reason := screening.reason or lesson.concern:
+    if reason := screening.reason or _explain_loss(case, decision) or lesson.concern:
         return _hold_for_approval(case, decision, reason)
     return decision
+
+
+def _explain_loss(case: _Case, decision: Decision) -> str:
+    """Return why the rules that would be replaced or archived need a person; empty if none does."""
+    amended = _find_target(case) if decision.change is ChangeKind.AMENDED else None
+    lost = (*filter(None, (amended,)), *decision.leaving)
+    found = next(filter(None, map(explain_protection, lost)), "")
+    return f"it would replace a rule: {found}" if found else ""
 
 
 def _find_target(case: _Case) -> Rule | None:
@@ -284,7 +293,7 @@ def _describe_source(failure: Failure, today: date) -> str:
     name, _, record = failure.source.partition(":")
     if record:
         kind = f"{name} {sanitize_word(record)}"
-    return f"Learned on {today} from {kind}"
+    return f"{LEARNED}{today} from {kind}"
 
 
 def format_provenance(origin: Origin) -> str:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from orchestrator.models import Approval, Rule
+from orchestrator.rulebook.protected_rules import explain_protection
 from orchestrator.rulebook.similarity import RuleRelation, Shortlist, compare_rules
 from orchestrator.rulebook.text import normalize_text
 from teacher.models import RuleText
@@ -116,16 +117,16 @@ def choose_evictions(
 ) -> tuple[Rule, ...]:
     """Return the rules that have to leave for the files to fit the budget, least valuable first.
 
-    The newest never goes: it could not have shown its worth. Of rules worth the same, the one
-    that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
-    of every session, so it makes no room for them.
+    The newest never goes: it could not have shown its worth. Rules that only a person may archive
+    go last. Of rules worth the same, the one that stands first in the file, the oldest, goes. A
+    rule for some files alone takes no tokens of every session, so it makes no room for them.
     """
     load = _BudgetUsage(context)
     for rule in rules:
         load.add_rule(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
-        key=lambda rule: context.worth.get(rule.id, 0.0),
+        key=lambda rule: (bool(explain_protection(rule)), context.worth.get(rule.id, 0.0)),
     )
     gone: list[Rule] = []
     for rule in candidates:

@@ -51,11 +51,10 @@ def test_the_rules_are_sent_and_their_comments_are_not(
     assert "<!-- rule" not in text
 
 
-def test_a_rule_that_was_written_by_hand_keeps_its_new_comment_to_itself(
-    project: Path, home: Path
-) -> None:
+def test_a_rule_without_a_comment_keeps_its_new_one_to_itself(project: Path, home: Path) -> None:
     (project / "CLAUDE.md").write_bytes(
-        b"## Learned Rules & Patterns\n- **Rule**: Never a\n- **Rule**: Never b\n- **When**: now\n"
+        b"## Learned Rules & Patterns\n- **Rule**: Never a\n  - **Source**: Learned on a day\n"
+        b"- **Rule**: Never b\n- **When**: now\n  - **Source**: Learned on a day\n"
     )
     book = rulebook(project)
     for known in book.known_rules():

@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.rulebook.screening.sentences import Segment
+from orchestrator.rulebook.screening.sentences import Segment, flatten_text
 from orchestrator.rulebook.screening.tables import read_pattern
+from teacher.models import RuleText
 
 _PROTECTING_VERB: Final = re.compile(
     r"^(?:(?:always|please|and|then|in \w+|first) )*(?:redact|mask|escape|quote|sanitize|sanitise"
@@ -87,6 +88,15 @@ def find_unsafe_part(segments: Sequence[Segment], when: str, why: str) -> str:
     mistake = read_pattern("dangerous").search(why)
     is_named = mistake and any(_find_known(segment.flat) for segment in segments)
     return mistake[0].strip() if mistake and not is_named else ""
+
+
+def find_protected_part(text: RuleText) -> str:
+    """Return the words about protecting code in a rule, treated safely or not; empty if none."""
+    flat = read_pattern("other_meanings").sub(" ", flatten_text(f"{text.rule} {text.when}"))
+    if _LEXING_WORDS.search(flat) and not _AUTH_WORDS.search(flat):
+        flat = _LEXING.sub(" ", flat)
+    found = read_pattern("protected").search(flat)
+    return found[0].strip() if found else ""
 
 
 def _find_known(flat: str) -> bool:
