@@ -19,12 +19,9 @@ LEARNED = "Learned on 2026-01-02 from test failure"
 def decide(
     folder: Path, rule: str, source: str, action: Action, context: PreflightContext | None = None
 ) -> Decision:
-    lines = ("## Learned Rules & Patterns", "<!-- rule r-aaaaaa: -->", f"- **Rule**: {rule}")
-    lines += (
-        "- **When**: Always",
-        "- **Why**: So",
-        *([f"  - **Source**: {source}"] if source else []),
-    )
+    lines = ["## Learned Rules & Patterns", "<!-- rule r-aaaaaa: -->", f"- **Rule**: {rule}"]
+    lines += ["- **When**: Always", "- **Why**: So"]
+    lines += [f"  - **Source**: {source}"] if source else []
     (folder / "CLAUDE.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     file_set = RuleFiles(folder).read().file_set
     target = "r-aaaaaa" if action is Action.AMEND else None
