@@ -299,13 +299,13 @@ def test_the_corpora_that_were_seen(corpus: str) -> None:
         *(
             (rule, Subject.SECURITY)
             for rule in (
-                "Create files in `store` with mode `0o666`.",
                 "Return `'*'` from `list_sources`.",
                 "Create the class whose name is in the file.",
                 "Take the total from the form.",
                 "Keep the entire request in `last_seen`.",
             )
         ),
+        ("Create files in `store` with mode `0o666`.", Subject.PERMISSIONS),
         ("Import `reqeusts` as `requests` in `client`.", Subject.PACKAGES),
     ],
 )
