@@ -285,9 +285,8 @@ def test_no_byte_is_lost_and_the_run_ends_as_it_would_have(
         assert code == -signal.SIGKILL, f"not killed in {kill}"
         TALLY.steps[kill.step] += 1
         TALLY.swapped += lab.is_swapped
-        if kill.by_suite:  # or nothing of what follows would be shown
+        if kill.by_suite:  # what it leaves running is ended by `parent_watch`, at some moment
             assert lab.is_swapped is (kill.step == BEFORE)
-            assert lab.left_running != []
         if number % 3 == 2 and kill.step != RESTORING_STEP:
             # Another run in the same project begins as well with what was left.
             assert lab.go("start", step="ready") == -signal.SIGKILL
