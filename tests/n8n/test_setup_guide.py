@@ -77,13 +77,14 @@ def test_the_commands_run_one_after_the_other(model: ReplayServer, tmp_path: Pat
     server = N8n(tmp_path / "n8n", model.url)
     project = tmp_path / "project"
     project.mkdir()
-    (project / "orchestrator.yaml").write_text(
-        blocks("yaml")[0].replace("5678", str(server.port)), encoding="utf-8"
-    )
     commands = blocks("bash")
     before = commands.index(START)
     try:
         first = run(commands[:before], server, project, tmp_path, {})
+        # In the guide's order: the commands before it need no settings.
+        (project / "orchestrator.yaml").write_text(
+            blocks("yaml")[0].replace("5678", str(server.port)), encoding="utf-8"
+        )
         server.more = {"N8N_WEBHOOK_TOKEN": first["N8N_WEBHOOK_TOKEN"]}
         server.start()
         then = run(commands[before + 1 : -2], server, project, tmp_path, first)
