@@ -55,6 +55,8 @@ class _ParentWatch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: WatchProcess | None = None
+        self._inherited: list[WatchProcess | None] = []
+        """Those of the parent, in a fork: kept, because Python warns when one is deleted."""
         self._watched = 0
         self._is_over = False
 
@@ -64,6 +66,8 @@ class _ParentWatch:
             if is_own and self._process and self._process.poll() is None:
                 return
             process = start(_build_command(), _build_environment())
+            if not is_own:
+                self._inherited.append(self._process)
             self._process, self._watched = process, os.getpid()
         threading.Thread(target=self._replace_at_end, args=(process, start), daemon=True).start()
 

@@ -180,7 +180,8 @@ def test_folders_of_others_stay_as_they_are(
         assert call("runs").code == 0
         assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == mode
     home = tmp_path / "home"
-    home.mkdir(mode=0o755)
+    home.mkdir()
+    home.chmod(0o755)  # whatever the umask
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(home))
     assert call("runs").code == 0

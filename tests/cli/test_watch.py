@@ -5,6 +5,7 @@ The phases of the suite are told apart by how often it has run, those of git by 
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -102,13 +103,15 @@ def write_program(path: Path, text: str, then: str = "") -> None:
 def count_calls(tmp_path: Path, number: int, away: str = AWAY) -> tuple[str, Path]:
     """Return the script of a program that sleeps at one of its calls, and the file it writes."""
     ready = tmp_path / "ready"
-    family = FAMILY.format(ready=ready, away=away)
-    return COUNTED.format(log=tmp_path / "calls", number=number, family=family), ready
+    family = FAMILY.format(ready=shlex.quote(str(ready)), away=away)
+    return COUNTED.format(
+        log=shlex.quote(str(tmp_path / "calls")), number=number, family=family
+    ), ready
 
 
 def test_at_the_agents_work(shop: Shop, teacher: ReplayServer, tmp_path: Path, call: Call) -> None:
     ready = tmp_path / "ready"
-    shop.agent.write_text(FAMILY.format(ready=ready, away=AWAY), encoding="utf-8")
+    shop.agent.write_text(FAMILY.format(ready=shlex.quote(str(ready)), away=AWAY), encoding="utf-8")
     kill_and_look(shop, ready)
     listed = call("runs").out
     assert "interrupted" in listed
@@ -132,7 +135,7 @@ def test_in_each_run_of_the_suite(
 @pytest.mark.kills_sample
 def test_in_an_isolated_run(shop: Shop, teacher: ReplayServer, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    shop.agent.write_text(FAMILY.format(ready=ready, away=AWAY), encoding="utf-8")
+    shop.agent.write_text(FAMILY.format(ready=shlex.quote(str(ready)), away=AWAY), encoding="utf-8")
     kill_and_look(shop, ready, "--isolate")
 
 
@@ -157,7 +160,9 @@ def test_while_claude_code_is_asked_for_its_version(
 ) -> None:
     ready = tmp_path / "ready"
     shop.configure(agent={"kind": "claude_code", "command": []})
-    write_program(tmp_path / "bin" / "claude", FAMILY.format(ready=ready, away=""))
+    write_program(
+        tmp_path / "bin" / "claude", FAMILY.format(ready=shlex.quote(str(ready)), away="")
+    )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     kill_and_look(shop, ready, least=4)
 
