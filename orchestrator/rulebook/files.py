@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +33,6 @@ _NO_RENAME_ERRORS: Final = (
 )
 """Errors of a rename into a folder whose file can still be written: it is mounted on its own, the
 folder is read-only, or the new file cannot be given to the owner of the old one."""
-_STALE_SECONDS: Final = 600.0
-"""Age of a temporary file from which its writer cannot be a process of today with the same id."""
 
 
 @dataclass(frozen=True)
@@ -222,11 +219,13 @@ def _remove_stale_files(path: Path) -> None:
 
 
 def _is_writing(pid: int, temporary: os.DirEntry[str]) -> bool:
-    """Return whether a process may be writing a temporary file, without a lock to exclude it."""
-    with contextlib.suppress(OSError):
-        age = time.time() - temporary.stat(follow_symlinks=False).st_mtime
-        return age < _STALE_SECONDS and (pid == os.getpid() or _is_writer_alive(pid))
-    return False
+    """Return whether a process may be writing a temporary file, without a lock to exclude it.
+
+    Its age does not count: a clock that is set would make a file that is being written look old.
+    """
+    return temporary.is_file(follow_symlinks=False) and (
+        pid == os.getpid() or _is_writer_alive(pid)
+    )
 
 
 def _loses_by_rename(path: Path, status: os.stat_result) -> bool:

@@ -122,15 +122,17 @@ def make_gone_process() -> int:
 def test_temporary_files_of_killed_writers_are_removed_and_no_others(claude_md: Path) -> None:
     project, gone = claude_md.parent, make_gone_process()
     stale = project / f".settings.json.{gone}-0a1b2c3d.tmp"
-    recycled = project / f".CLAUDE.md.{os.getpid()}-0a1b2c3d.tmp"
+    aged = project / f".CLAUDE.md.{os.getpid()}-0a1b2c3d.tmp"
     others = [project / name for name in (".a.md.tmp", f"a.{gone}-0a1b2c3d.tmp", ".1-0a1b2c3d.tmp")]
     live = project / f".b.md.{os.getpid()}-0a1b2c3d.tmp"
-    for path in (stale, recycled, live, *others):
+    for path in (stale, aged, live, *others):
         path.write_bytes(b"x")
     long_ago = time.time() - 100_000
-    os.utime(recycled, (long_ago, long_ago))
+    os.utime(aged, (long_ago, long_ago))  # or the clock was set while it is written
     files.remove_stale_files([project, project / "missing"])
-    assert list_names(project) == sorted(["CLAUDE.md", live.name, *(each.name for each in others)])
+    assert list_names(project) == sorted(
+        ["CLAUDE.md", aged.name, live.name, *(each.name for each in others)]
+    )
 
 
 # ---- the check before anything is paid for
