@@ -12,6 +12,9 @@ from typing import Final
 
 import pytest
 
+from orchestrator.rulebook.screening.screen import screen
+from teacher.models import RuleText
+
 NOBODY: Final = 65534
 
 _WITHOUT_POWERS: Final = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
@@ -26,7 +29,9 @@ def ordinary_user() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    codecs.lookup("ascii")  # is loaded when it is first used, maybe from a folder of root's own
+    # Both are loaded when they are first used, maybe from a folder of root's own.
+    codecs.lookup("ascii")
+    screen(RuleText("Sort the list.", "", ""))
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:

@@ -16,7 +16,6 @@ from orchestrator.platform.in_place import _Note
 from orchestrator.rulebook import files
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
-from orchestrator.rulebook.screening.screen import screen
 from orchestrator.rulebook.written_copies import WrittenCopies
 from orchestrator.storage.state_directory import resolve_state_directory, writes_folder
 from tests.ordinary_user import make_public_folder, ordinary_user
@@ -95,7 +94,6 @@ def test_a_file_of_somebody_else_stays_theirs(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(folder / "state"))
         (folder / "CLAUDE.md").write_bytes(_TEXT)
         (folder / "CLAUDE.md").chmod(0o666)
-        screen(NONE)  # another user may not be able to read the modules of this interpreter
         with ordinary_user():
             assert rulebook(folder).apply(add(), FAILURE)
         assert (folder / "CLAUDE.md").stat().st_uid == 0
