@@ -98,9 +98,12 @@ def ensure_parent_watch(start: StartWatch) -> None:
     """Start the watching process, unless it is running.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: it cannot be started, for another reason than missing permission.
     """
-    _watch.ensure_running(start)
+    # An interpreter that may not be started (this process runs as another user) is no reason to
+    # start nothing else: the next command ends what a killed process has left.
+    with contextlib.suppress(PermissionError):
+        _watch.ensure_running(start)
 
 
 def _build_command() -> list[str]:
