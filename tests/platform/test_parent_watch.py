@@ -146,6 +146,7 @@ def test_a_watch_that_was_killed_is_replaced_with_the_next_child() -> None:
         while not (found := find_sleep(process)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        time.sleep(1.5)  # it is replaced after 0.2 s
         process.kill()
         assert wait_until_gone(*found) == []
 
