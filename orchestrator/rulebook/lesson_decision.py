@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 from orchestrator.models import Approval, ChangeKind, Rule
 from orchestrator.rulebook.document import find_free_id
@@ -70,14 +71,20 @@ class _Case:
         """The source of a new rule, as stated in its last bullet."""
         return _describe_source(self.failure, self.today)
 
-    def screen_rule(self, target: Rule | None) -> Screening:
-        """Return what the rule is about, as it would be active; read before it is sanitized."""
-        text = self.lesson.text
+    @cached_property
+    def target(self) -> Rule | None:
+        """The active rule that the lesson names."""
+        return self.file_set.find_rule(self.lesson.target) if self.lesson.target else None
+
+    @cached_property
+    def screening(self) -> Screening:
+        """What the rule is about, as it would be active; read before it is sanitized."""
+        text, paths = self.lesson.text, self.lesson.paths
         if text is None:
             return Screening(Subject.CODE)
-        screening = screen(text, self.lesson.paths)
-        if self.lesson.action is Action.AMEND and target and not screening.defect:
-            return classify(overlay_text(text, target.text))
+        screening = screen(text, paths)
+        if self.lesson.action is Action.AMEND and self.target and not screening.defect:
+            return classify(overlay_text(text, self.target.text), paths)
         return screening
 
     def find_new_id(self, text: RuleText) -> str:
@@ -119,7 +126,7 @@ def decide_lesson(
     if decision.change is ChangeKind.REINFORCED:
         # The file stays as it is until a person has seen the change: only the history counts it.
         return replace(decision, edits_wait=approval is not Approval.AUTO)
-    screening = case.screen_rule(_find_target(case))
+    screening = case.screening
     if approval is Approval.STRICT and not screening.is_free:
         reason = f"{screening.reason}; it cannot be approved, because learning.approval is strict"
         return _hold_for_approval(case, decision, reason, ChangeKind.QUARANTINED)
@@ -133,20 +140,16 @@ def decide_lesson(
 
 def _explain_loss(case: _Case, decision: Decision) -> str:
     """Return why the rules that would be replaced or archived need a person; empty if none does."""
-    amended = _find_target(case) if decision.change is ChangeKind.AMENDED else None
+    amended = case.target if decision.change is ChangeKind.AMENDED else None
     lost = (*filter(None, (amended,)), *decision.leaving)
     found = next(filter(None, map(explain_protection, lost)), "")
     return f"it would replace a rule: {found}" if found else ""
 
 
-def _find_target(case: _Case) -> Rule | None:
-    return case.file_set.find_rule(case.lesson.target) if case.lesson.target else None
-
-
 def _decide_case(case: _Case) -> Decision:
     lesson = case.lesson
     text = sanitize_text(lesson.text) if lesson.text else None
-    target = _find_target(case)
+    target = case.target
     if lesson.action is Action.REINFORCE and target:
         return _reinforce_rule(case, target)
     if lesson.action is Action.NONE or text is None or not text.rule:
@@ -173,8 +176,7 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
     found = find_conflict(text, others, context) if context else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
         return Decision(reason=found.message)
-    screening = case.screen_rule(target)
-    defect = screening.reason if screening.defect else ""
+    defect = case.screening.reason if case.screening.defect else ""
     if reason := find_masked_secret(case.lesson) or defect:
         return Decision(rule, ChangeKind.QUARANTINED, reason)
     if not target and (same := _find_same_rule(others, text)):

@@ -232,6 +232,21 @@ def test_an_amendment_is_judged_with_what_it_keeps(tmp_path: Path) -> None:
     assert added.change is ChangeKind.WAITS_FOR_APPROVAL
 
 
+def test_an_amendment_is_judged_with_its_scope(tmp_path: Path) -> None:
+    rulebook = MarkdownRulebook(tmp_path, tmp_path / "locks")
+    added = rulebook.apply(build_lesson("Round to cents."), FAILURE)
+    assert added is not None
+    amended = replace(
+        build_lesson("Round half up to cents."),
+        action=Action.AMEND,
+        target=added.rule.id,
+        paths=(".github/**",),
+    )
+    change = rulebook.apply(amended, FAILURE)
+    assert change is not None
+    assert change.change is ChangeKind.WAITS_FOR_APPROVAL
+
+
 CODE, TOOLS = build_lesson("Round to cents."), build_lesson("Never push to main.")
 
 

@@ -71,13 +71,13 @@ def screen(text: RuleText, paths: Sequence[str] = ()) -> Screening:
     """
     if defect := _find_defect(text, paths):
         return Screening(Subject.UNCLEAR, defect=defect)
+    return classify(text, paths)
+
+
+def classify(text: RuleText, paths: Sequence[str] = ()) -> Screening:
+    """Return what a rule is about, whatever it contains."""
     if found := find_scope_subject(paths):
         return Screening(*found)
-    return classify(text)
-
-
-def classify(text: RuleText) -> Screening:
-    """Return what a rule is about, whatever it contains."""
     return _find_subject(text) or _find_ambiguity(text) or Screening(Subject.CODE)
 
 
