@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -145,6 +145,15 @@ def list_choices(
             text = _format_value(key, value)
             choices.append(Choice(key, value, find_origin(key), text, _is_effective(config, key)))
     return choices
+
+
+def select_effective(choices: Iterable[Choice], prefixes: Sequence[str]) -> list[Choice]:
+    """Return the settings that have an effect and begin with one of the prefixes; all if none."""
+    return [
+        each
+        for each in choices
+        if each.is_effective and (not prefixes or each.key.startswith(tuple(prefixes)))
+    ]
 
 
 def remove_choices(values: Mapping[str, Any], choices: Collection[Choice]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ CONFIG_VARIABLE = "CLAUDE_CONFIG_DIR"
 """Names Claude Code's configuration folder."""
 
 CLAUDE_MD = "CLAUDE.md"
+CLAUDE_LOCAL_MD = "CLAUDE.local.md"
 AGENTS_MD = "AGENTS.md"
 """Instructions of a project, in its top folder or in any other."""
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, find_config_folder
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_LOCAL_MD, CLAUDE_MD, find_config_folder
 from orchestrator.rulebook.document import find_imports, has_content
 
-_INSTRUCTIONS: Final = (CLAUDE_MD, f".claude/{CLAUDE_MD}", "CLAUDE.local.md")
+_INSTRUCTIONS: Final = (CLAUDE_MD, f".claude/{CLAUDE_MD}", CLAUDE_LOCAL_MD)
 _AGENTS: Final = (AGENTS_MD, f".claude/{AGENTS_MD}")
 
 

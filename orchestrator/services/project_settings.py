@@ -1,6 +1,5 @@
 """Report which of a project's own settings are used because the user has trusted them."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -8,8 +7,9 @@ from typing import Final
 from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.agents.wording import format_one_line
 from orchestrator.config import Config, LoadedConfig
+from orchestrator.config.choices import select_effective
 from orchestrator.events import Listener, Notice
-from orchestrator.services.trust import describe_choice
+from orchestrator.services.trust import describe_choice, format_command
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
 
 _LONGEST_CHOICE: Final = 2000
@@ -26,11 +26,7 @@ def report_project_choices(
         listener: receives a notice for each setting.
         of: prefixes of the settings to report; all if empty.
     """
-    chosen = [
-        each
-        for each in loaded.trusted
-        if each.is_effective and (not of or each.key.startswith(tuple(of)))
-    ]
+    chosen = select_effective(loaded.trusted, of)
     if chosen:
         listener(Notice(f"you have trusted these settings of {loaded.file}:"))
     for each in chosen:
@@ -73,6 +69,5 @@ def describe_withheld_settings(home: Path, withheld: Sequence[str]) -> str:
     """Return why the project's settings for Claude Code are not loaded."""
     return (
         "this project's settings for Claude Code are not loaded, because you have not trusted "
-        f"{', '.join(withheld)}: `orchestrator trust --project-dir "
-        f"{shlex.quote(str(home))}` shows them and asks"
+        f"{', '.join(withheld)}: `{format_command(home)}` shows them and asks"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Choice, LoadedConfig, Override, load_config
+from orchestrator.config.choices import select_effective
 from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
 from orchestrator.storage.state_directory import resolve_state_directory
@@ -49,12 +50,7 @@ def load_trusted_config(
         ConfigError: the configuration is wrong.
     """
     loaded = load_known_config(project, file, overrides, environment, state=state)
-    asked = [
-        choice
-        for choice in loaded.withheld
-        if choice.is_effective and (not of or choice.key.startswith(tuple(of)))
-    ]
-    if asked:
+    if asked := select_effective(loaded.withheld, of):
         raise _build_error(project, loaded, asked)
     return loaded
 
@@ -112,7 +108,7 @@ def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -
     which = "a setting" if len(asked) == 1 else f"{len(asked)} settings"
     it = "it" if len(asked) == 1 else "them"
     message = f"{loaded.file} asks for {which} that you have not trusted:"
-    hint = f"to use {it}, run `orchestrator trust --project-dir {shlex.quote(str(project))}`"
+    hint = f"to use {it}, run `{format_command(project)}`"
     return UntrustedError(
         "\n".join((message, *shown)),
         f"{hint}, or name the file with --config",
@@ -120,6 +116,11 @@ def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -
         {each.key: each.text for each in asked},
         [line for line in lines if line != _shorten(line)],
     )
+
+
+def format_command(project: Path) -> str:
+    """Return the command that shows what a project asks for, and asks whether to trust it."""
+    return f"orchestrator trust --project-dir {shlex.quote(str(project))}"
 
 
 def describe_choice(choice: Choice) -> str:

@@ -16,11 +16,17 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import files
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_MD, PROJECT_SETTINGS
+from orchestrator.platform.folders import (
+    AGENTS_MD,
+    CLAUDE_FOLDER,
+    CLAUDE_LOCAL_MD,
+    CLAUDE_MD,
+    PROJECT_SETTINGS,
+)
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.worktree import Worktree
 
-_NAMES: Final = frozenset({CLAUDE_MD, "CLAUDE.local.md", AGENTS_MD})
+_NAMES: Final = frozenset({CLAUDE_MD, CLAUDE_LOCAL_MD, AGENTS_MD})
 _IN_CLAUDE_FOLDER: Final = frozenset(
     {
         "agents",

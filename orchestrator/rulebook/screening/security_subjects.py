@@ -68,10 +68,8 @@ def find_unsafe_part(segments: Sequence[Segment], when: str, why: str) -> str:
         why: the reason, from `flatten_text`; so may a known mistake.
     """
     whole = " ".join((when, *(segment.flat for segment in segments)))
-    lexing = _LEXING if _LEXING_WORDS.search(whole) and not _AUTH_WORDS.search(whole) else None
     for segment in segments:
-        flat = read_pattern("other_meanings").sub(" ", segment.flat)
-        flat = lexing.sub(" ", flat) if lexing else flat
+        flat = _remove_lexing(read_pattern("other_meanings").sub(" ", segment.flat), whole)
         protected = (
             read_pattern("protected").search(flat)
             or read_pattern("dangerous").search(flat)
@@ -82,7 +80,7 @@ def find_unsafe_part(segments: Sequence[Segment], when: str, why: str) -> str:
         if segment.is_negative and (avoided := read_pattern("safe_parts").search(flat)):
             return avoided[0].strip()
     rest = read_pattern("other_meanings").sub(" ", when)
-    named = read_pattern("protected").search(lexing.sub(" ", rest) if lexing else rest)
+    named = read_pattern("protected").search(_remove_lexing(rest, whole))
     if named and not any(_is_safe(segment, segment.flat) for segment in segments):
         return named[0].strip()
     mistake = read_pattern("dangerous").search(why)
@@ -93,10 +91,14 @@ def find_unsafe_part(segments: Sequence[Segment], when: str, why: str) -> str:
 def find_protected_part(text: RuleText) -> str:
     """Return the words about protecting code in a rule, treated safely or not; empty if none."""
     flat = read_pattern("other_meanings").sub(" ", flatten_text(f"{text.rule} {text.when}"))
-    if _LEXING_WORDS.search(flat) and not _AUTH_WORDS.search(flat):
-        flat = _LEXING.sub(" ", flat)
-    found = read_pattern("protected").search(flat)
+    found = read_pattern("protected").search(_remove_lexing(flat, flat))
     return found[0].strip() if found else ""
+
+
+def _remove_lexing(flat: str, whole: str) -> str:
+    """Return a part of a rule without its tokens if they are pieces of a text, as `whole` shows."""
+    is_lexing = _LEXING_WORDS.search(whole) and not _AUTH_WORDS.search(whole)
+    return _LEXING.sub(" ", flat) if is_lexing else flat
 
 
 def _find_known(flat: str) -> bool:
