@@ -189,11 +189,16 @@ class LocalTeacher:
         connection = self._connection
         with _pause_garbage_collection():
             import anthropic
+            import httpx2
 
         return anthropic.Anthropic(
-            # Without the environment, because `plan_connection` has read and checked it.
-            http_client=anthropic.DefaultHttpxClient(
-                trust_env=False, proxy=connection.proxy_address, verify=connection.verify
+            # Without the environment, because `plan_connection` has read and checked it. The SDK's
+            # own client reads its proxies all the same before anthropic 2.14.
+            http_client=httpx2.Client(
+                trust_env=False,
+                proxy=connection.proxy_address,
+                verify=connection.verify,
+                follow_redirects=True,
             ),
             api_key=None if origin == TOKEN_VARIABLE else secret,
             auth_token=secret if origin == TOKEN_VARIABLE else None,

@@ -38,6 +38,7 @@ OWNERS = {
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
     "httpx": {"teacher.webhook"},
+    "httpx2": {"teacher.local"},
     "regex": {"orchestrator.masking.user_pattern"},
     "sqlite3": {
         "orchestrator.journal.database",
@@ -173,7 +174,10 @@ def test_a_folder_that_is_closed_to_us_stops_nobody(module: str) -> None:
 
 
 def test_help_starts_without_the_heavy_libraries() -> None:
-    heavy = ("anthropic", "claude_agent_sdk", "pydantic", "httpx", "rich", "yaml", "git", "psutil")
+    heavy = (
+        *("anthropic", "claude_agent_sdk", "pydantic", "httpx", "httpx2", "rich", "yaml", "git"),
+        "psutil",
+    )
     script = (
         "import sys\nfrom orchestrator.cli.main import cli\n"
         "cli(['--help'], standalone_mode=False)\n"

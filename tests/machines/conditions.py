@@ -43,13 +43,14 @@ _DATED: Final = (
 )
 """What reads the clock, and takes libfaketime: Claude Code does not start under it, it crashes now
 and then where a server's thread runs beside a test that sets a variable, and no `sleep` works in a
-process that does not load `_SLEEP`: in hooks, and where a test sets a PYTHONPATH of its own."""
+process of another Python than the checkout's, which does not load `_SLEEP`: in hooks."""
 _NOT_DATED: Final = "not claude_code and not between_hooks"
 _SLEEP: Final = (
-    "import select, time\n"
+    "import select, time; "
     "time.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
 )
-"""A `sitecustomize`: libfaketime 0.9 gives clock_nanosleep moments that are no moments."""
+"""A line of a `.pth` file: libfaketime 0.9 gives clock_nanosleep moments that are no moments. No
+PYTHONPATH would do, because the program starts itself again without one."""
 
 _SAMPLE: Final = ("tests/cli", "tests/suites", "tests/platform/test_process.py")
 _DATED_SAMPLE: Final = ("learnings",)
@@ -86,9 +87,8 @@ class IsolatedCheckout:
         """Clone the checkout, and install what its tests need; return whether that went well."""
         clone = ["git", "clone", "-q", "--no-hardlinks", str(_ROOT), str(self._project)]
         subprocess.run(clone, check=True, umask=0o077)
-        for name in ("home", "temporary", "sleep"):
+        for name in ("home", "temporary"):
             (self._folder / name).mkdir()
-        (self._folder / "sleep" / "sitecustomize.py").write_text(_SLEEP, encoding="utf-8")
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(self._folder)], check=True)
         found = [python for python in _pythons() if self._can_use(python)]
@@ -118,11 +118,12 @@ class IsolatedCheckout:
         """Run pytest far west under a faked clock."""
         clock = {
             "TZ": _FAR_WEST,
-            "PYTHONPATH": f"{self._folder}/sleep",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waits stay as long as they are
             # It reads its variables anew now and then, and crashes when a test sets one meanwhile.
             "FAKETIME_CACHE_DURATION": "86400",
         }
+        for packages in self._project.glob(".venv/lib/python3*/site-packages"):
+            (packages / "sleep.pth").write_text(_SLEEP, encoding="utf-8")
         argv = ["faketime", _MOMENT, ".venv/bin/python", "-m", "pytest", "-q", *arguments]
         self._try(f"the tests at {_MOMENT}", argv, clock)
 
