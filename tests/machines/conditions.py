@@ -47,10 +47,11 @@ process of another Python than the checkout's, which does not load `_SLEEP`: in 
 _NOT_DATED: Final = "not claude_code and not between_hooks"
 _SLEEP: Final = (
     "import select, time; "
-    "time.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+    "time.sleep = lambda seconds, select=select.select: select([], [], [], seconds) and None\n"
 )
 """A line of a `.pth` file: libfaketime 0.9 gives clock_nanosleep moments that are no moments. No
-PYTHONPATH would do, because the program starts itself again without one."""
+PYTHONPATH would do, because the program starts itself again without one. What the line imports is
+local to it."""
 
 _SAMPLE: Final = ("tests/cli", "tests/suites", "tests/platform/test_process.py")
 _DATED_SAMPLE: Final = ("learnings",)
