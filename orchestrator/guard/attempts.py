@@ -72,6 +72,7 @@ class Attempts:
         self._judged: Manifest | None = None
         """The guarded files after the last verdict, if it was reached in this process."""
         self._between: tuple[Finding, ...] = ()
+        self._missing_bytecode: frozenset[str] = frozenset()
         self._reverted: dict[str, Path] = {}
 
     def record_attempt(self, number: int) -> None:
@@ -245,7 +246,8 @@ class Attempts:
                 self._resolve_backup_folder(name),
                 restore=self._restore,
             )
-            found = watch.check_environment(suite_ran=bool(when))
+            found = watch.check_environment(self._missing_bytecode if when else None)
+            self._missing_bytecode = watch.list_missing_bytecode()
         return [replace(each, text=_join_parts(each.text, when)) for each in found]
 
     def check_rules(self, number: int, when: str = "") -> tuple[Finding, ...]:

@@ -39,12 +39,16 @@ class EnvironmentGuard:
         self._state, self._restore = state, restore
         self._copies = EnvironmentCopies(state.copies, folder, aside)
 
-    def check_environment(self, *, suite_ran: bool = False) -> list[Finding]:
+    def list_missing_bytecode(self) -> frozenset[str]:
+        """List recorded bytecode that is gone, which Python compiles again when it needs it."""
+        return frozenset(path for path in self._state.caches if not os.path.lexists(path))
+
+    def check_environment(self, compiled: Collection[str] | None = None) -> list[Finding]:
         """Return findings for all differences; files with a copy are restored.
 
         Args:
-            suite_ran: whether the suite has run since the last check. Then Python may have compiled
-                modules that it had not imported before, as in an environment without bytecode.
+            compiled: None before the suite runs. Afterwards the bytecode that was missing when it
+                started: Python may have compiled it, and that of modules never imported before.
 
         Raises:
             OSError: something cannot be read, or restored.
@@ -62,7 +66,7 @@ class EnvironmentGuard:
             for path in state.absent
             if os.path.lexists(path)
         ]
-        found += self._iter_cache_findings(frozenset({*changed, *others}), suite_ran=suite_ran)
+        found += self._iter_cache_findings(frozenset({*changed, *others}), compiled)
         return limit_findings(found, "the environment")
 
     def _iter_program_findings(self) -> Iterator[Finding]:
@@ -127,7 +131,7 @@ class EnvironmentGuard:
         }
 
     def _iter_cache_findings(
-        self, changed: Collection[str], *, suite_ran: bool
+        self, changed: Collection[str], compiled: Collection[str] | None
     ) -> Iterator[Finding]:
         """Yield findings for bytecode that changed while its source did not, and remove it.
 
@@ -146,12 +150,14 @@ class EnvironmentGuard:
             # A changed source is reported itself, and Python compiles it again.
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
-            if self._restore:
-                Path(path).unlink(missing_ok=True)
-            if suite_ran and not known.get(path):
+            # In every mode: nobody's work is lost, and another process of this environment may have
+            # compiled it meanwhile, which must not decide about the attempt.
+            removed = _remove_file(path)
+            if compiled is not None and (path in compiled or not known.get(path)):
                 continue
-            text = "bytecode changed while its source did not" + ", removed" * self._restore
-            yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=not self._restore)
+            text = "bytecode changed while its source did not" + ", removed" * removed
+            decisive = compiled is not None or not removed  # the suite may have run it
+            yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=decisive)
 
     def _iter_package_findings(self, folder: str) -> Iterator[Finding]:
         """Yield findings for new files that Python finds before a package's own modules.
@@ -192,6 +198,15 @@ class EnvironmentGuard:
 
 def _build_finding(path: str, text: str) -> Finding:
     return Finding(FindingKind.TEST_CONFIG, path, text, decisive=True)
+
+
+def _remove_file(path: str) -> bool:
+    """Remove a file; return whether it is gone."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def _resolve_source(cache: str) -> str:

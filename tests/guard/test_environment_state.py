@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.guard import Guard
+from orchestrator.guard.mode import GuardMode
 from orchestrator.models import Finding
 from tests.guard.footprints import footprint, guard_with
 from tests.guard.projects import write
@@ -46,7 +47,7 @@ class World:
         lines = [f"{each},sha256={_digest(text)},{len(text)}" for each, text in files.items()]
         write(self.site, {f"{info}/METADATA": "x\n", f"{info}/RECORD": "\n".join(lines)})
 
-    def guard(self) -> Guard:
+    def guard(self, mode: GuardMode = GuardMode.RESTORE) -> Guard:
         found = footprint(
             self.project, {"tests/test_prices.py": ["shop/prices.py"], "shop/prices.py": []}
         )
@@ -67,7 +68,7 @@ class World:
             interpreter=str(self.env / "bin/python"),
             prefix=str(self.env),
         )
-        return guard_with(self.project, found)
+        return guard_with(self.project, found, mode=mode)
 
 
 def _digest(text: str) -> str:
@@ -215,6 +216,21 @@ def test_recorded_bytecode_that_the_suite_changes_is_decisive(world: World) -> N
 
     _, found = guard.watch_suite(suite)  # type: ignore[arg-type]
     assert decisive(found.found) == [True]
+
+
+@pytest.mark.parametrize("mode", [GuardMode.RESTORE, GuardMode.FLAG])
+def test_bytecode_that_was_removed_may_be_compiled_again(world: World, mode: GuardMode) -> None:
+    cache = {"_pytest/__pycache__/python.cpython-311.pyc": "old"}
+    write(world.site, cache)
+    guard = world.guard(mode)
+    write(world.site, dict.fromkeys(cache, "forged"))
+    assert decisive(guard.revert_edits(1).found) == [False]
+
+    def suite() -> object:
+        write(world.site, dict.fromkeys(cache, "compiled"))
+        return None
+
+    assert guard.watch_suite(suite)[1].found == ()  # type: ignore[arg-type]
 
 
 def test_a_copy_that_was_changed_is_never_restored(world: World) -> None:
