@@ -1,9 +1,12 @@
 """Parse a teacher's answer into a `Lesson`.
 
 All teachers use this parser, so the same answer gives the same lesson, whether it came from the
-API or through a webhook.
+API or through a webhook. The n8n workflow judges an answer before it stores it, and `lesson.js`
+there accepts and refuses the same ones. So what JSON is must not depend on the parser: Python's
+accepts NaN, and each has its own limits for digits and for nested values.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -11,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from teacher.errors import UnusableAnswer
 from teacher.models import Action, KnownRule, Lesson, RuleText, Usage
+
+ANSWER_KEYS = ("reason", "action", "target", "rule", "when", "why", "paths")
+"""The keys of an answer, in the order in which the model writes them."""
 
 _TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
@@ -30,7 +36,7 @@ ANSWER_SCHEMA: dict[str, object] = {
             "description": "Globs of the files that the rule is about; empty if it has no limits.",
         },
     },
-    "required": ["reason", "action", "target", "rule", "when", "why", "paths"],
+    "required": list(ANSWER_KEYS),
     "additionalProperties": False,
 }
 """JSON schema for structured output. Every key is required and may be null, because structured
@@ -39,9 +45,21 @@ output does not support optional keys; `read_answer` accepts answers with fewer 
 NO_REASON = "no reason given"
 MAX_SENTENCE = 1000
 """Limit in characters. The agent reads every rule before every task, so each must be short."""
+MAX_DEPTH = 50
+"""Limit on objects and lists in each other. A lesson has two of them."""
 
 _HINT = "try again, or choose another teacher.model or prompt"
-_CODE_FENCE = re.compile(r"\A\s*```(?:json)?\s(.*?)\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_FENCE_START = re.compile(r"```(?:json)?", re.IGNORECASE)
+_JSON_MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+"""What decides how deeply JSON is nested: brackets, and where strings begin and end."""
+_PROBLEMS = {
+    "string_type": "is not text",
+    "string_too_long": f"is longer than {MAX_SENTENCE} characters",
+    "enum": f"is none of {', '.join(Action)}",
+    "tuple_type": "is not a list",
+}
+"""What is wrong with a key, by pydantic's name for it."""
 
 
 class _Answer(BaseModel):
@@ -101,7 +119,9 @@ def read_answer(
         UnusableAnswer: The text is not a lesson. The error shows the text and carries `usage`.
     """
     try:
-        answer = _Answer.model_validate_json(strip_code_fence(text))
+        answer = _Answer.model_validate(_parse_json(text))
+    except _NotJsonError as error:
+        raise build_unusable_answer(str(error), text, usage, hint) from None
     except ValidationError as error:
         raise build_unusable_answer(_describe_first_error(error), text, usage, hint) from None
     problem = _find_contradiction(answer, [rule.id for rule in known_rules])
@@ -121,9 +141,12 @@ def read_answer(
 
 
 def strip_code_fence(text: str) -> str:
-    """Return a text without the Markdown fence around it, if there is one."""
-    fenced = _CODE_FENCE.match(text)
-    return fenced[1] if fenced else text
+    """Return a text without the white space and the Markdown fence around it, if there are any."""
+    text = text.strip()
+    start = _FENCE_START.match(text)
+    if start and text.endswith("```", start.end()):
+        return text[start.end() : -3].strip()
+    return text
 
 
 def build_unusable_answer(
@@ -144,18 +167,56 @@ def quote_answer(text: str, limit: int = 300) -> str:
     return f"it said: {line[:limit]}{'...' if len(line) > limit else ''}"
 
 
+class _NotJsonError(ValueError):
+    """The text of an answer is not JSON; says why."""
+
+
+def _parse_json(text: str) -> object:
+    """Return the value of an answer's JSON.
+
+    Raises:
+        _NotJsonError: The text is not JSON that every parser accepts and UTF-8 can encode.
+    """
+    text = strip_code_fence(text.removeprefix(_BYTE_ORDER_MARK))
+    if _measure_depth(text) > MAX_DEPTH:
+        raise _NotJsonError("it is nested too deeply")
+    try:
+        text.encode()  # lone surrogates
+        # As floats, because Python refuses to convert an int of many digits.
+        value = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # lone surrogates that were escaped
+    except ValueError:
+        raise _NotJsonError("it is not JSON") from None
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise _NotJsonError(f"{name} is not JSON")
+
+
+def _measure_depth(text: str) -> int:
+    """Return how many objects and lists of a JSON text are in each other."""
+    depth = deepest = 0
+    in_string = False
+    for mark in _JSON_MARK.findall(text):
+        if mark == '"':
+            in_string = not in_string
+        elif not in_string:
+            depth += (mark in "[{") - (mark in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def _strip_text(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
 def _describe_first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return "it is not JSON"
     if not first["loc"]:
         return "it is not a JSON object"
     where = ".".join(str(part) for part in first["loc"])
-    return f"`{where}`: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"`{where}` {_PROBLEMS.get(first['type'], first['msg'])}"
 
 
 def _find_contradiction(answer: _Answer, known_ids: Sequence[str]) -> str:

@@ -7,17 +7,20 @@ the first call of `teach`: a run without failures does not pay for it.
 from __future__ import annotations
 
 import gc
+import json
 import os
+import ssl
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from teacher.address import format_address
 from teacher.answer import ANSWER_SCHEMA, build_unusable_answer, quote_answer, read_answer
 from teacher.bill import price_counts, read_counts
 from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve_model
-from teacher.connection import Connection, check_connection, plan_connection
+from teacher.connection import Connection, check_connection, find_origin, plan_connection
 from teacher.deadline import DeadlineError, call_within
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.prompt import Request, build_request, check_prompts
@@ -55,9 +58,9 @@ _STATUS_HINTS = {
     402: "check the account's credit",
     403: "the key may not use this model: check {key} and teacher.model",
     413: "the evidence is too large for one request: report the failure yourself, with less of it",
-    429: "wait until the rate limit resets, then resume the run",
+    429: "wait until the rate limit resets",
 }
-_RETRY_LATER_HINT = "the API has a temporary problem: resume the run later"
+_RETRY_LATER_HINT = "the API has a temporary problem: try again later"
 
 
 class _Message(BaseModel):
@@ -179,6 +182,10 @@ class LocalTeacher:
             f"{KEY_VARIABLE} instead, Claude Code would use the key too, and not your login",
         )
 
+    @property
+    def _address(self) -> str:
+        return format_address(self._base_url)
+
     @cached_property
     def _connection(self) -> Connection:
         return plan_connection(self._base_url)
@@ -221,10 +228,11 @@ class LocalTeacher:
         except anthropic.APIConnectionError as error:
             raise self._build_unreachable_error(error) from error
         try:
-            return _Message.model_validate_json(text)
-        except ValidationError:
+            # Not by pydantic's parser: it refuses a message, and so its bill, for a lone surrogate.
+            return _Message.model_validate(json.loads(text))
+        except (ValueError, RecursionError):
             raise TeacherUnavailable(
-                f"the server at {self._base_url} does not speak the Messages API; "
+                f"the server at {self._address} does not speak the Messages API; "
                 f"{quote_answer(text)}",
                 "check ANTHROPIC_BASE_URL, and any proxy or gateway on the way to the API",
             ) from None
@@ -239,7 +247,7 @@ class LocalTeacher:
             self._client.close()  # its thread ends with the connection
             del self._client
             raise TeacherUnavailable(
-                f"the API at {self._base_url} did not answer within {self._timeout:g} s",
+                f"the API at {self._address} did not answer within {self._timeout:g} s",
                 "check the network and any gateway on the way, or raise teacher.timeout",
             ) from None
 
@@ -265,7 +273,10 @@ class LocalTeacher:
 
     def _build_refusal(self, error: anthropic.APIStatusError) -> TeacherError:
         """Return the error for an answer whose status is not 200."""
-        status, said = error.status_code, quote_answer(error.api_message or error.message)
+        # The SDK says that the message is text, and returns whatever stands in its place.
+        message: object = error.api_message
+        said = quote_answer(message if message and isinstance(message, str) else error.message)
+        status = error.status_code
         if status == 404:
             return TeacherMisconfigured(
                 f"the API does not know the model {self.model} (404); {said}",
@@ -278,9 +289,9 @@ class LocalTeacher:
 
     def _build_unreachable_error(self, error: anthropic.APIConnectionError) -> TeacherUnavailable:
         cause = str(error.__cause__ or error) or type(error).__name__
-        hint = "check the network and ANTHROPIC_BASE_URL, then resume the run"
+        hint = "check the network and ANTHROPIC_BASE_URL"
         return TeacherUnavailable(
-            f"the API at {self._base_url} could not be reached: {cause}",
+            f"the API at {self._address} could not be reached: {cause}",
             self._connection.describe_failure(cause, hint),
         )
 
@@ -325,6 +336,8 @@ def _is_retryable(error: BaseException) -> bool:
         if error.response.headers.get("x-should-retry") == "false":
             return False
         return error.status_code in _RETRYABLE_STATUSES or error.status_code >= 500
+    if isinstance(find_origin(error), ssl.SSLCertVerificationError):
+        return False  # it will not be another certificate
     return isinstance(error, anthropic.APIConnectionError)
 
 

@@ -102,8 +102,10 @@ def list_shipped_prompts() -> list[str]:
 def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> str:
     """Return the failure and the active rules, with a fence around each part.
 
-    The fence contains a mark that does not occur in the data, so that no data can close the fence
-    and pass for an instruction.
+    The part `context` begins with the failure's summary. The fence contains a mark that does not
+    occur in the data, so that no data can close the fence and pass for an instruction.
+
+    `question.js` of the n8n workflow builds the same message, but for the mark.
     """
     rules = "\n\n".join(
         f"[{rule.id}]\nRule: {rule.text.rule}\nWhen: {rule.text.when}\nWhy: {rule.text.why}"
@@ -113,8 +115,7 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
     parts = {
         "failure type": str(failure.type),
         "task": failure.task,
-        "summary": failure.summary,
-        "context": failure.context,
+        "context": join_context(failure),
         "active rules": rules,
         "diff": failure.diff,
         "logs": failure.logs,
@@ -123,6 +124,11 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
     mark = find_unused_mark("\n".join(parts.values()))
     fenced = [fence_text(name, text, mark) for name, text in parts.items()]
     return "\n\n".join([UNTRUSTED_DATA_NOTICE, *fenced, QUESTION])
+
+
+def join_context(failure: Failure) -> str:
+    """Return the failure's summary, a blank line and its context, without an empty one."""
+    return "\n\n".join(part for part in (failure.summary, failure.context) if part)
 
 
 def find_unused_mark(data: str) -> str:

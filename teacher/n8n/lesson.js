@@ -1,73 +1,147 @@
 // Turn Claude's answer into the webhook's answer: 200 with a lesson, or another status with the
-// cause.
+// cause. Accepts and refuses exactly what `teacher/answer.py` does; both are tested with one table.
+const ACTIONS = '<actions>';
+const MAX_SENTENCE = '<max_sentence>';
+const MAX_DEPTH = '<max_depth>';
 const MODEL_MAY_RECOVER = [408, 409];
-const ACTIONS = ['add', 'reinforce', 'amend', 'none'];
 
-const refuse = (status, kind, error, more = {}) => [
-  { json: { status, ...more, reply: { error, kind, ...more.reply } } },
+const question = $('Build request').first().json;
+const reply = (status, content, more = {}) => [
+  { json: { status, ...more, reply: { ...content, workflow_version: question.workflow_version } } },
 ];
+const replaceSurrogates = (text) => text.replace(/\p{Surrogate}/gu, '?');
+const cut = (text, length) => [...replaceSurrogates(text)].slice(0, length).join('');
+const quote = (text) => cut(text, 300).replace(/[\p{C}\p{Z}]+/gu, ' ').trim();
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const parse = (text) => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
 
 const { statusCode: status, body, headers = {} } = $json;
-if (status !== 200) {
-  const said = body?.error?.message ?? (typeof body === 'string' ? body.slice(0, 300) : '');
-  const error = `Claude answered ${status}: ${said || 'nothing more'}`;
-  if (status === 429) {
-    return refuse(429, 'try_again', error, { retry_after: headers['retry-after'] ?? 10 });
-  }
-  const isTemporary = status >= 500 || MODEL_MAY_RECOVER.includes(status);
-  return refuse(502, isTemporary ? 'try_again' : 'misconfigured', error);
+// A gateway may send JSON under another content type.
+const message = typeof body === 'string' ? parse(body) : body;
+if (!(status >= 200 && status < 300)) {
+  const said = message?.error?.message ?? body;
+  const words = typeof said === 'string' ? quote(said) : '';
+  const error = `Claude answered ${status}: ${words || 'nothing more'}`;
+  if (status === 404) return reply(502, { error, kind: 'unknown_model' });
+  const isTemporary = status === 429 || status >= 500 || MODEL_MAY_RECOVER.includes(status);
+  if (!isTemporary) return reply(502, { error, kind: 'misconfigured' });
+  // The API says so when waiting does not help, such as at the limit of an account.
+  const kind = headers['x-should-retry'] === 'false' ? 'refused' : 'try_again';
+  const wait = headers['retry-after'] ?? (status === 429 ? 10 : 0);
+  return reply(status === 429 ? 429 : 502, { error, kind }, { retry_after: wait });
 }
-if (!Array.isArray(body?.content)) {
-  return refuse(502, 'misconfigured', 'the server that answered is not the Messages API');
+const stopReason = message?.stop_reason ?? null;
+if (!isObject(message?.usage) || (stopReason !== null && typeof stopReason !== 'string')) {
+  const error = 'the server that answered is not the Messages API';
+  return reply(502, { error, kind: 'misconfigured' });
 }
 
-const billed = body.usage ?? {};
+const billed = message.usage;
 const usage = {
   input_tokens: billed.input_tokens ?? 0,
   output_tokens: billed.output_tokens ?? 0,
   cache_read_tokens: billed.cache_read_input_tokens ?? 0,
   cache_write_tokens: billed.cache_creation_input_tokens ?? 0,
 };
-const paid = { model: $('Question').first().json.request.model, usage };
-const answer = body.content
-  .filter((block) => block.type === 'text')
-  .map((block) => block.text)
+const paid = { model: question.request.model, usage };
+const answer = (Array.isArray(message.content) ? message.content : [])
+  .map((block) => block?.text)
+  .filter((text) => typeof text === 'string')
   .join('');
-const unusable = (error) =>
-  refuse(502, 'unusable_answer', error, { reply: { answer: answer.slice(0, 2000), ...paid } });
+const refuse = (error) =>
+  reply(502, { error, kind: 'unusable_answer', answer: cut(answer, 2000), ...paid });
 
-if (['max_tokens', 'model_context_window_exceeded'].includes(body.stop_reason)) {
-  return unusable('it was cut off; raise max_tokens in the node "Settings"');
+if (['max_tokens', 'model_context_window_exceeded'].includes(stopReason)) {
+  return refuse('it was cut off; raise max_tokens in the node "Settings"');
 }
-if (body.stop_reason === 'refusal') {
-  return unusable('the model refused to answer');
-}
+if (stopReason === 'refusal') return refuse('the model refused to answer');
 
-let lesson;
-try {
-  lesson = JSON.parse(answer.replace(/^\s*```(?:json)?\s*\n([^]*)\n\s*```\s*$/, '$1'));
-} catch {
-  return unusable('it is not JSON');
+// What Python calls white space; `trim` and `\s` of JavaScript differ in six characters.
+const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+const joinLines = (text) => text.split(SPACE).filter(Boolean).join(' ');
+const strip = (text) => {
+  let [start, end] = [0, text.length];
+  while (start < end && SPACE.test(text[start])) start += 1;
+  while (end > start && SPACE.test(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+};
+
+const removeFence = (text) => {
+  const stripped = strip(text.replace(/^\ufeff/, ''));
+  const [opening] = /^```(?:json)?/iu.exec(stripped) ?? [''];
+  const rest = stripped.slice(opening.length);
+  return opening && rest.endsWith('```') ? strip(rest.slice(0, -3)) : stripped;
+};
+const measureDepth = (text) => {
+  let [depth, deepest, inString] = [0, 0, false];
+  for (const [token] of text.matchAll(/\\.|["[\]{}]/gsu)) {
+    if (token === '"') inString = !inString;
+    else if (!inString && '[{'.includes(token)) depth += 1;
+    else if (!inString && ']}'.includes(token)) depth -= 1;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+};
+const hasLoneSurrogate = (value) => {
+  let found = false;
+  JSON.stringify(value, (key, each) => {
+    found ||= !key.isWellFormed() || (typeof each === 'string' && !each.isWellFormed());
+    return each;
+  });
+  return found;
+};
+
+const json = removeFence(answer);
+if (measureDepth(json) > MAX_DEPTH) return refuse('it is nested too deeply');
+const lesson = parse(json);
+if (lesson === undefined || !json.isWellFormed() || hasLoneSurrogate(lesson)) {
+  return refuse('it is not JSON');
 }
-if (typeof lesson !== 'object' || lesson === null || Array.isArray(lesson)) {
-  return unusable('it is not a JSON object');
+if (!isObject(lesson)) return refuse('it is not a JSON object');
+
+const given = 'action' in lesson ? lesson.action : 'add';
+const action = typeof given === 'string' ? strip(given).toLowerCase() : '';
+if (!ACTIONS.includes(action)) return refuse(`\`action\` is none of ${ACTIONS.join(', ')}`);
+const texts = {};
+for (const key of ['target', 'rule', 'when', 'why', 'reason']) {
+  const value = lesson[key] ?? '';
+  if (typeof value !== 'string') return refuse(`\`${key}\` is not text`);
+  texts[key] = joinLines(value);
+  if (['rule', 'when', 'why'].includes(key) && [...texts[key]].length > MAX_SENTENCE) {
+    return refuse(`\`${key}\` is longer than ${MAX_SENTENCE} characters`);
+  }
 }
-const action = String('action' in lesson ? lesson.action : 'add').trim().toLowerCase();
-if (!ACTIONS.includes(action)) {
-  return unusable(`\`action\` is none of ${ACTIONS.join(', ')}`);
-}
+const globs = lesson.paths ?? [];
+if (!Array.isArray(globs)) return refuse('`paths` is not a list');
+const paths = globs
+  .map((glob) => (typeof glob === 'string' ? strip(glob) : glob))
+  .filter((glob) => glob !== '');
+const wrong = paths.findIndex((glob) => typeof glob !== 'string');
+if (wrong >= 0) return refuse(`\`paths.${wrong}\` is not text`);
+
 const hasText = ['add', 'amend'].includes(action);
-const missing = ['rule', 'when', 'why'].filter((key) => typeof lesson[key] !== 'string');
+const hasTarget = ['reinforce', 'amend'].includes(action);
+const missing = ['rule', 'when', 'why'].filter((key) => !texts[key]);
 if (hasText && missing.length) {
-  return unusable(`\`${action}\` needs ${missing.join(', ')}`);
+  return refuse(`\`${action}\` needs ${missing.map((key) => `\`${key}\``).join(', ')}`);
 }
-const known = $('Question').first().json.known_ids;
-if (['reinforce', 'amend'].includes(action) && !known.includes(String(lesson.target).trim())) {
-  return unusable(`\`${action}\` needs an active rule as \`target\`, not ${lesson.target}`);
+const { target, rule, when, why, reason } = texts;
+if (hasTarget && !question.known_ids.includes(target)) {
+  const known = question.known_ids.join(', ') || 'there are none';
+  const problem = `\`${action}\` needs an active rule as \`target\``;
+  return refuse(`${problem}, not '${quote(target)}' (${known})`);
 }
 
-const reply = { action };
-for (const key of ['reason', 'target', 'rule', 'when', 'why', 'paths']) {
-  if (lesson[key] !== null && lesson[key] !== undefined) reply[key] = lesson[key];
-}
-return [{ json: { status: 200, reply: { ...reply, ...paid } } }];
+return reply(200, {
+  action,
+  ...(reason && { reason }),
+  ...(hasTarget && { target }),
+  ...(hasText && { rule, when, why, paths }),
+  ...paid,
+});

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from teacher.answer import MAX_SENTENCE
 from teacher.errors import TeacherError, UnusableAnswer
 from teacher.models import Action, FailureType, Lesson, RuleText, Usage
 from tests.teacher import samples
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from orchestrator.ports import Teacher
+
+LONGEST = "\N{GRINNING FACE}" * MAX_SENTENCE
+FENCED = (
+    f"```JSON\r\n{samples.make_answer(action=' Add ', **{**samples.TEXT, 'why': LONGEST})}\r\n```"
+)
 
 GOOD = {
     samples.ADD: Lesson(Action.ADD, "The stand-in hid the absence.", samples.RULE),
@@ -34,6 +40,11 @@ GOOD = {
     '{"rule": "Never a; b.", "when": "c", "why": "d"}': Lesson(
         Action.ADD, "no reason given", RuleText("Never a; b.", "c", "d")
     ),
+    FENCED: Lesson(
+        Action.ADD,
+        "The stand-in hid the absence.",
+        RuleText(samples.RULE.rule, samples.RULE.when, LONGEST),
+    ),
 }
 
 BAD = (
@@ -46,7 +57,13 @@ BAD = (
     samples.make_answer(action="reinforce"),
     samples.make_answer(action="amend", target="r-0001"),
     samples.make_answer(action="add", rule=7, when="x", why="y"),
+    samples.make_answer(action="add", **{**samples.TEXT, "when": " \n\x1c"}),
+    samples.make_answer(action="add", **{**samples.TEXT, "rule": f"{LONGEST}x"}),
+    samples.make_answer(action="none", why=["unused, but of a wrong type"]),
+    samples.make_answer(action="none", paths="src/**"),
+    samples.make_answer(action="none").replace("The stand-in", "\\ud83d"),
 )
+"""The workflow remembers none of them; `answer_cases` has many more."""
 
 
 class TeacherConformance(ABC):

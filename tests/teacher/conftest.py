@@ -1,7 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import pytest
+
+from tests.teacher.workflow_scripts import WorkflowScripts
 
 _END = "-----END CERTIFICATE-----\n"
 
@@ -23,3 +26,9 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few_certificates(one_certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing here speaks TLS, and each new client would parse all certificates again.
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Iterator[WorkflowScripts]:
+    with WorkflowScripts() as scripts:
+        yield scripts

@@ -20,6 +20,11 @@ FAILURE = Failure(
 KNOWN = (
     KnownRule("r-0001", RuleText("Never round early; round once.", "Money.", "Cents are lost.")),
     KnownRule("r-0002", RuleText("Never return 0 for absence; use None.", "Ratios.", "Zero is.")),
+    KnownRule(
+        "r-0003",
+        RuleText("Never divide twice; store the quotient.", "Loops.", "It is slow."),
+        note="rejected by a person: it is not active, and must not be proposed again",
+    ),
 )
 
 TEXT = {

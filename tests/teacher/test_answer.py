@@ -52,15 +52,15 @@ def test_what_an_action_has_no_use_for_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (make_answer(action="amend", target="r-7", **TEXT), "not 'r-7' (r-0001, r-0002)"),
+        (make_answer(action="amend", target="r-7", **TEXT), "not 'r-7' (r-0001, r-0002, r-0003)"),
         (make_answer(action="add", **{**TEXT, "why": "  "}), "`add` needs `why`"),
-        (make_answer(action="add", **{**TEXT, "why": "x" * (MAX_SENTENCE + 1)}), "`why`: "),
-        (make_answer(action="learn"), "`action`: input should be 'add'"),
-        ('{"rule": 1}', "`rule`: "),
+        (make_answer(action="add", **{**TEXT, "why": "x" * (MAX_SENTENCE + 1)}), "`why` is longer"),
+        (make_answer(action="learn"), "`action` is none of add, "),
+        ('{"rule": 1}', "`rule` is not text"),
         (f"Here you are: {ADD}", "it is not JSON"),
         ('"add"', "it is not a JSON object"),
         ('{"rule": "\\ud800", "when": "x", "why": "y"}', "it is not JSON"),
-        (make_answer(action="add", paths=[1], **TEXT), "`paths.0`: "),
+        (make_answer(action="add", paths=[1], **TEXT), "`paths.0` is not text"),
     ],
 )
 def test_everything_else_is_an_error_that_names_the_place(text: str, says: str) -> None:

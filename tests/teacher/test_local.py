@@ -168,7 +168,7 @@ def test_tries_are_bounded() -> None:
     retries, waits = make_instant_retries(tries=3)
     with ReplayServer(scenario(refusing(529))) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=retries)
-        with pytest.raises(TeacherUnavailable, match=r"529.*Overloaded.*resume the run later"):
+        with pytest.raises(TeacherUnavailable, match=r"529.*Overloaded.*try again later"):
             teacher.teach(FAILURE, ())
         assert len(model.requests) == 3
     assert len(waits) == 2
