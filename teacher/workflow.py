@@ -16,20 +16,29 @@ template. Node types and versions are those of n8n 2.39.10.
 JSON has no comments, so the reasons for what is in the templates are here:
 
 - `settings`: requests contain source code, so n8n is asked to drop every execution, failed ones
-  too. Its database holds the data until n8n prunes it.
+  too. n8n's editor drops these settings on import, so a sticky note asks for them.
 - `onError: continueRegularOutput` in each step of the memory: without the data table everything
   works, only a retry may be paid for twice.
-- `... .json.id || 0` in Remember and Forget: no row has the id 0, so nothing matches when the
-  request could not be registered.
-- Other answer: three nodes can lead to it, and an expression may only read a node that was
-  executed.
-- Claude has a timeout of 45 s, less than the client's default `n8n.timeout`, so that the workflow
-  can still answer; `IN_PROGRESS_MS` in `decide.js` is longer than it.
+- `... .json.id || 0` in Remember answer and Forget request: no row has the id 0, so nothing
+  matches when the request could not be registered.
+- `.first(0)`: without a number, n8n takes the output that leads to the node that reads, which is
+  the error output in Explain failure and behind it.
+- Explain failure and Add memory key are Set nodes, which n8n itself evaluates: they work without
+  the task runner, which executes Code nodes and stops before n8n does.
+- Without a task runner, a Code node's error output is not used: n8n goes on with the node's input
+  at its first output. The steps behind each Code node notice that: Add memory key finds no
+  `memory_text`, Needs Claude? no `ask`, Is it a lesson? no `status`.
+- Needs Claude? is a Switch: its "no" has to be above its "yes" for the wires not to cross.
+- Create memory and the two nodes after it keep the table and the columns of version 1.
 - teach: the tool starts this same workflow, at its second trigger.
-- Credentials are expressions that read n8n's environment, so the file contains no secret.
+- Credentials are expressions that read n8n's environment, so the file contains no secret. Without
+  the variable the token is undefined, and n8n refuses everybody; `'Bearer ' + undefined` is a
+  text that a stranger can send.
 """
 
+import hashlib
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +46,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from teacher.answer import ANSWER_SCHEMA
+from teacher.answer import ANSWER_SCHEMA, MAX_DEPTH, MAX_SENTENCE
 from teacher.catalog import DEFAULT_MODEL
-from teacher.models import FailureType
+from teacher.models import Action, FailureType
 from teacher.prompt import QUESTION, UNTRUSTED_DATA_NOTICE, read_shared_prompt, read_type_prompt
 
 Workflow = dict[str, Any]
@@ -51,14 +60,28 @@ MCP_NAME: Final = "prompt-learning-teacher-mcp"
 CREDENTIALS_NAME: Final = "credentials"
 """The file with both credentials, as `n8n import:credentials` expects it."""
 
+WORKFLOW_VERSION: Final = 2
+"""The version of both workflows, raised with each change that a person who imported one wants to
+have. It stands in the node "Settings" and in every answer; workflows without it are version 1."""
+
 _SCRIPTS: Final = {
-    "Question": "question.js",
+    "Build request": "question.js",
     "Decide": "decide.js",
-    "Lesson": "lesson.js",
-    "Cause": "cause.js",
+    "Read lesson": "lesson.js",
 }
-"""The script of each code node."""
+"""The script of each Code node, which n8n's task runner executes."""
+_EXPRESSIONS: Final = {"Explain failure": "explain.js"}
+"""The expression of each Set node that returns JSON; n8n itself evaluates it."""
+_SCRIPT_HOLES: Final = {
+    "actions": [str(action) for action in Action],
+    "max_sentence": MAX_SENTENCE,
+    "max_depth": MAX_DEPTH,
+}
+"""The values that scripts share with `teacher.answer`."""
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON allows in a text, but terminals obey or UTF-8 cannot encode."""
 _FAILURE_TYPES_HOLE: Final = "<failure_types>"
+_VERSION_HOLE: Final = "<version>"
 
 
 @dataclass(frozen=True)
@@ -113,7 +136,12 @@ def fill_workflow(workflow: Workflow, settings: Settings) -> Workflow:
     for name, value in _list_setting_values(settings).items():
         assignments[name]["value"] = value
     for node in _SCRIPTS.keys() & parameters.keys():
-        parameters[node]["jsCode"] = _read_file(_SCRIPTS[node])
+        parameters[node]["jsCode"] = fill_script(_SCRIPTS[node])
+    for node in _EXPRESSIONS.keys() & parameters.keys():
+        parameters[node]["jsonOutput"] = f"={{{{ {_read_file(_EXPRESSIONS[node]).strip()} }}}}"
+    for each in parameters.values():
+        if "content" in each:  # of a sticky note
+            each["content"] = each["content"].replace(_VERSION_HOLE, str(WORKFLOW_VERSION))
     if "teach" in parameters:
         inputs = parameters["teach"]["workflowInputs"]["value"]
         inputs["failure_type"] = inputs["failure_type"].replace(
@@ -122,9 +150,31 @@ def fill_workflow(workflow: Workflow, settings: Settings) -> Workflow:
     return workflow
 
 
+def digest_setting(value: object) -> str:
+    """Return the digest of a setting's value, to recognize later whether a person has edited it.
+
+    The node "Settings" has the digests of the values that it was shipped with, in `shipped`.
+    """
+    text = value if isinstance(value, str) else json.dumps(value)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+def fill_script(name: str) -> str:
+    """Return a script with the limits of the local teacher instead of its holes.
+
+    A hole is a text such as `'<max_sentence>'`, quotes included, so that a script with holes is
+    JavaScript, too.
+    """
+    text = _read_file(name)
+    for hole, value in _SCRIPT_HOLES.items():
+        text = text.replace(f"'<{hole}>'", json.dumps(value))
+    return text
+
+
 def format_json(value: object) -> str:
     """Return a workflow as the text of its file."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def render_files() -> dict[str, str]:
@@ -138,12 +188,19 @@ def render_files() -> dict[str, str]:
 
 def _list_setting_values(settings: Settings) -> dict[str, str | int]:
     """Return the value of each assignment in the node "Settings", by its name."""
+    editable = _list_editable_values(settings)
+    digests = {name: digest_setting(value) for name, value in editable.items()}
+    return {"version": WORKFLOW_VERSION, **editable, "shipped": json.dumps(digests)}
+
+
+def _list_editable_values(settings: Settings) -> dict[str, str | int]:
     prompts = {
         f"prompt_{type_}": read_type_prompt(type_, settings.prompts) for type_ in FailureType
     }
     return {
         "model": settings.model,
         "max_tokens": settings.max_tokens,
+        "base_url": "",
         "prompt_shared": read_shared_prompt(),
         **prompts,
         "outside": UNTRUSTED_DATA_NOTICE,

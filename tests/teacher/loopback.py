@@ -10,18 +10,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from types import TracebackType
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server says. `cut` closes the connection after that many bytes of the body."""
+    """What the server says.
+
+    `cut` closes the connection after that many bytes of the body, `hold` is waited for first.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
+    hold: threading.Event | None = None
 
 
 def json_reply(value: object, status: int = 200, **headers: str) -> Reply:
@@ -66,9 +71,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class Loopback:
-    """Gives its replies in order, the last one again and again."""
+    """Gives its replies in order, the last one again and again; with `tls`, by https."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.replies = deque(replies)
         self.asked: list[ReceivedRequest] = []
 
@@ -84,6 +90,8 @@ class Loopback:
                 headers = {name.lower(): text for name, text in self.headers.items()}
                 outer.asked.append(ReceivedRequest(self.path, headers, body))
                 reply = outer.replies.popleft() if len(outer.replies) > 1 else outer.replies[0]
+                if reply.hold:
+                    reply.hold.wait(60)
                 self.send_response(reply.status)
                 for name, text in reply.headers.items():
                     self.send_header(name, text)
@@ -92,6 +100,8 @@ class Loopback:
                 self.wfile.write(reply.body[: reply.cut])
 
         self._server = _Server(Handler)
+        if self._tls:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -110,4 +120,4 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http{'s' * bool(self._tls)}://127.0.0.1:{self._server.server_port}"

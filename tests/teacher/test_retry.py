@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from teacher.retry import parse_retry_after
+from teacher.retry import Retries, parse_retry_after
 from tests.teacher.samples import make_instant_retries
 
 
@@ -40,6 +40,22 @@ def test_waits_grow_at_random_within_their_bounds() -> None:
     assert len(waits) == 8
     assert all(0 <= wait <= min(2**n, 30) for n, wait in enumerate(waits))
     assert len(set(waits)) > 1
+
+
+def test_the_first_wait_of_each_call_is_announced() -> None:
+    announced: list[float] = []
+    retries = Retries(4, 60.0, sleep=lambda _: None, announce=announced.append)
+
+    def fail() -> None:
+        raise FakeError({})
+
+    for _ in range(2):
+        with pytest.raises(FakeError):
+            retries.call(fail, lambda _: True, lambda _: {})
+    assert announced == [60.0, 60.0]
+    with pytest.raises(FakeError):
+        retries.call(fail, lambda _: False, lambda _: {})
+    assert len(announced) == 2
 
 
 def test_what_cannot_pass_is_raised_at_once() -> None:

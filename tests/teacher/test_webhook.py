@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
-from teacher.models import UNKNOWN_USAGE, Action, FailureType, Usage
+from teacher.models import UNKNOWN_USAGE, Action, FailureType, KnownRule, RuleText, Usage
 from teacher.prices import calculate_cost
-from teacher.webhook import MAX_ANSWER_BYTES, WebhookTeacher, build_request_body
+from teacher.webhook import WebhookTeacher, build_request_body
+from teacher.webhook_client import MAX_ANSWER_BYTES
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, FAILURE, KNOWN, RULE, TEXT, make_instant_retries
 
@@ -23,6 +25,7 @@ def test_the_request_is_the_published_one_with_additions() -> None:
     body = asked.json
     key = body.pop("idempotency_key")
     assert len(str(key)) == 64
+    assert body.pop("timeout_seconds") == 90
     assert body == {
         "version": 1,
         "failure_type": "test_failure",
@@ -32,6 +35,7 @@ def test_the_request_is_the_published_one_with_additions() -> None:
         "error_logs": "assert 0 is None",
         "known_rules": [
             {"id": rule.id, "rule": rule.text.rule, "when": rule.text.when, "why": rule.text.why}
+            | ({"note": rule.note} if rule.note else {})
             for rule in KNOWN
         ],
     }
@@ -90,6 +94,12 @@ def test_an_answer_without_a_bill_costs_nothing(extra: dict[str, object]) -> Non
     assert (lesson.usage, lesson.model) == (Usage(), "")
 
 
+def test_of_a_models_name_no_more_is_kept_than_a_name_needs() -> None:
+    with Loopback(json_reply({**TEXT, "model": "m" * 500_000})) as workflow:
+        lesson = WebhookTeacher(workflow.url).teach(FAILURE, ())
+    assert lesson.model == "m" * 200
+
+
 @pytest.mark.parametrize(
     "usage",
     [
@@ -116,32 +126,6 @@ def test_a_number_of_a_thousand_digits_costs_no_lesson() -> None:
         assert WebhookTeacher(workflow.url).teach(FAILURE, ()).usage == UNKNOWN_USAGE
 
 
-def test_words_that_are_no_lesson_come_back_with_their_bill() -> None:
-    cause = {
-        "error": "it is not JSON",
-        "kind": "unusable_answer",
-        "answer": "I would rather talk.",
-        "model": "claude-sonnet-5-5",
-        "usage": {"input_tokens": 500_000},
-    }
-    retries, waits = make_instant_retries()
-    with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(UnusableAnswer) as caught:
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
-    assert "I would rather talk." in str(caught.value)
-    assert caught.value.usage.cost_usd == calculate_cost("claude-sonnet-5-5", Usage(500_000)) > 0
-    assert waits == []
-
-
-def test_a_workflow_that_says_so_is_not_asked_again() -> None:
-    retries, waits = make_instant_retries()
-    cause = {"error": "Claude answered 401: invalid x-api-key", "kind": "misconfigured"}
-    with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(TeacherUnavailable) as caught:
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
-    assert "invalid x-api-key" in caught.value.message
-    assert "Anthropic credential" in caught.value.hint
-    assert waits == []
-
-
 def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
     def key(**changes: object) -> object:
         failure = replace(FAILURE, **changes)  # type: ignore[arg-type]
@@ -159,76 +143,49 @@ def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_passing_trouble_is_waited_out_under_one_key(status: int) -> None:
-    retries, waits = make_instant_retries()
-    with Loopback(Reply(status, headers={"retry-after": "40"}), GOOD) as workflow:
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
-        first, second = workflow.asked
-    assert first.body == second.body
-    assert waits == [40]
+@pytest.mark.parametrize("fresh", [True, False])
+def test_how_it_is_asked_does_not_change_the_key(fresh: bool) -> None:
+    with Loopback(GOOD) as workflow:
+        WebhookTeacher(workflow.url, 33, fresh=fresh).teach(FAILURE, KNOWN)
+        [asked] = workflow.asked
+    body = asked.json
+    assert (body["timeout_seconds"], body.get("fresh")) == (33, fresh or None)
+    assert body["idempotency_key"] == build_request_body(FAILURE, KNOWN)["idempotency_key"]
 
 
-def test_a_connection_that_breaks_is_tried_again() -> None:
-    retries, waits = make_instant_retries()
-    with Loopback(Reply(body=ADD.encode(), cut=5), GOOD) as workflow:
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
-    assert len(waits) == 1
+def test_what_utf_8_cannot_encode_is_replaced_before_it_is_sent() -> None:
+    odd = "caf\udce9 \ud83d\ude00 \U0001f600"
+    rule = KnownRule("r-\udcff", RuleText(odd, odd, odd), odd)
+    failure = replace(FAILURE, diff=odd, logs=odd, task=odd, context=odd, summary=odd)
+    with Loopback(GOOD) as workflow:
+        WebhookTeacher(workflow.url).teach(failure, (rule,))
+        [asked] = workflow.asked
+    text = json.dumps(asked.json, ensure_ascii=False)
+    assert text.encode()  # no lone surrogate is left
+    assert text.count("caf? ?? \U0001f600") == 9
+    assert asked.json["diff"] == odd.encode("utf-8", "replace").decode()
 
 
-@pytest.mark.parametrize(
-    ("reply", "message", "hint"),
-    [
-        (Reply(403, b"Authorization data is wrong!"), "refused the token", "N8N_WEBHOOK_TOKEN"),
-        (Reply(401, b"no"), "refused the token", "N8N_WEBHOOK_TOKEN"),
-        (json_reply({"message": "not registered"}, 404), "no active workflow", "publish"),
-        (json_reply({"message": "stack"}, 422), "could not parse", "N8N_SETUP.md"),
-        (json_reply({"message": "Error in workflow"}, 500), "failed inside", "failed executions"),
-        (json_reply({"error": "model: 529"}, 502), "model: 529", "credential"),
-        (Reply(413), "request of this size", "N8N_PAYLOAD_SIZE_MAX"),
-        (Reply(301, headers={"location": "https://x.example/y"}), "x.example/y", "final address"),
-        (Reply(418, b"teapot"), "teapot", "see what it said"),
-    ],
-    ids=lambda value: value.status if isinstance(value, Reply) else "",
-)
-def test_each_status_is_one_clear_line_with_a_hint(reply: Reply, message: str, hint: str) -> None:
-    with Loopback(reply) as workflow:
-        teacher = WebhookTeacher(workflow.url, token="t", retries=make_instant_retries(tries=2)[0])
-        with pytest.raises(TeacherUnavailable) as caught:
-            teacher.teach(FAILURE, ())
-    assert message in caught.value.message
-    assert f"({reply.status})" in caught.value.message
-    assert hint in caught.value.hint
-    assert "\n" not in str(caught.value)
+def test_an_answer_says_which_workflow_gave_it() -> None:
+    with Loopback(json_reply({**TEXT, "workflow_version": 2})) as workflow:
+        answer = WebhookTeacher(workflow.url).ask(FAILURE, KNOWN)
+    assert (answer.lesson.text, answer.workflow_version, answer.remembered) == (RULE, 2, False)
+    with Loopback(json_reply(TEXT)) as workflow:
+        assert WebhookTeacher(workflow.url).ask(FAILURE, KNOWN).workflow_version is None
+    with Loopback(json_reply({**TEXT, "workflow_version": True, "remembered": "yes"})) as workflow:
+        answer = WebhookTeacher(workflow.url).ask(FAILURE, KNOWN)
+    assert (answer.workflow_version, answer.remembered) == (None, False)
 
 
-def test_a_refusal_without_a_token_says_that_one_is_wanted() -> None:
-    with (
-        Loopback(Reply(403)) as workflow,
-        pytest.raises(TeacherUnavailable, match="requires a token"),
-    ):
-        WebhookTeacher(workflow.url).teach(FAILURE, ())
-    assert len(workflow.asked) == 1
-
-
-def test_nobody_there_is_one_clear_line_without_the_secrets_of_the_url() -> None:
-    retries, waits = make_instant_retries(tries=3)
-    teacher = WebhookTeacher("http://me:hush@127.0.0.1:9/hook?key=hush", retries=retries)
-    with pytest.raises(TeacherUnavailable, match=r"http://127\.0\.0\.1:9/hook was not") as caught:
-        teacher.teach(FAILURE, ())
-    assert "hush" not in str(caught.value)
-    assert len(waits) == 2
-
-
-def test_n8n_that_starts_again_is_waited_for_until_its_webhooks_are_there() -> None:
-    retries, waits = make_instant_retries()
-    starting = json_reply({"message": "not registered"}, 404)
-    with Loopback(Reply(body=ADD.encode(), cut=5), starting, GOOD) as workflow:
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
-    assert len(waits) == 2
-    with Loopback(starting) as workflow, pytest.raises(TeacherUnavailable, match="no active"):
-        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
-    assert len(waits) == 2
+def test_a_text_of_the_shipped_workflows_model_that_is_no_lesson_has_a_hint_about_it() -> None:
+    text = {"action": "add", "rule": " ", "when": "w", "why": "y"}
+    shipped = json_reply({**text, "workflow_version": 2})
+    with Loopback(shipped) as workflow, pytest.raises(UnusableAnswer) as caught:
+        WebhookTeacher(workflow.url).teach(FAILURE, KNOWN)
+    assert "node Settings" in caught.value.hint
+    with Loopback(json_reply(text)) as workflow, pytest.raises(UnusableAnswer) as caught:
+        WebhookTeacher(workflow.url).teach(FAILURE, KNOWN)
+    assert "Respond to Webhook" in caught.value.hint
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
@@ -252,12 +209,18 @@ def test_nesting_without_end_is_an_unusable_answer() -> None:
         "https://[::1",
         "http://n8n.example.org/webhook/x",
         "http://127.0.0.1.example.org/x",
+        "http://n8n:5678/webhook/x",
+        "https://me:hush/hush@n8n.example.org/x",
+        "https://me:hush\u2100@n8n.example.org/x",
+        "https://me:hush hush@n8n.example.org/x",
+        "me:hush@n8n.example.org/x",
     ],
 )
 def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(TeacherMisconfigured, match=r"n8n\.webhook_url") as caught:
         WebhookTeacher(url).preflight()
     assert caught.value.hint
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +235,14 @@ def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(url:
 def test_https_and_this_machine_are_fine(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "n8n.example.org")
     WebhookTeacher(url).preflight()
+
+
+@pytest.mark.parametrize("host", ["n8n", "192.168.1.7", "n8n.example.org"])
+def test_http_to_another_machine_says_how_it_is_allowed_and_what_that_means(host: str) -> None:
+    with pytest.raises(TeacherMisconfigured, match=f"to {host} unencrypted") as caught:
+        WebhookTeacher(f"http://{host}:5678/webhook/x").preflight()
+    assert "n8n.allow_http: true" in caught.value.hint
+    assert "reads" in caught.value.hint
 
 
 def test_http_can_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
