@@ -18,6 +18,9 @@ _MOST_INPUT: Final = 1_000_000
 _MOST_OUTPUT: Final = 128_000
 """The longest answer of any model, in tokens."""
 
+_LONGEST_NAME: Final = 200
+"""Most characters of a model's name that are kept."""
+
 _NAMES: Final = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
@@ -41,7 +44,7 @@ class Bill(BaseModel):
     @field_validator("model", mode="before")
     @classmethod
     def _read_name(cls, value: object) -> object:
-        return value.encode("ascii", "replace") if isinstance(value, str) else ""
+        return value[:_LONGEST_NAME].encode("ascii", "replace") if isinstance(value, str) else ""
 
     @field_validator("usage", mode="before")
     @classmethod

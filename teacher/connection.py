@@ -1,9 +1,10 @@
 """Choose how a request leaves this machine: through which proxy, trusting which certificates.
 
 The variables are those that curl and Python know (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
-`NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`; proxies also in lower case, which takes precedence).
-The HTTP libraries read them too, but only when a client is built, after the agent was paid, and
-fail there for a proxy that the teacher's address does not need. So they are read and checked here.
+`NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`; proxies also in
+lower case, which takes precedence). The HTTP libraries read some of them too, but only when a
+client is built, after the agent was paid, and fail there for a proxy that the teacher's address
+does not need. So they are read and checked here.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ _HOST_NAME: Final = re.compile(
 
 _CERTIFICATE_NAME: Final = re.compile(r"[0-9a-fA-F]{8}\.\d+")
 """A file name that OpenSSL finds in `SSL_CERT_DIR`, as `openssl rehash` makes it."""
+
+_CERTIFICATE_VARIABLES: Final = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+"""What names the certificates to trust, the first that is set; the last two are those of requests
+and curl, which people with a company's proxy have set already."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +82,31 @@ class Connection:
     def describe_failure(self, cause: str, hint: str) -> str:
         """Return what to do about a request that did not arrive because of `cause`."""
         if "CERTIFICATE_VERIFY_FAILED" in cause:
-            return "if you trust its certificate, set SSL_CERT_FILE to a file with the authority's"
+            return self._describe_certificate(cause)
         if self.proxy:
             return f"check the proxy in {self.proxy.origin}, or list the host in NO_PROXY"
         return hint
+
+    def _describe_certificate(self, cause: str) -> str:
+        if "mismatch" in cause:
+            return "use the name that the certificate is for in the address, or get one for this"
+        if "expired" in cause or "not yet valid" in cause:
+            return "renew the server's certificate; if it is not old, set the clock of this machine"
+        variable = _find_certificates_variable()
+        return (
+            "if you trust the certificate, add that of its authority (of a self-signed one, "
+            f"itself) to what {variable} names"
+            if self.certificates
+            else "if you trust the certificate, set SSL_CERT_FILE to a PEM file with that of its "
+            "authority (of a self-signed one, itself)"
+        )
+
+
+def find_origin(error: BaseException) -> BaseException:
+    """Return the error of the operating system or of TLS that an HTTP library has wrapped."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
 
 
 def is_loopback(host: str) -> bool:
@@ -100,9 +129,9 @@ def plan_connection(url: str) -> Connection:
     try:
         parts = urlsplit(url)
         proxy = _find_proxy(parts)
-    except ValueError as error:
+    except ValueError:  # its text may contain a part of a password
         raise TeacherMisconfigured(
-            f"the teacher's address cannot be parsed: {error}",
+            "the teacher's address cannot be parsed",
             "check ANTHROPIC_BASE_URL, or n8n.webhook_url with a webhook",
         ) from None
     schemes = {parts.scheme, urlsplit(proxy.address).scheme if proxy else ""}
@@ -211,31 +240,48 @@ def _is_ip_address(host: str) -> bool:
     return True
 
 
+def _find_certificates_variable() -> str:
+    """Return the variable that names the certificates to trust; empty if none does."""
+    return next((name for name in _CERTIFICATE_VARIABLES if os.environ.get(name)), "")
+
+
 def _load_certificates() -> ssl.SSLContext | None:
     """Return the certificates that a variable names; None for the library's own.
 
     Raises:
         TeacherUnavailable: they cannot be loaded.
     """
-    if file := os.environ.get("SSL_CERT_FILE"):
-        try:
-            return ssl.create_default_context(cafile=file)
-        except ssl.SSLError:
-            problem = "is not a file with certificates in PEM format"
-        except OSError as error:
-            problem = f"cannot be read: {error.strerror}"
+    if not (variable := _find_certificates_variable()):
+        return None
+    path = os.environ[variable]
+    if variable == "SSL_CERT_DIR" or (variable == "REQUESTS_CA_BUNDLE" and _is_folder(path)):
+        return _load_folders(path, variable)
+    try:
+        return ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        problem = "is not a file with certificates in PEM format"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    raise TeacherUnavailable(
+        f"{path}, which {variable} names, {problem}", f"correct or unset {variable}"
+    )
+
+
+def _load_folders(folders: str, variable: str) -> ssl.SSLContext:
+    # OpenSSL accepts any text here, and then trusts nobody.
+    if not any(_has_certificates(Path(each)) for each in folders.split(os.pathsep) if each):
         raise TeacherUnavailable(
-            f"{file}, which SSL_CERT_FILE names, {problem}", "correct or unset SSL_CERT_FILE"
+            f"{folders}, which {variable} names, has no certificates",
+            f"correct or unset {variable}, or run `openssl rehash` on the folder",
         )
-    if folders := os.environ.get("SSL_CERT_DIR"):
-        # OpenSSL accepts any text here, and then trusts nobody.
-        if not any(_has_certificates(Path(each)) for each in folders.split(os.pathsep) if each):
-            raise TeacherUnavailable(
-                f"{folders}, which SSL_CERT_DIR names, has no certificates",
-                "correct or unset SSL_CERT_DIR, or run `openssl rehash` on the folder",
-            )
-        return ssl.create_default_context(capath=folders)
-    return None
+    return ssl.create_default_context(capath=folders)
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
 
 
 def _has_certificates(folder: Path) -> bool:

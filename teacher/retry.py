@@ -32,6 +32,8 @@ class Retries:
     seconds: float = 120.0
     sleep: Callable[[float], None] = time.sleep
     """Waits for a number of seconds; tests pass a function that does not."""
+    announce: Callable[[float], None] = lambda _seconds: None
+    """Receives the limit `seconds` before the first wait of each call, for a person to see."""
 
     def call(
         self,
@@ -59,12 +61,17 @@ class Retries:
             requested = parse_retry_after(headers(error)) if error else 0.0
             return max(requested, jitter(state))
 
+        def announce_first(state: "tenacity.RetryCallState") -> None:
+            if state.attempt_number == 1:
+                self.announce(self.seconds)
+
         stop = tenacity.stop_after_attempt(self.tries) | tenacity.stop_before_delay(self.seconds)
         return tenacity.Retrying(
             sleep=self.sleep,
             stop=stop,
             wait=wait,
             retry=tenacity.retry_if_exception(retryable),
+            before_sleep=announce_first,
             reraise=True,
         )(function)
 

@@ -19,6 +19,6 @@ def read_secret(variable: str, given: str | None = None) -> str:
     if not (value.isascii() and value.isprintable() and " " not in value):
         raise TeacherMisconfigured(
             f"{variable} contains a space, a newline or a character that headers do not allow",
-            f"set {variable} to the key alone",
+            f"set {variable} to the key or token alone, without a word such as `Bearer` before it",
         )
     return value

@@ -7,44 +7,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
-from teacher.answer import build_unusable_answer, read_answer
+from teacher.address import format_address
+from teacher.answer import read_answer
 from teacher.bill import Bill, read_bill
-from teacher.connection import Connection, check_connection, is_loopback, plan_connection
-from teacher.deadline import DeadlineError, call_within
-from teacher.errors import TeacherMisconfigured, TeacherUnavailable
-from teacher.refusals import TOKEN_VARIABLE, build_refusal, read_cause
-from teacher.retry import Retries
+from teacher.connection import check_connection, is_loopback
+from teacher.errors import TeacherError, TeacherMisconfigured
+from teacher.models import UNKNOWN_USAGE, Usage
+from teacher.refusals import MODEL_HINT, TOKEN_VARIABLE, Endpoint, build_refusal
 from teacher.secret import read_secret
+from teacher.unreachable import build_unreachable
+from teacher.web_token import sign_web_token
+from teacher.webhook_client import NoReplyError, ReplyError, WebhookClient
+from teacher.webhook_replies import read_refusal
+from teacher.webhook_retries import WEBHOOK_RETRIES, Attempts
 from teacher.wrapped_answer import unwrap_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import httpx
-
     from teacher.models import Failure, KnownRule, Lesson
+    from teacher.retry import Retries
 
-_GRACE_SECONDS = 1.0
-"""Added to the timeout for the whole call, so that the timeouts of its steps are seen first."""
-MAX_ANSWER_BYTES = 1024 * 1024
-VERSION = 1
+VERSION: Final = 1
 """The version of the request format, raised when a key changes its meaning."""
 
-WEBHOOK_RETRIES = Retries(tries=20)
-"""As many tries as fit into two minutes: an n8n that was killed has restarted by then, and no
-longer treats the request that it lost as one in progress."""
-
-_NO_LESSON = (
+_NO_LESSON: Final = (
     "try again; if it stays so, look at what the node Respond to Webhook sends: "
     'it has to be {"rule": ..., "when": ..., "why": ...}'
 )
 
-_RETRYABLE_STATUSES = (429, 502, 503, 504)
+
+@dataclass(frozen=True)
+class WebhookAnswer:
+    """A workflow's answer: the lesson, and what the workflow says about itself."""
+
+    lesson: Lesson
+    workflow_version: int | None = None
+    """The version of the shipped workflow; None if the answer has none, as those of version 1 and
+    of other workflows."""
+    remembered: bool = False
+    """Whether the workflow answered from its memory, without asking the model."""
 
 
 class WebhookTeacher:
@@ -57,25 +64,33 @@ class WebhookTeacher:
         token_header: The header of the token: in `Authorization` it is sent as `Bearer TOKEN`, in
             any other header without a prefix.
         allow_http: Whether diff, logs and token may be sent over the network unencrypted.
+        auth: `token` sends the token, `jwt` a JSON Web Token in `Authorization` that is signed with
+            it.
         retries: How often and how long to retry a request.
+        fresh: Whether the workflow asks the model even if it remembers an answer.
     """
 
     def __init__(
         self,
         url: str,
-        timeout_seconds: float = 60.0,
+        timeout_seconds: float = 90.0,
         token: str | None = None,
         *,
         token_header: str = "Authorization",  # noqa: S107 - a header's name, not a token
         allow_http: bool = False,
+        auth: Literal["token", "jwt"] = "token",
         retries: Retries = WEBHOOK_RETRIES,
+        fresh: bool = False,
     ) -> None:
         self._url = url.strip()
         self._timeout = timeout_seconds
         self._token = token
-        self._token_header = token_header
+        self._token_header = "Authorization" if auth == "jwt" else token_header
+        self._auth = auth
         self._allow_http = allow_http
         self._retries = retries
+        self._fresh = fresh
+        self._was_reached = False
 
     def preflight(self) -> None:
         """Check that URL and token can be used, and that the proxy answers. Costs nothing.
@@ -89,119 +104,91 @@ class WebhookTeacher:
 
     def _check_settings(self) -> None:
         _check_url(self._url, allow_http=self._allow_http)
-        read_secret(TOKEN_VARIABLE, self._token)
+        if not read_secret(TOKEN_VARIABLE, self._token) and self._auth == "jwt":
+            raise TeacherMisconfigured(
+                f"n8n.auth is jwt, but {TOKEN_VARIABLE}, which signs the requests, is not set",
+                f"set {TOKEN_VARIABLE} to the Secret of the JWT Auth credential in n8n",
+            )
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Ask the workflow what the failure teaches.
+        """Ask the workflow what the failure teaches. Raises as `ask` does."""
+        return self.ask(failure, known_rules).lesson
+
+    def ask(self, failure: Failure, known_rules: Sequence[KnownRule]) -> WebhookAnswer:
+        """Ask the workflow what the failure teaches, and what version it has.
 
         Raises:
-            TeacherMisconfigured: The URL or the token cannot be used.
+            TeacherMisconfigured: The URL, the token or the workflow's model cannot be used.
             TeacherUnavailable: The workflow refused, was not reached, or failed after all retries.
             UnusableAnswer: The workflow's answer is not a lesson.
         """
         self._check_settings()
-        import httpx
+        content = self._build_content(failure, known_rules)
+        attempts = Attempts(was_reached=self._was_reached)
+        try:
+            text = self._send(content, attempts)
+            return self._read_answer(text, known_rules, attempts)
+        except TeacherError as error:
+            if attempts.may_have_cost:
+                raise type(error)(error.message, error.hint, UNKNOWN_USAGE) from error
+            raise
+        finally:
+            self._was_reached = attempts.was_reached
 
-        content = json.dumps(build_request_body(failure, known_rules)).encode("ascii")
+    def _build_content(self, failure: Failure, known_rules: Sequence[KnownRule]) -> bytes:
+        # Beside the question: neither changes what is asked, so neither is in the key.
+        limits = {"timeout_seconds": self._timeout} | ({"fresh": True} if self._fresh else {})
+        return json.dumps(build_request_body(failure, known_rules) | limits).encode("ascii")
+
+    def _send(self, content: bytes, attempts: Attempts) -> str:
+        """Send a request until it is answered, and return the answer."""
         try:
             text = self._retries.call(
-                lambda: self._post_in_time(content), _RetryCondition().is_retryable, _read_headers
+                lambda: self._client.send(content, self._sign()),
+                attempts.is_retryable,
+                _read_headers,
             )
-        except httpx.HTTPStatusError as error:
-            token_sent = self._token_header in self._client.headers
-            answer = error.response
-            raise build_refusal(
-                answer.status_code,
-                answer.text,
-                answer.headers["location"],
-                self._display_url,
-                token_sent=token_sent,
-            ) from error
-        except httpx.HTTPError as error:
-            raise self._build_unreachable_error(error) from error
-        found = unwrap_answer(text, self._display_url)
+        except ReplyError as error:
+            raise build_refusal(read_refusal(error.reply), self._endpoint) from error
+        except NoReplyError as error:
+            raise build_unreachable(error, self._endpoint, self._client.connection) from error
+        attempts.was_reached = True
+        return text
+
+    def _read_answer(
+        self, text: str, known_rules: Sequence[KnownRule], attempts: Attempts
+    ) -> WebhookAnswer:
+        found = unwrap_answer(text, self._endpoint.shown)
         bill = _find_bill(found.objects)
-        return read_answer(
-            found.text, known_rules, model=bill.model, usage=bill.cost, hint=_NO_LESSON
-        )
+        version = _find_value(found.objects, "workflow_version", int)
+        remembered = bool(_find_value(found.objects, "remembered", bool))
+        hint = _NO_LESSON if version is None else MODEL_HINT
+        lesson = read_answer(found.text, known_rules, model=bill.model, usage=bill.cost, hint=hint)
+        if remembered and not attempts.may_have_cost:
+            lesson = replace(lesson, usage=Usage())  # another request has paid for it
+        return WebhookAnswer(lesson, version, remembered)
 
     @cached_property
-    def _client(self) -> httpx.Client:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # so that MAX_ANSWER_BYTES limits what is sent
-            # Lessons are minutes apart: an open connection would only have to be closed later.
-            "Connection": "close",
-        }
-        if token := read_secret(TOKEN_VARIABLE, self._token):
-            scheme = "Bearer " if self._token_header.lower() == "authorization" else ""
-            headers[self._token_header] = f"{scheme}{token}"
-        import httpx
+    def _client(self) -> WebhookClient:
+        return WebhookClient(self._url, self._timeout)
 
-        # Without the environment, because `plan_connection` has read and checked it.
-        return httpx.Client(
-            timeout=self._timeout,
-            headers=headers,
-            trust_env=False,
-            proxy=self._connection.proxy_address,
-            verify=self._connection.verify,
-        )
-
-    @cached_property
-    def _connection(self) -> Connection:
-        return plan_connection(self._url)
+    def _sign(self) -> dict[str, str]:
+        """Return the header that shows that a request is the orchestrator's."""
+        if not (token := read_secret(TOKEN_VARIABLE, self._token)):
+            return {}
+        if self._auth == "jwt":
+            token = sign_web_token(token)
+        scheme = "Bearer " if self._token_header.lower() == "authorization" else ""
+        return {self._token_header: f"{scheme}{token}"}
 
     @property
-    def _display_url(self) -> str:
-        # Without user, password and query, which may be secret.
-        url = urlsplit(self._url)
-        return SplitResult(url.scheme, url.netloc.rpartition("@")[2], url.path, "", "").geturl()
-
-    def _post_in_time(self, content: bytes) -> str:
-        """Send one request, and end it if it takes longer than the timeout as a whole."""
-        try:
-            return call_within(self._timeout + _GRACE_SECONDS, lambda: self._post_request(content))
-        except DeadlineError:
-            self._client.close()  # its thread ends with the connection
-            del self._client
-            raise self._build_late_error() from None
-
-    def _post_request(self, content: bytes) -> str:
-        """Send one request, and return the body of an answer with status 2xx."""
-        import httpx
-
-        body = bytearray()
-        with self._client.stream("POST", self._url, content=content) as response:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise build_unusable_answer(
-                        "it is longer than 1 MB", body[:1000].decode(errors="replace")
-                    )
-        text = body.decode("utf-8-sig", errors="replace")
-        if response.is_success:
-            return text
-        # The stream is consumed, so the error gets a response whose text can still be read.
-        headers = {name: response.headers.get(name, "") for name in ("retry-after", "location")}
-        readable = httpx.Response(response.status_code, headers=headers, text=text)
-        raise httpx.HTTPStatusError("", request=response.request, response=readable)
-
-    def _build_unreachable_error(self, error: httpx.HTTPError) -> TeacherUnavailable:
-        import httpx
-
-        if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-            return self._build_late_error()
-        cause = str(error) or type(error).__name__
-        hint = "start n8n or check n8n.webhook_url, then resume the run"
-        return TeacherUnavailable(
-            f"{self._display_url} was not reached: {cause}",
-            self._connection.describe_failure(cause, hint),
-        )
-
-    def _build_late_error(self) -> TeacherUnavailable:
-        return TeacherUnavailable(
-            f"{self._display_url} did not answer within {self._timeout:g} s",
-            "look at the workflow's last execution in n8n, or raise n8n.timeout",
+    def _endpoint(self) -> Endpoint:
+        return Endpoint(
+            self._url,
+            self._timeout,
+            self._token_header,
+            token_sent=bool(read_secret(TOKEN_VARIABLE, self._token)),
+            is_signed=self._auth == "jwt",
         )
 
 
@@ -212,67 +199,71 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
     that a workflow can answer a retry with the stored answer. The same failure with other known
     rules is a different request and has a different key.
     """
-    question = {
-        "version": VERSION,
-        "failure_type": str(failure.type),
-        "task_description": failure.task,
-        "context": "\n\n".join(part for part in (failure.summary, failure.context) if part),
-        "diff": failure.diff,
-        "error_logs": failure.logs,
-        "known_rules": [
-            {"id": known.id, **asdict(known.text)} | ({"note": known.note} if known.note else {})
-            for known in known_rules
-        ],
-    }
+    question = _replace_surrogates(
+        {
+            "version": VERSION,
+            "failure_type": str(failure.type),
+            "task_description": failure.task,
+            "context": "\n\n".join(part for part in (failure.summary, failure.context) if part),
+            "diff": failure.diff,
+            "error_logs": failure.logs,
+            "known_rules": [
+                {"id": known.id, **asdict(known.text)}
+                | ({"note": known.note} if known.note else {})
+                for known in known_rules
+            ],
+        }
+    )
     key = hashlib.sha256(json.dumps(question, sort_keys=True).encode("ascii")).hexdigest()
     return {**question, "idempotency_key": key}
 
 
+def _replace_surrogates(value: dict[str, object]) -> dict[str, object]:
+    """Return a JSON object whose texts can be encoded as UTF-8.
+
+    File names and output that are not UTF-8 contain lone surrogates, which the API refuses. They
+    become `?`, as in the local teacher's request.
+    """
+    encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    replaced: dict[str, object] = json.loads(encoded)
+    return replaced
+
+
 def _check_url(url: str, *, allow_http: bool) -> None:
-    hint = "set n8n.webhook_url to the production URL of the workflow's webhook"
+    hint = "set n8n.webhook_url to the Production URL that the workflow's node Webhook shows"
     try:
         parsed = urlsplit(url)
         host, _ = parsed.hostname or "", parsed.port  # urlsplit checks both only on access
-    except ValueError as error:
-        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", hint) from None
+    except ValueError:  # its text may contain a part of a password
+        raise TeacherMisconfigured(
+            "n8n.webhook_url cannot be parsed",
+            f"{hint}; in a user or password, write / as %2F, @ as %40, : as %3A and # as %23",
+        ) from None
     if not url:
         raise TeacherMisconfigured("n8n.webhook_url is empty", hint)
     if parsed.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", hint)
+        raise TeacherMisconfigured(
+            f"n8n.webhook_url is not an https address: {format_address(url)!r}", hint
+        )
     if parsed.scheme == "http" and not allow_http and not is_loopback(host):
         raise TeacherMisconfigured(
-            f"n8n.webhook_url would send diff, logs and token to {host} unencrypted", "use https"
+            f"n8n.webhook_url would send diff, logs and token to {host} unencrypted",
+            "use https; or, if you trust the network to there (a LAN, containers), set "
+            "n8n.allow_http: true: whoever can listen in it then reads them",
         )
 
 
-class _RetryCondition:
-    """Decides which errors of one call are worth a retry."""
-
-    def __init__(self) -> None:
-        self._was_unreachable = False
-
-    def is_retryable(self, error: BaseException) -> bool:
-        import httpx
-
-        if isinstance(error, httpx.HTTPStatusError):
-            status = error.response.status_code
-            cause = read_cause(error.response.text)
-            # While n8n restarts, it answers 404 until its webhooks are registered.
-            starting = status == 404 and self._was_unreachable
-            return starting or (status in _RETRYABLE_STATUSES and cause.kind in ("", "try_again"))
-        # Safe although the first try may have arrived: the workflow recognises the idempotency
-        # key. A read timeout is no reason to retry, because the next answer would be late too.
-        broken = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
-        self._was_unreachable = self._was_unreachable or isinstance(error, broken)
-        return isinstance(error, broken)
-
-
 def _read_headers(error: BaseException) -> Mapping[str, str]:
-    response = getattr(error, "response", None)
-    return response.headers if response is not None else {}
+    return error.reply.headers if isinstance(error, ReplyError) else {}
 
 
 def _find_bill(objects: Sequence[Mapping[str, object]]) -> Bill:
     """Return the bill in the innermost object that has one."""
     found = (each for each in reversed(objects) if "usage" in each or "model" in each)
     return read_bill(next(found, {}))
+
+
+def _find_value(objects: Sequence[Mapping[str, object]], key: str, kind: type[int]) -> int | None:
+    """Return the value of a key in the innermost object that has one of this type."""
+    values = (each.get(key) for each in reversed(objects))
+    return next((value for value in values if type(value) is kind), None)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from teacher.answer import quote_answer, strip_code_fence
+from teacher.answer import ANSWER_KEYS, quote_answer, strip_code_fence
 from teacher.errors import TeacherUnavailable
 
 _LESSON_KEYS: Final = ("rule", "action")
@@ -58,7 +58,9 @@ def unwrap_answer(text: str, url: str) -> WrappedAnswer:
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     value = _parse_json(text)
     if path := next(_find_lessons(value, ()), None):
-        return WrappedAnswer(json.dumps(path[-1]), path)
+        # Without the bill and other keys: a strange number in one of them costs no lesson.
+        lesson = {key: value for key, value in path[-1].items() if key in ANSWER_KEYS}
+        return WrappedAnswer(json.dumps(lesson), path)
     if problem := _find_wrong_setting(text, value):
         what, hint = problem
         raise TeacherUnavailable(f"{url} {what}; {quote_answer(text)}", hint)
@@ -86,16 +88,21 @@ def _find_lessons(
             yield from _find_lessons(value.get(key), (*path, value), layers - 1)
 
 
+def is_web_page(text: str) -> bool:
+    """Return whether a body is a page for a browser: of a login, a proxy or n8n's editor."""
+    start = text.lstrip()[:200].lower()
+    return start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body"))
+
+
 def _find_wrong_setting(text: str, value: object) -> tuple[str, str] | None:
     """Return what is wrong with an answer without a lesson, and the setting to change."""
-    start = text.lstrip()[:200].lower()
-    if not start or value == [] or value in ("", {}):
+    if not text.strip() or value == [] or value in ("", {}):
         return (
             "answered without any content",
             f"set Respond of the node Webhook to {_RESPOND_NODE}, and connect that node; if it is, "
             "look at the workflow's last execution",
         )
-    if start.startswith(("<!doctype", "<html", "<?xml", "<head", "<body")):
+    if is_web_page(text):
         return (
             "answered with a web page",
             "set n8n.webhook_url to the Production URL that the node Webhook shows; if it is, a "

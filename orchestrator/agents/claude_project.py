@@ -13,6 +13,7 @@ from typing import Any, Final
 from orchestrator.agents.claude_environment import HELPERS, PROTECTED_NAMES
 from orchestrator.agents.wording import format_one_line
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
+from teacher.address import format_address
 
 _SERVERS: Final = ".mcp.json"
 
@@ -101,8 +102,9 @@ def iter_server_effects(content: Mapping[str, Any]) -> Iterator[str]:
 def _describe_command(given: object) -> str:
     """Return the command or address of a hook or server."""
     entry = _as_mapping(given)
+    address = format_address(str(entry.get("url") or ""))
     words = [
-        entry.get("command") or entry.get("url") or entry.get("type") or "?",
+        entry.get("command") or address or entry.get("type") or "?",
         *_as_list(entry.get("args")),
     ]
     return f"`{' '.join(' '.join(map(str, words)).split())}`"

@@ -278,10 +278,10 @@ def _describe_reset(rows: Sequence[Row], bound: float, now: float, window: float
     left = sum(cost for _, cost, _ in rows)
     for started, cost, closed in rows:
         if not closed:
-            return "free again when these runs end their attempts, then `orchestrator resume`"
+            return "free again when these runs end their attempts"
         left -= cost
         if left <= bound + 1e-9:  # sums of floats differ in the last digits
-            return f"free again {format_moment(started + window, now)}, then `orchestrator resume`"
+            return f"free again {format_moment(started + window, now)}"
     return "the limit is too low for any attempt"
 
 

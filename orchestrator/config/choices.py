@@ -75,6 +75,7 @@ def _teaches_the_same(sources: Sequence[Any], _default: object) -> bool:
 HARMLESS: Final[Mapping[str, Check]] = {
     "teacher.max_tokens": _at_most,
     "teacher.timeout": _at_most,
+    "n8n.auth": _always,
     "n8n.timeout": _at_most,
     "n8n.retry_for": _at_most,
     "n8n.max_requests_per_hour": _at_most,

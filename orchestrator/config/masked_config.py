@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config import Config, load_config
+from orchestrator.config.addresses import hide_address_secrets
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 
@@ -90,6 +91,9 @@ class ConfigMasker:
     def _mask_value(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
         if key[:1] and key[0] in _OPEN:
             return value
+        if (shown := hide_address_secrets(".".join(key), value)) != value:
+            withheld[json.dumps(key)] = self._hash_value(value)
+            return shown
         if isinstance(value, dict):
             return {
                 name: self._mask_value(each, (*key, name), withheld) for name, each in value.items()

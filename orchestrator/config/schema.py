@@ -48,12 +48,19 @@ class N8nSection(Section):
 
     webhook_url: str = ""
     """Address of the workflow's production webhook."""
-    timeout: Seconds = 60
-    """Seconds for one request."""
+    timeout: Seconds = 90
+    """Seconds for one request; it is sent with the request, and the shipped workflow waits 5 s less
+    for the model. The default is below the 100 s after which the proxy of n8n Cloud gives up; a
+    proxy of your own needs more than it, too."""
     retry_for: float = Field(default=120, ge=0, le=3600)
-    """Seconds within which a request that did not get through is tried again."""
+    """Seconds within which a request that did not get through is tried again. With more than
+    `n8n.timeout`, an n8n that was killed is waited for until it asks the model again."""
+    auth: Literal["token", "jwt"] = "token"
+    """`token` sends the token itself. `jwt` signs each request with it (HS256, for five minutes),
+    for a node Webhook with JWT Auth: then the token is in nothing that n8n or a proxy stores."""
     token_header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
-    """Header that carries the token; `Authorization` has it as `Bearer TOKEN`."""
+    """Header that carries the token; `Authorization` has it as `Bearer TOKEN`. With `auth: jwt`, it
+    is always `Authorization`."""
     allow_http: bool = False
     """Whether diff, logs and token may leave this machine unencrypted."""
     max_requests_per_hour: int = Field(default=120, ge=1)

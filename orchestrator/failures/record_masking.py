@@ -205,6 +205,7 @@ def mask_lesson(masker: Masker, lesson: Lesson) -> Lesson:
         reason=masker.mask(lesson.reason),
         paths=tuple(map(masker.mask, lesson.paths)),
         concern=masker.mask(lesson.concern),
+        model=masker.mask(lesson.model),  # a webhook may name anything
     )
 
 

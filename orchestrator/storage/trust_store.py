@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator.config.addresses import hide_json_secrets
 from orchestrator.errors import UsageError
 from orchestrator.masking import mask_text
 from orchestrator.platform import files
@@ -93,7 +94,8 @@ class TrustStore:
         with self._change() as everything:
             known = everything.setdefault(str(project), {})
             for key, text in texts.items():
-                shown = mask_text(f"{key}: {text}").removeprefix(f"{key}: ")[:_SHOWN]
+                hidden = hide_json_secrets(key, text)
+                shown = mask_text(f"{key}: {hidden}").removeprefix(f"{key}: ")[:_SHOWN]
                 digest = self._hash(project, key, text)
                 known[key] = {"digest": digest, "shown": shown, "since": since}
 
