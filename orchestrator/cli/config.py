@@ -19,12 +19,13 @@ def config() -> None:
 def show(project_dir: Path, config_file: Path | None) -> None:
     """Print each setting with its value and the source of the value."""
     from orchestrator.cli.values import format_yaml, sanitize_text
+    from orchestrator.config.addresses import hide_address_secrets
     from orchestrator.platform.project import resolve_project
     from orchestrator.services.trust import describe_choice, load_known_config
 
     loaded = load_known_config(resolve_project(project_dir), config_file)
     rows = [
-        (_mask_setting(key, f"{key}: {format_yaml(value)}"), origin)
+        (_mask_setting(key, f"{key}: {format_yaml(hide_address_secrets(key, value))}"), origin)
         for key, value, origin in loaded.iter_values()
     ]
     width = min(max(len(text) for text, _ in rows), 60)

@@ -151,7 +151,7 @@ class EnvironmentGuard:
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
             # In every mode: nobody's work is lost, and another process of this environment may have
-            # compiled it meanwhile, which must not decide about the attempt.
+            # compiled it, which must not decide about the attempt.
             removed = _remove_file(path)
             if compiled is not None and (path in compiled or not known.get(path)):
                 continue

@@ -18,5 +18,8 @@ services.pruning           removes old runs
 services.failure_reports   teaches a mistake that a person reports
 services.pending_failures  teaches failures that no teacher could be asked about
 services.teacher_check     sends a sample failure to the teacher
+services.teacher_notices   reports settings that have no effect with a webhook
+services.workflow_check    checks the version, the token and the executions of a workflow
+services.workflow_exports  compares an exported workflow with the shipped one
 services.demo              runs the loop on an example, with a scripted model
 """

@@ -11,6 +11,7 @@ from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
@@ -43,6 +44,7 @@ def teach_report(
     listener = events.fan_out([create_failure_logger(project, listener), listener])
     reported = build_manual_failure(kind, description, context, task)
     report_project_choices(loaded, listener, TEACHING)
+    report_unused_settings(loaded, listener)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

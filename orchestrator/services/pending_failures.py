@@ -8,6 +8,7 @@ from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
@@ -39,6 +40,7 @@ def teach_pending(
     loaded = load_trusted_config(project, config_file, of=TEACHING)
     config = loaded.config
     report_project_choices(loaded, listener, TEACHING)
+    report_unused_settings(loaded, listener)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

@@ -16,6 +16,7 @@ from orchestrator.services import wiring
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
 from orchestrator.services.run_environment import record_variables
+from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import list_digests, load_trusted_config, require_still_trusted
 from orchestrator.storage.event_record import EventBuffer
 from orchestrator.storage.runs import Store, create_run_id
@@ -83,6 +84,7 @@ def start_run(
             project, config_file, overrides, environment, state=store.directory
         )
         report_project_choices(loaded, emit)
+        report_unused_settings(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         masked_config = _mask_config(loaded, project, config_file, masker, store)
         store.create_run(Task(masker.mask(task), project), masked_config, run)

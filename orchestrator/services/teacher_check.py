@@ -2,9 +2,9 @@
 
 import json
 import os
+import textwrap
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,22 +12,29 @@ from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import MeteredTeacher
 from orchestrator.config import Config
 from orchestrator.events import Listener
-from orchestrator.masking import mask_text
+from orchestrator.masking import Masker
 from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import teacher_wiring, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import TEACHING, load_trusted_config
+from orchestrator.services.workflow_check import WorkflowCheck, build_open_error
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
-from teacher.errors import UnusableAnswer
+from teacher.address import format_address
+from teacher.errors import TeacherError, UnusableAnswer
 from teacher.local import LocalTeacher
-from teacher.models import Failure, FailureType, Lesson
+from teacher.models import Failure, FailureType, KnownRule, Lesson
 from teacher.prices import build_price_notice
 from teacher.prompt import build_request
 from teacher.retry import Retries
-from teacher.webhook import WebhookTeacher, build_request_body
+from teacher.webhook import WebhookAnswer, WebhookTeacher, build_request_body
+
+_WIDTH: Final = 80
+_LABEL: Final = 10
+"""Columns of the labels, with the space after them."""
 
 SAMPLE: Final = Failure(
     type=FailureType.TEST_FAILURE,
@@ -43,29 +50,99 @@ SAMPLE: Final = Failure(
 """A mistake that a teacher can turn into a rule."""
 
 
+class _Inquiry:
+    """A teacher that keeps what a workflow says about itself beside the lesson.
+
+    Args:
+        teacher: is asked.
+    """
+
+    def __init__(self, teacher: LocalTeacher | WebhookTeacher) -> None:
+        self._teacher = teacher
+        self.answer: WebhookAnswer | None = None
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the teacher. Raises TeacherError."""
+        if isinstance(self._teacher, LocalTeacher):
+            return self._teacher.teach(failure, known_rules)
+        self.answer = self._teacher.ask(failure, known_rules)
+        return self.answer.lesson
+
+
 def try_teacher(
     project: Path,
     config_file: Path | None,
     listener: Listener,
     say: Callable[[str], None],
+    *,
+    fresh: bool = False,
 ) -> Lesson:
     """Ask the teacher once, without retries; print request, answer and latency.
 
-    It costs as much as one lesson. No rule is written.
+    It costs as much as one lesson, unless the workflow remembers its answer to the same sample. No
+    rule is written. A workflow is checked as well; see `orchestrator.services.workflow_check`.
+
+    Args:
+        project: the project's directory.
+        config_file: the configuration file; the project's own if None.
+        listener: receives notices.
+        say: prints some lines.
+        fresh: whether the model is asked even if the workflow remembers its answer.
 
     Raises:
-        LoopError, TeacherError: the teacher cannot be asked, or gave no lesson.
+        LoopError, TeacherError: the teacher cannot be asked, gave no lesson, or answers strangers.
     """
     loaded = load_trusted_config(resolve_project(project), config_file, of=TEACHING)
     config = loaded.config
     report_project_choices(loaded, listener, TEACHING)
+    report_unused_settings(loaded, listener)
+    masker = wiring.build_masker(config, os.environ, resolve_state_directory())
+
+    def say_part(label: str, text: str) -> None:
+        say("\n".join(iter_labelled_lines(label, masker.mask(text))))
+
     say(f"Teacher   {_format_address(config)}")
-    # The time makes each request different: the workflow answers a repeated one from its memory.
-    context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
-    failure = replace(SAMPLE, context=context)
-    say(f"Request   {_format_request(config, failure)}")
-    teacher = _build_teacher(config, os.environ, listener)
-    teaching = _teach_metered(config, teacher, failure, say)
+    say(f"Request   {_format_request(config, SAMPLE)}")
+    if config.teacher.mode == "local":
+        if fresh:
+            say_part("Fresh", "without effect: a local teacher has no memory, and is always asked")
+        teacher = teacher_wiring.build_local_teacher(config, os.environ, listener, Retries(tries=1))
+        return _ask(config, _Inquiry(teacher), masker, say)
+    webhook = teacher_wiring.build_webhook_teacher(
+        config, os.environ, listener, Retries(tries=1), fresh=fresh
+    )
+    inquiry = _Inquiry(webhook)
+    check = WorkflowCheck(config, os.environ, say_part)
+    check.start()
+    try:
+        lesson = _ask(config, inquiry, masker, say)
+    except TeacherError as error:
+        # Where n8n has lost the token, its owner is refused, and strangers may not be.
+        if entered := check.report_strangers(only_if_open=True):
+            raise build_open_error(entered) from error
+        raise
+    answer = inquiry.answer or WebhookAnswer(lesson)
+    if answer.remembered:
+        say_part("Memory", "answered from the workflow's memory; --fresh asks the model")
+    check.report_version(answer.workflow_version)
+    check.report_saving()
+    if entered := check.report_strangers():
+        raise build_open_error(entered)
+    return lesson
+
+
+def iter_labelled_lines(label: str, text: str) -> Iterator[str]:
+    """Yield a text in lines of at most 80 columns, with a label beside the first one."""
+    room = _WIDTH - _LABEL
+    for number, line in enumerate(
+        textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    ):
+        yield f"{'' if number else label:<{_LABEL}}{line}"
+
+
+def _ask(config: Config, inquiry: _Inquiry, masker: Masker, say: Callable[[str], None]) -> Lesson:
+    """Ask a teacher, and print its answer."""
+    teaching = _teach_metered(config, inquiry, masker, say)
     if teaching.lesson is None:
         raise UnusableAnswer(teaching.trouble)
     say(f"Answer    {_format_lesson(teaching.lesson)}")
@@ -73,38 +150,24 @@ def try_teacher(
 
 
 def _teach_metered(
-    config: Config,
-    teacher: LocalTeacher | WebhookTeacher,
-    failure: Failure,
-    say: Callable[[str], None],
+    config: Config, inquiry: _Inquiry, masker: Masker, say: Callable[[str], None]
 ) -> Teaching:
     """Ask a teacher, count the cost, and print how long it took."""
-    state = resolve_state_directory()
-    masker = wiring.build_masker(config, os.environ, state)
     kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
-    with open_database(state) as database:
-        metered = MeteredTeacher(teacher, wiring.open_account(config, database), kind)
+    with open_database(resolve_state_directory()) as database:
+        metered = MeteredTeacher(inquiry, wiring.open_account(config, database), kind)
         # Its events are dropped: the caller prints the result.
         context = TeachingContext(metered, masker, lambda _event: None)
         started = time.monotonic()
         try:
-            return teach_failure(failure, context).teaching
+            return teach_failure(SAMPLE, context).teaching
         finally:
             say(f"Latency   {time.monotonic() - started:.2f} s")
 
 
-def _build_teacher(
-    config: Config, environment: Mapping[str, str], listener: Listener
-) -> LocalTeacher | WebhookTeacher:
-    once = Retries(tries=1)
-    if config.teacher.mode == "webhook":
-        return teacher_wiring.build_webhook_teacher(config, environment, once)
-    return teacher_wiring.build_local_teacher(config, environment, listener, once)
-
-
 def _format_address(config: Config) -> str:
     if config.teacher.mode == "webhook":
-        return f"webhook {mask_text(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
+        return f"webhook {format_address(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
     return f"local {config.teacher.model}"
 
 

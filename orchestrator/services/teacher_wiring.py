@@ -22,7 +22,8 @@ from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
 from teacher.models import RuleText
 from teacher.retry import Retries
 from teacher.second_look import SecondLook
-from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
+from teacher.webhook import WebhookTeacher
+from teacher.webhook_retries import WEBHOOK_RETRIES
 
 
 def build_teacher(
@@ -66,7 +67,7 @@ def build_teacher(
         local = build_local_teacher(config, environment, listener)
         payer = f"API key ({local.key_origin})"
         return NamedTeacher(meter(local, Kind.LESSON), local.model, payer)
-    webhook = meter(build_webhook_teacher(config, environment), Kind.WEBHOOK)
+    webhook = meter(build_webhook_teacher(config, environment, listener), Kind.WEBHOOK)
     payer = "the workflow's credential"
     if config.teacher.fallback == "local":
         local = build_local_teacher(config, environment, listener)
@@ -105,20 +106,40 @@ def build_local_teacher(
 
 
 def build_webhook_teacher(
-    config: Config, environment: Mapping[str, str], retries: Retries | None = None
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    retries: Retries | None = None,
+    *,
+    fresh: bool = False,
 ) -> WebhookTeacher:
     """Build the teacher that asks an n8n workflow.
+
+    Args:
+        config: the configuration.
+        environment: has the token.
+        listener: receives notices.
+        retries: how often and how long to retry a request; the configured time if None.
+        fresh: whether the workflow asks the model even if it remembers an answer.
 
     Raises:
         TeacherError: its address or its token cannot be used.
     """
+
+    def announce(seconds: float) -> None:
+        listener(Notice(f"the webhook gives no answer yet; trying again for up to {seconds:g} s"))
+
+    if retries is None:
+        retries = replace(WEBHOOK_RETRIES, seconds=config.n8n.retry_for, announce=announce)
     teacher = WebhookTeacher(
         config.n8n.webhook_url,
         config.n8n.timeout,
         token=environment.get("N8N_WEBHOOK_TOKEN"),
         token_header=config.n8n.token_header,
+        auth=config.n8n.auth,
         allow_http=config.n8n.allow_http,
-        retries=retries or replace(WEBHOOK_RETRIES, seconds=config.n8n.retry_for),
+        retries=retries,
+        fresh=fresh,
     )
     teacher.preflight()
     return teacher

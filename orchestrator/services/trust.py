@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Choice, LoadedConfig, Override, load_config
+from orchestrator.config.addresses import hide_json_secrets
 from orchestrator.config.choices import select_effective
 from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
@@ -126,7 +127,7 @@ def format_command(project: Path) -> str:
 def describe_choice(choice: Choice) -> str:
     """Return key, value, and name and line of the file of a setting, without secrets."""
     text = f"{choice.key}: {choice.text}"
-    masked = mask_text(text)
+    masked = mask_text(f"{choice.key}: {hide_json_secrets(choice.key, choice.text)}")
     # A part that looks like a secret may be something else that nobody should trust unseen.
     note = "" if masked == text else ", parts are masked: read them there"
     return f"{masked} ({Path(choice.origin).name}{note})"

@@ -147,8 +147,9 @@ def _build_guard(
 
 
 def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
-    """Return a masker with the project's own patterns and the secrets of the environment."""
-    return Masker(config.redaction.patterns, environment, ensure_masking_key(state))
+    """Return a masker with the project's own patterns, and the secrets that are configured."""
+    secrets = {**environment, "n8n.webhook_url": config.n8n.webhook_url}
+    return Masker(config.redaction.patterns, secrets, ensure_masking_key(state))
 
 
 def recall_config(store: Store, run: str, project: Path, environment: Mapping[str, str]) -> Config:

@@ -21,6 +21,7 @@ _NOT_PASSED_ON: Final = (
     # macOS sets it for this interpreter; a child would start this interpreter instead of its own.
     "__PYVENV_LAUNCHER__",
     # The orchestrator's own secrets. ANTHROPIC_API_KEY is passed on: a project may need it.
+    "N8N_API_KEY",
     "N8N_WEBHOOK_TOKEN",
     "ORCHESTRATOR_TEACHER_API_KEY",
 )

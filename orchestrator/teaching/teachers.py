@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from orchestrator.events import Listener, Notice
 from orchestrator.ports import Teacher
 from orchestrator.rulebook.screening.screen import screen
-from teacher.errors import TeacherError, TeacherUnavailable
+from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.models import Action, Failure, KnownRule, Lesson, RuleText
 from teacher.second_look import SecondLook
 
@@ -26,9 +26,11 @@ class NamedTeacher:
 
 
 class FallbackTeacher:
-    """Asks the second teacher whenever the first cannot be reached or refuses.
+    """Asks the second teacher whenever the first cannot be reached, refuses or is misconfigured.
 
-    An answer that is no lesson counts as an answer: it was paid for, so nobody else is asked.
+    What the first has of its own was checked before: what shows only now is in its workflow, such
+    as a model that is not known. An answer that is no lesson counts as an answer: it was paid for,
+    so nobody else is asked.
 
     Args:
         first: is always asked.
@@ -43,13 +45,18 @@ class FallbackTeacher:
         """Ask the first teacher, or else the second.
 
         Raises:
-            TeacherError: raised by the teacher that was asked last.
+            TeacherError: raised by the teacher that was asked last, with the cost of both.
         """
         try:
             return self._first.teach(failure, known_rules)
-        except TeacherUnavailable as error:
+        except (TeacherUnavailable, TeacherMisconfigured) as error:
             self._emit(Notice(f"asking the local teacher instead: {error.message}"))
-            return self._second.teach(failure, known_rules)
+            spent = error.usage  # by a request that got lost
+        try:
+            lesson = self._second.teach(failure, known_rules)
+        except TeacherError as error:
+            raise type(error)(error.message, error.hint, spent + error.usage) from error
+        return replace(lesson, usage=spent + lesson.usage)
 
 
 class RecordingTeacher:
