@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 ENTRY_POINTS = {"orchestrator.__main__": "cli", "orchestrator.hooks.entry": "session_hooks"}
 """Modules outside of a room that start one, and the room that they belong to."""
 
-VOCABULARY = ("teacher.errors", "teacher.models")
+VOCABULARY = ("teacher.address", "teacher.errors", "teacher.models")
 """The part of `teacher` that others may speak without depending on how a teacher works."""
 
 OWNERS = {
@@ -37,7 +37,8 @@ OWNERS = {
     "dbos": {"orchestrator.journal.durable"},
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
-    "httpx": {"teacher.webhook"},
+    # The probe sees how an n8n is set up, with requests that are no lessons and are not retried.
+    "httpx": {"teacher.webhook_client", "teacher.http_probe"},
     "httpx2": {"teacher.local"},
     "regex": {"orchestrator.masking.user_pattern"},
     "sqlite3": {

@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 OWN = {
     "orchestrator/cli/timeline.py",
+    "orchestrator/config/addresses.py",
     "orchestrator/config/masked_config.py",
     "orchestrator/guard/baseline.py",
     "orchestrator/guard/instruction_files.py",

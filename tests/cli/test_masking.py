@@ -149,7 +149,7 @@ def test_an_address_with_a_password(call: Call, shop: Shop) -> None:
     done = call("teacher", "test", "--project-dir", shop.project)
     assert done.code == 3
     assert "hunter2hunter2" not in done.output
-    assert "hook" in done.output
+    assert "http://***@127.0.0.1:9/x" in done.output
 
 
 def test_ids_of_cases(call: Call, shop: Shop, teacher: ReplayServer, state: Path) -> None:

@@ -46,7 +46,7 @@ OTHER: dict[str, Any] = {
 
 
 ALWAYS = {
-    *("learning.auto_retry", "learning.retry_from", "learning.approval"),
+    *("n8n.auth", "learning.auto_retry", "learning.retry_from", "learning.approval"),
     *("rules.target", "rules.mirror", "tests.old_failures", "claude.output_format"),
     *("limits.max_tokens", "workspace.isolate"),
 }

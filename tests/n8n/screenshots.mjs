@@ -8,7 +8,11 @@ const browser = await chromium.launch({
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
-const page = await browser.newPage({ viewport: { width: 1500, height: 760 }, colorScheme: 'light' });
+const page = await browser.newPage({
+  viewport: { width: 1600, height: 560 },
+  deviceScaleFactor: 2, // the canvas is wide: its labels are small
+  colorScheme: 'light',
+});
 await page.goto(`${base}/setup`);
 const made = await page.request.post(`${base}/rest/owner/setup`, { data: owner });
 if (!made.ok()) throw new Error(`no owner: ${made.status()} ${await made.text()}`);

@@ -11,18 +11,20 @@ import httpx
 import pytest
 
 from orchestrator.replay import Fault, FaultKind, Reply
-from teacher.errors import TeacherUnavailable
+from teacher.errors import TeacherMisconfigured, TeacherUnavailable
 from teacher.local import LocalTeacher
 from teacher.models import Action, FailureType, Usage
 from teacher.retry import Retries
 from teacher.webhook import WebhookTeacher, build_request_body
+from teacher.workflow import WORKFLOW_VERSION
 from tests.n8n.model import make_failing_reply, make_scenario
 from tests.n8n.samples import new_failure
 from tests.n8n.server import TOKEN, N8n
-from tests.teacher.samples import ADD, KNOWN, RULE
+from tests.teacher.samples import ADD, KNOWN, NONE, RULE, TEXT, make_answer
 
 if TYPE_CHECKING:
     from orchestrator.replay import ReplayServer
+    from teacher.models import Failure
 
 ONCE = Retries(tries=1)
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
@@ -43,9 +45,7 @@ def test_it_asks_what_the_local_teacher_asks(
     for body in (by_webhook, by_local):
         [message] = body.pop("messages")
         content = re.sub("<<[0-9a-f]{16} ", "<<MARK ", str(message["content"]))
-        # The webhook's contract carries the summary at the head of the context.
-        content = content.replace("<<MARK end of summary>>\n\n<<MARK context>>\n", "\n")
-        texts.append(content.replace(" summary>>", " context>>"))
+        texts.append(content)
     assert by_webhook == by_local
     assert texts[0] == texts[1]
 
@@ -55,7 +55,9 @@ def test_a_question_that_comes_again_costs_nothing_again(
 ) -> None:
     failure = new_failure()
     model.play_scenario(make_scenario(ADD))
-    assert teacher.teach(failure, KNOWN) == teacher.teach(failure, KNOWN)
+    paid = teacher.teach(failure, KNOWN)
+    again = teacher.teach(failure, KNOWN)
+    assert (again, again.usage) == (replace(paid, usage=Usage()), Usage())
     assert len(model.requests) == 1
     teacher.teach(failure, KNOWN[:1])
     assert len(model.requests) == 2
@@ -105,7 +107,61 @@ def test_a_temporary_error_of_the_model_is_retried(
     assert len(model.requests) == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def ask(n8n: N8n, failure: Failure, **more: object) -> httpx.Response:
+    """Send the request as the client does, with some keys changed."""
+    body = {**build_request_body(failure, KNOWN), **more}
+    return httpx.post(n8n.webhook, json=body, headers=HEADERS, timeout=100)
+
+
+def test_a_fresh_request_replaces_the_stored_answer(n8n: N8n, model: ReplayServer) -> None:
+    failure = new_failure()
+    model.play_scenario(make_scenario(ADD, NONE))
+    first = ask(n8n, failure).json()
+    assert first["workflow_version"] == WORKFLOW_VERSION
+    assert "remembered" not in first
+    assert ask(n8n, failure).json() == {**first, "remembered": True}
+    fresh = ask(n8n, failure, fresh=True).json()
+    assert (fresh["action"], "remembered" in fresh) == ("none", False)
+    for _ in range(2):
+        assert ask(n8n, failure).json() == {**fresh, "remembered": True}
+    assert len(model.requests) == 2
+
+
+def test_a_fresh_request_that_fails_leaves_the_stored_answer(n8n: N8n, model: ReplayServer) -> None:
+    failure = new_failure()
+    model.play_scenario(make_scenario(ADD, make_failing_reply(529)))
+    first = ask(n8n, failure).json()
+    assert ask(n8n, failure, fresh=True).json()["kind"] == "try_again"
+    assert ask(n8n, failure).json() == {**first, "remembered": True}
+
+
+@pytest.mark.parametrize("words", ["No JSON.", make_answer(action="add", **{**TEXT, "rule": " "})])
+def test_an_unusable_answer_is_not_remembered(n8n: N8n, model: ReplayServer, words: str) -> None:
+    failure = new_failure()
+    model.play_scenario(make_scenario(words, ADD))
+    answer = ask(n8n, failure)
+    assert (answer.status_code, answer.json()["kind"]) == (502, "unusable_answer")
+    assert answer.json()["workflow_version"] == WORKFLOW_VERSION
+    assert ask(n8n, failure).json()["action"] == "add"
+
+
+def test_claude_has_less_time_than_the_caller_waits(n8n: N8n, model: ReplayServer) -> None:
+    failure = new_failure()
+    model.play_scenario(make_scenario(Reply(say=ADD, delay=8.0), ADD))
+    answer = ask(n8n, failure, timeout_seconds=8)
+    assert answer.status_code == 504
+    assert answer.json()["kind"] == "timed_out"
+    assert "did not answer within" in answer.json()["error"]
+    assert ask(n8n, failure).json()["action"] == "add"
+
+
+def test_a_model_that_does_not_exist_is_reported(n8n: N8n, model: ReplayServer) -> None:
+    model.play_scenario(make_scenario(make_failing_reply(404)))
+    answer = ask(n8n, new_failure())
+    assert (answer.status_code, answer.json()["kind"]) == (502, "unknown_model")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_model_that_refuses_is_asked_once(
     teacher: WebhookTeacher, model: ReplayServer, status: int
 ) -> None:
@@ -113,6 +169,16 @@ def test_a_model_that_refuses_is_asked_once(
     with pytest.raises(TeacherUnavailable, match=f"Claude answered {status}") as caught:
         teacher.teach(new_failure(), KNOWN)
     assert "Anthropic credential" in caught.value.hint
+    assert len(model.requests) == 1
+
+
+def test_a_model_that_does_not_exist_is_a_wrong_setting(
+    teacher: WebhookTeacher, model: ReplayServer
+) -> None:
+    model.play_scenario(make_scenario(make_failing_reply(404)))
+    with pytest.raises(TeacherMisconfigured, match="Claude answered 404") as caught:
+        teacher.teach(new_failure(), KNOWN)
+    assert "set model in the workflow's node Settings" in caught.value.hint
     assert len(model.requests) == 1
 
 

@@ -10,6 +10,7 @@ from orchestrator.agents.command import CommandAgent
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import AgentSpoke, Event
 from orchestrator.models import AgentLimits, SuiteOutcome
+from orchestrator.services.workflow_check import API_KEY_VARIABLE
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import (
     build_project_environment,
@@ -52,7 +53,7 @@ def test_the_projects_own_environment_is_active(
 def test_the_teachers_token_reaches_neither_suite_nor_agent(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (TOKEN_VARIABLE, OWN_KEY_VARIABLE):
+    for name in (TOKEN_VARIABLE, OWN_KEY_VARIABLE, API_KEY_VARIABLE):
         monkeypatch.setenv(name, "ours-alone")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "the-projects-too")
     said = create_suite("command", "env", 60).run(project).output

@@ -114,7 +114,7 @@ def test_a_webhook_that_the_projects_own_file_names_is_trusted_first(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     command(*REPORT, url="http://127.0.0.1:9/x")
-    with Loopback(Reply(body=ADD.encode())) as workflow:
+    with Loopback(Reply(body=ADD.encode()), Reply(403)) as workflow:
         (project / "orchestrator.yaml").write_text(
             f"tests: {{guard: flag}}\nteacher: {{mode: webhook}}\nn8n:\n"
             f"  webhook_url: {workflow.url}\n",
@@ -133,7 +133,7 @@ def test_a_webhook_that_the_projects_own_file_names_is_trusted_first(
             main([*words, "--project-dir", str(project)])
         output = capsys.readouterr().out
         assert ended.value.code == 0
-        assert len(workflow.asked) == 1
+        assert len([each for each in workflow.asked if each.body != b"{}"]) == 1
     first = output.index(f'!   n8n.webhook_url: "{workflow.url}" (orchestrator.yaml:4)')
     assert first < output.index(TEXT["rule"])
     assert "tests.guard" not in output
@@ -166,7 +166,7 @@ def test_teach_wants_to_know_what(command: Callable[..., tuple[int, str, str]]) 
 def test_a_trial_shows_request_answer_and_latency(
     command: Callable[..., tuple[int, str, str]], project: Path
 ) -> None:
-    with Loopback(json_reply(TEXT)) as workflow:
+    with Loopback(json_reply(TEXT), Reply(403)) as workflow:
         code, output, _ = command("teacher", "test", url=workflow.url)
     assert code == 0
     for part in (workflow.asked[0].path, "error_logs", "Latency", TEXT["rule"], "teacher works"):
@@ -180,7 +180,7 @@ def test_a_lesson_of_a_model_without_a_known_price_says_how_it_is_counted(
     command: Callable[..., tuple[int, str, str]], words: list[str]
 ) -> None:
     bill = {"model": "own-model-7", "usage": {"input_tokens": 1000}}
-    with Loopback(json_reply({**TEXT, **bill})) as workflow:
+    with Loopback(json_reply({**TEXT, **bill}), Reply(403)) as workflow:
         code, output, _ = command(*words, url=workflow.url)
     said = " ".join(output.split())
     assert (code, "the price of own-model-7 is not known; it is counted like" in said) == (0, True)
@@ -191,8 +191,9 @@ def test_a_trial_shows_what_is_wrong_at_once(
 ) -> None:
     with Loopback(Reply(403, b"Authorization data is wrong!")) as workflow:
         code, output, error = command("teacher", "test", url=workflow.url)
-        assert len(workflow.asked) == 1
+        assert len([each for each in workflow.asked if each.body != b"{}"]) == 1
     assert (code, "Latency" in output) == (3, True)
+    assert "Strangers" not in output
     assert "set N8N_WEBHOOK_TOKEN" in error
     code, output, error = command("teacher", "test", url="http://n8n.example.org/webhook/x")
     assert (code, "unencrypted" in error) == (2, True)

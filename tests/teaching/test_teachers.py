@@ -16,7 +16,7 @@ from orchestrator.teaching.teach import TeachingContext, teach_failure
 from orchestrator.teaching.teachers import FallbackTeacher
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
-from teacher.models import Action, RuleText
+from teacher.models import Action, RuleText, Usage
 from teacher.models import Lesson as TeacherLesson
 from tests.teacher.samples import ADD, FAILURE, KNOWN
 
@@ -155,15 +155,30 @@ def test_the_second_teacher_is_asked_when_the_first_is_not_there() -> None:
     assert len(second.asked) == 1
 
 
-@pytest.mark.parametrize("item", [TeacherMisconfigured("no URL"), "no lesson"])
-def test_the_second_teacher_is_not_asked_for_a_better_answer(
-    item: TeacherMisconfigured | str,
-) -> None:
+def test_the_second_teacher_is_not_asked_for_a_better_answer() -> None:
     second = ScriptedTeacher()
-    teacher = FallbackTeacher(ScriptedTeacher(item), second, lambda _event: None)
-    with pytest.raises((TeacherMisconfigured, UnusableAnswer)):
+    teacher = FallbackTeacher(ScriptedTeacher("no lesson"), second, lambda _event: None)
+    with pytest.raises(UnusableAnswer):
         teacher.teach(FAILURE, KNOWN)
     assert second.asked == []
+
+
+def test_the_second_teacher_is_asked_when_the_workflow_has_an_unknown_model() -> None:
+    first = ScriptedTeacher(TeacherMisconfigured("the workflow's model is not known"))
+    teacher = FallbackTeacher(first, ScriptedTeacher(ADD), lambda _event: None)
+    assert teacher.teach(FAILURE, KNOWN).action is Action.ADD
+
+
+def test_what_the_first_teacher_has_cost_is_not_lost() -> None:
+    lost = TeacherUnavailable("nobody answered", usage=Usage(cost_usd=0.25))
+    paid = replace(TeacherLesson(Action.NONE, "x"), usage=Usage(7, cost_usd=0.5))
+    both = FallbackTeacher(
+        ScriptedTeacher(lost, lost), ScriptedTeacher(paid, DOWN), lambda _event: None
+    )
+    assert both.teach(FAILURE, KNOWN).usage == Usage(7, cost_usd=0.75)
+    with pytest.raises(TeacherUnavailable) as caught:
+        both.teach(FAILURE, KNOWN)
+    assert caught.value.usage.cost_usd == 0.25
 
 
 def test_no_secret_is_known_to_a_teacher_or_written_as_its_answer(pending: Pending) -> None:
