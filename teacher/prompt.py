@@ -120,7 +120,7 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
         "diff": failure.diff,
         "logs": failure.logs,
     }
-    parts = {name: _replace_surrogates(text) for name, text in parts.items()}
+    parts = {name: replace_surrogates(text) for name, text in parts.items()}
     mark = find_unused_mark("\n".join(parts.values()))
     fenced = [fence_text(name, text, mark) for name, text in parts.items()]
     return "\n\n".join([UNTRUSTED_DATA_NOTICE, *fenced, QUESTION])
@@ -145,7 +145,8 @@ def fence_text(name: str, text: str, mark: str) -> str:
     return f"<<{mark} {name}>>\n{text.strip() or '(none)'}\n<<{mark} end of {name}>>"
 
 
-def _replace_surrogates(text: str) -> str:
+def replace_surrogates(text: str) -> str:
+    """Return a text that can be encoded as UTF-8, with `?` for each lone surrogate."""
     # File names and output that are not UTF-8 contain lone surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace").decode("utf-8")
 

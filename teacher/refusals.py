@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE: Final = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
 
+MODEL_HINT: Final = "try again, or choose another model or prompt in the workflow's node Settings"
+"""What to do about a text of the shipped workflow's model that is no lesson."""
+
 _PRODUCTION_URL: Final = "the Production URL that the node Webhook shows"
 _LET_THROUGH: Final = "let the webhook's path pass the proxy in front of n8n without a login"
 _BASIC: Final = (
@@ -80,10 +83,6 @@ def _find_model_hint(problem: str) -> str:
     if problem.startswith("the model refused"):
         return "check what was sent, and report the failure yourself, without what it objects to"
     return MODEL_HINT
-
-
-MODEL_HINT: Final = "try again, or choose another model or prompt in the workflow's node Settings"
-"""What to do about a text of the shipped workflow's model that is no lesson."""
 
 
 def _explain_refusal(refusal: Refusal, endpoint: Endpoint) -> tuple[str, str]:

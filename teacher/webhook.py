@@ -18,6 +18,7 @@ from teacher.bill import Bill, read_bill
 from teacher.connection import check_connection, is_loopback
 from teacher.errors import TeacherError, TeacherMisconfigured
 from teacher.models import UNKNOWN_USAGE, Usage
+from teacher.prompt import join_context, replace_surrogates
 from teacher.refusals import MODEL_HINT, TOKEN_VARIABLE, Endpoint, build_refusal
 from teacher.secret import read_secret
 from teacher.unreachable import build_unreachable
@@ -199,12 +200,12 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
     that a workflow can answer a retry with the stored answer. The same failure with other known
     rules is a different request and has a different key.
     """
-    question = _replace_surrogates(
+    question = _replace_in_object(
         {
             "version": VERSION,
             "failure_type": str(failure.type),
             "task_description": failure.task,
-            "context": "\n\n".join(part for part in (failure.summary, failure.context) if part),
+            "context": join_context(failure),
             "diff": failure.diff,
             "error_logs": failure.logs,
             "known_rules": [
@@ -218,14 +219,15 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
     return {**question, "idempotency_key": key}
 
 
-def _replace_surrogates(value: dict[str, object]) -> dict[str, object]:
+def _replace_in_object(value: dict[str, object]) -> dict[str, object]:
     """Return a JSON object whose texts can be encoded as UTF-8.
 
     File names and output that are not UTF-8 contain lone surrogates, which the API refuses. They
     become `?`, as in the local teacher's request.
     """
-    encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-    replaced: dict[str, object] = json.loads(encoded)
+    replaced: dict[str, object] = json.loads(
+        replace_surrogates(json.dumps(value, ensure_ascii=False))
+    )
     return replaced
 
 
