@@ -22,6 +22,7 @@ MODEL_HINT: Final = "try again, or choose another model or prompt in the workflo
 """What to do about a text of the shipped workflow's model that is no lesson."""
 
 _PRODUCTION_URL: Final = "the Production URL that the node Webhook shows"
+USE_PRODUCTION_URL: Final = f"set n8n.webhook_url to {_PRODUCTION_URL}"
 _LET_THROUGH: Final = "let the webhook's path pass the proxy in front of n8n without a login"
 _BASIC: Final = (
     "it asks for a user and a password: set n8n.webhook_url to https://USER:PASSWORD@... and, as "
@@ -264,16 +265,16 @@ def _explain_redirect(refusal: Refusal, endpoint: Endpoint) -> tuple[str, str]:
     except ValueError:
         return (
             "redirects to an address that cannot be parsed",
-            f"set n8n.webhook_url to {_PRODUCTION_URL}",
+            USE_PRODUCTION_URL,
         )
     problem = f"redirects to {format_address(location)}"
     if location == endpoint.address:
-        return "redirects to itself", f"set n8n.webhook_url to {_PRODUCTION_URL}"
+        return "redirects to itself", USE_PRODUCTION_URL
     if there.path == here.path:
         return problem, f"set n8n.webhook_url to {format_address(location)}"
     if _LOGIN.search(f"{there.hostname}{there.path}"):
         return f"{problem}, a login page", _LET_THROUGH
-    return problem, f"set n8n.webhook_url to {_PRODUCTION_URL}"
+    return problem, USE_PRODUCTION_URL
 
 
 _STATUSES: Final[dict[int, Callable[[Refusal, Endpoint], tuple[str, str]]]] = {

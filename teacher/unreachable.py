@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.refusals import USE_PRODUCTION_URL
 from teacher.webhook_client import Missing, NoReplyError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def build_unreachable(
     if error.reason is Missing.REDIRECT:
         return TeacherUnavailable(
             f"{endpoint.shown} redirects to an address that cannot be parsed",
-            "set n8n.webhook_url to the Production URL that the node Webhook shows",
+            USE_PRODUCTION_URL,
         )
     if error.reason is Missing.INVALID_ADDRESS:
         return TeacherMisconfigured(
