@@ -20,7 +20,8 @@ def format_address(address: str) -> str:
     if not host:
         return _HIDDEN if any(mark in address for mark in "@?#") else address
     user, _, location = parts.netloc.rpartition("@")
-    # An @ in the path: a slash in a password would move its rest, and the host, there.
-    path = f"/{_HIDDEN}" if "@" in parts.path else parts.path
+    # An @ behind the host: a slash, ? or # in a user or password moves the rest of them there.
+    behind = f"{parts.path}{parts.query}{parts.fragment}"
+    path = f"/{_HIDDEN}" if "@" in behind else parts.path
     query = f"?{_HIDDEN}" if parts.query else ""
     return f"{parts.scheme}://{f'{_HIDDEN}@' if user else ''}{location}{path}{query}"

@@ -133,9 +133,10 @@ class EnvironmentGuard:
     def _iter_cache_findings(
         self, changed: Collection[str], compiled: Collection[str] | None
     ) -> Iterator[Finding]:
-        """Yield findings for bytecode that changed while its source did not, and remove it.
+        """Remove bytecode that changed alone, and yield findings for what the suite may have run.
 
-        Only bytecode of recorded files counts: a `__pycache__` folder holds that of others too.
+        Alone: its source did not change. Only bytecode of recorded files counts: a `__pycache__`
+        folder holds that of others too.
         """
         known = self._state.caches
         sources = self._state.runner.keys() | self._state.installed.keys()
@@ -150,14 +151,14 @@ class EnvironmentGuard:
             # A changed source is reported itself, and Python compiles it again.
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
-            # In every mode: nobody's work is lost, and another process of this environment may have
-            # compiled it, which must not decide about the attempt.
+            # In every mode, because nobody's work is lost. Before the suite this is no finding:
+            # nothing of it runs, and another process of this environment may have compiled it,
+            # of which nobody must accuse the agent.
             removed = _remove_file(path)
-            if compiled is not None and (path in compiled or not known.get(path)):
+            if removed if compiled is None else path in compiled or not known.get(path):
                 continue
-            text = "bytecode changed while its source did not" + ", removed" * removed
-            decisive = compiled is not None or not removed  # the suite may have run it
-            yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=decisive)
+            text = "bytecode changed while its source did not"
+            yield _build_finding(path, text)  # the suite may have run it
 
     def _iter_package_findings(self, folder: str) -> Iterator[Finding]:
         """Yield findings for new files that Python finds before a package's own modules.

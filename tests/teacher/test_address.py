@@ -23,6 +23,8 @@ from teacher.address import format_address
         ("https://evil.example/@n8n.example/x", "https://evil.example/***"),
         ("https://me:12/hush@n8n.example/x", "https://me:12/***"),
         ("https://me:hush/hush@n8n.example/x", "***"),
+        ("https://me/:hush?@n8n.example/x", "https://me/***?***"),
+        ("https://me/:hush#@n8n.example/x", "https://me/***"),
         ("me:hush@n8n.example/x", "***"),
         ("n8n.example", "n8n.example"),
         ("", ""),
