@@ -45,7 +45,7 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  attack attack-sample test-whole test-kills test-kills-sample test-n8n demo-n8n test-pythons \
+  attack attack-sample test-whole test-kills test-kills-sample test-n8n test-n8n-sample demo-n8n test-pythons \
   test-latest test-lowest test-conditions pins pins-n8n structure
 
 help: ## list the targets
@@ -107,6 +107,9 @@ attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpus c
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
 test-n8n: $(VENV)/development ## test the workflow in a real n8n, installed from npm
 	@if $(BIN)/python -m tests.n8n.install; then $(PYTEST) -q -m n8n tests/n8n $(AGAIN); fi
+
+test-n8n-sample: $(VENV)/development ## run the tests that share one n8n, and a sample of those that start and stop their own
+	@if $(BIN)/python -m tests.n8n.install; then $(PYTEST) -q -m 'n8n and not n8n_long' tests/n8n $(AGAIN); fi
 
 demo-n8n: $(VENV)/development ## run the demo with a real n8n as its teacher
 	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo

@@ -111,6 +111,7 @@ def teach(server: N8n, failure: Failure) -> None:
     assert WebhookTeacher(server.webhook, token=TOKEN).teach(failure, ()).text == RULE
 
 
+@pytest.mark.n8n_long
 def test_the_first_path_of_the_guide(
     server: N8n,
     own_model: ReplayServer,

@@ -130,6 +130,7 @@ def test_without_its_token_it_lets_nobody_in(
 @pytest.mark.parametrize(
     "restarted", list(TOKEN_KNOWN.values()), ids=list(TOKEN_KNOWN), indirect=True
 )
+@pytest.mark.n8n_long
 def test_without_another_variable_only_the_token_lets_in(
     restarted: N8n, own_model: ReplayServer
 ) -> None:
@@ -140,6 +141,7 @@ def test_without_another_variable_only_the_token_lets_in(
     assert ask_mcp(restarted, f"Bearer {TOKEN}").status == 200
 
 
+@pytest.mark.n8n_long
 def test_with_another_encryption_key_it_lets_nobody_in(
     once_complete: N8n, own_model: ReplayServer
 ) -> None:

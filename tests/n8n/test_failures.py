@@ -114,6 +114,7 @@ def ask(server: N8n, name: str, key: str = "") -> httpx.Response:
         ("wrongport", "misconfigured", "Invalid URL"),
     ],
 )
+@pytest.mark.n8n_long
 def test_only_what_can_pass_is_to_be_tried_again(
     broken: N8n, name: str, kind: str, error: str
 ) -> None:
@@ -125,6 +126,7 @@ def test_only_what_can_pass_is_to_be_tried_again(
     assert "offline" not in said["error"]
 
 
+@pytest.mark.n8n_long
 def test_a_deleted_credential_is_not_to_be_tried_again(broken: N8n) -> None:
     with closing(sqlite3.connect(broken.home / ".n8n" / "database.sqlite")) as database:
         [row] = database.execute("select * from credentials_entity where name = 'Anthropic'")
@@ -158,6 +160,7 @@ def find_runners(home: Path) -> list[int]:
     return found
 
 
+@pytest.mark.n8n_long
 def test_a_task_runner_that_is_gone_in_mid_lesson(broken: N8n, own_model: ReplayServer) -> None:
     own_model.play_scenario(make_scenario(Reply(say=ADD, delay=4.0), ADD))
     asked = len(own_model.requests)
@@ -185,6 +188,7 @@ def test_a_task_runner_that_is_gone_in_mid_lesson(broken: N8n, own_model: Replay
     assert ask(broken, "good", "in mid-lesson").json()["action"] == "add"
 
 
+@pytest.mark.n8n_long
 def test_a_task_runner_that_never_comes(
     own_model: ReplayServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import yaml
 
 from orchestrator.config import Config
@@ -175,6 +176,7 @@ def test_the_project_names_the_address_and_claude_code_gets_the_tool(
         server.stop()
 
 
+@pytest.mark.n8n_long
 def test_docker(model: ReplayServer, tmp_path: Path) -> None:
     model.play_scenario(make_scenario(ADD))
     server = GuideN8n(tmp_path / "home", model.url)

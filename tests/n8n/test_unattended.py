@@ -105,6 +105,7 @@ def test_n8n_is_stopped_in_the_middle_of_a_report(
     assert taught.rulebook.count(RULE) == 1
 
 
+@pytest.mark.n8n_long
 def test_n8n_is_stopped_in_the_middle_of_a_run(
     running: N8n, own_model: ReplayServer, taught: World
 ) -> None:
@@ -115,6 +116,7 @@ def test_n8n_is_stopped_in_the_middle_of_a_run(
     assert taught.rulebook.count(RULE) == 1
 
 
+@pytest.mark.n8n_long
 def test_a_slow_model_is_asked_once_and_has_more_time_if_told(
     running: N8n, own_model: ReplayServer
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_slow_model_is_asked_once_and_has_more_time_if_told(
     assert len(own_model.requests) == 2
 
 
+@pytest.mark.n8n_long
 def test_an_unusable_answer_is_not_remembered(running: N8n, own_model: ReplayServer) -> None:
     failure = new_failure()
     teacher = WebhookTeacher(running.webhook, token=TOKEN)
@@ -146,6 +149,7 @@ def test_an_unusable_answer_is_not_remembered(running: N8n, own_model: ReplaySer
     assert len(own_model.requests) == 3
 
 
+@pytest.mark.n8n_long
 def test_an_answer_from_memory_costs_nothing(
     running: N8n, own_model: ReplayServer, taught: World
 ) -> None:
@@ -163,6 +167,7 @@ def test_an_answer_from_memory_costs_nothing(
     assert spent[1] == spent[0]
 
 
+@pytest.mark.n8n_long
 def test_fresh_asks_again_and_replaces_the_answer(running: N8n, own_model: ReplayServer) -> None:
     failure = new_failure()
     other = make_answer(action="add", **{**TEXT, "why": "It is another answer."})
@@ -178,6 +183,7 @@ def test_fresh_asks_again_and_replaces_the_answer(running: N8n, own_model: Repla
     assert len(own_model.requests) == 2
 
 
+@pytest.mark.n8n_long
 def test_an_edited_model_or_prompt_is_asked_anew(
     running: N8n, own_model: ReplayServer, tmp_path: Path
 ) -> None:
@@ -221,6 +227,7 @@ def require_misconfigured_at_once(server: N8n, *words: str) -> None:
     assert time.monotonic() - started < AT_ONCE
 
 
+@pytest.mark.n8n_long
 def test_a_certificate_that_is_not_trusted_is_not_tried_again(server: N8n, tmp_path: Path) -> None:
     server.stop()
     with serve_https(tmp_path) as url:
@@ -233,6 +240,7 @@ def test_a_certificate_that_is_not_trusted_is_not_tried_again(server: N8n, tmp_p
             server.more = {}
 
 
+@pytest.mark.n8n_long
 def test_a_credential_that_was_deleted_is_not_tried_again(
     server: N8n, own_model: ReplayServer
 ) -> None:
@@ -250,6 +258,7 @@ def test_a_credential_that_was_deleted_is_not_tried_again(
     assert own_model.requests == ()
 
 
+@pytest.mark.n8n_long
 def test_an_n8n_that_is_gone_is_given_up_in_time(server: N8n) -> None:
     server.stop()
     started = time.monotonic()
