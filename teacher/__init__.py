@@ -12,7 +12,8 @@
     teacher.retry             retry a request, with a limit
     teacher.local             `LocalTeacher`: asks Anthropic's API
     teacher.webhook           `WebhookTeacher`: asks an n8n workflow
-    teacher.webhook_client    ... send one request
+    teacher.http_client       send one HTTP request, and classify what happens to it
+    teacher.webhook_client    ... send one request to the webhook
     teacher.webhook_replies   ... find out who sent an answer without a lesson
     teacher.webhook_retries   ... decide what is tried again, and what may have cost
     teacher.refusals          ... explain an answer without a lesson
@@ -26,7 +27,6 @@
     teacher.workflow_export   read a workflow that n8n has exported
     teacher.workflow_changes  compare it with the shipped one, and update it
     teacher.earlier_workflows what earlier versions of the workflows had
-    teacher.http_probe        send small requests that are not retried
     teacher.strangers         find out whether a webhook answers without its token
     teacher.saved_executions  find out whether n8n saves executions
     teacher.fake              `ScriptedTeacher`, for tests

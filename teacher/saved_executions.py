@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from teacher.http_probe import HttpProbe, ProbeError
+from teacher.errors import TeacherError
+from teacher.http_client import HttpClient, NoReplyError, TooLargeError
 from teacher.workflow_export import list_saved_kinds
 
 HOW_TO_DROP: Final = (
@@ -32,6 +33,9 @@ _END_SECONDS: Final = 5.0
 """How long to wait for the end of an execution: the workflow goes on after it has answered."""
 _POLL_SECONDS: Final = 0.2
 _LOOK_SECONDS: Final = 30.0
+_REQUEST_SECONDS: Final = 15.0
+_MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
+"""A page of workflows is long if they are."""
 
 
 class LookError(Exception):
@@ -129,11 +133,13 @@ class ExecutionWatch:
         # What the API has named, such as the next page, may contain lone surrogates.
         encoded = urlencode(query, errors="replace")
         try:
-            answer = HttpProbe(self.url).get(
+            answer = HttpClient(self.url, _REQUEST_SECONDS, _MAX_PAGE_BYTES).get(
                 f"{base}/{name}?{encoded}", {"X-N8N-API-KEY": self.key}
             )
-        except ProbeError as error:
+        except (NoReplyError, TooLargeError) as error:
             raise LookError(f"n8n's API was not reached: {error}") from None
+        except TeacherError as error:
+            raise LookError(f"n8n's API was not reached: {error.message}") from None
         if answer.status != 200:
             raise _build_refusal(answer.status, name)
         try:

@@ -11,15 +11,18 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from teacher.http_probe import HttpProbe, ProbeAnswer, ProbeError
+from teacher.errors import TeacherError
+from teacher.http_client import HttpClient, NoReplyError, Reply, TooLargeError
 from teacher.web_token import sign_web_token
-from teacher.webhook_client import STARTING, Reply
+from teacher.webhook_client import MAX_ANSWER_BYTES, STARTING
 from teacher.webhook_replies import read_refusal
 from teacher.wrapped_answer import is_web_page
 
 _NOTHING_TO_COMPARE: Final = "No authentication data defined"
 """What n8n answers with status 500 where its credential has no token: nobody gets in."""
 _EMPTY: Final = "an empty token"
+_SECONDS: Final = 15.0
+"""How long one request may take."""
 
 
 class Reception(StrEnum):
@@ -50,13 +53,14 @@ def send_strangers(url: str, token_header: str, *, signed: bool = False) -> tupl
         token_header: the header that it expects the token in.
         signed: whether it expects a signature; then strangers sign with a missing token, too.
     """
-    probe = HttpProbe(_remove_secrets(url))
+    client = HttpClient(_remove_secrets(url), _SECONDS, MAX_ANSWER_BYTES)
     found = []
     for sent, headers in _iter_attempts(token_header, signed=signed):
         try:
-            answer = probe.post({"Content-Type": "application/json", **headers}, b"{}")
-        except ProbeError as error:
-            found.append(Stranger(sent, Reception.UNCLEAR, cause=str(error)))
+            answer = client.post(b"{}", headers)
+        except (NoReplyError, TooLargeError, TeacherError) as error:
+            cause = error.message if isinstance(error, TeacherError) else str(error)
+            found.append(Stranger(sent, Reception.UNCLEAR, cause=cause))
             break  # the others would wait as long
         found.append(Stranger(sent, *_judge_answer(answer)))
         if not headers and found[-1].reception is Reception.LET_IN:
@@ -75,7 +79,7 @@ def _iter_attempts(token_header: str, *, signed: bool) -> Iterator[tuple[str, Ma
     yield (f"`{scheme}`" if scheme else _EMPTY), {token_header: scheme.strip()}
 
 
-def _judge_answer(answer: ProbeAnswer) -> tuple[Reception, int, str]:
+def _judge_answer(answer: Reply) -> tuple[Reception, int, str]:
     """Return how a stranger was received, the status, and why it is unclear."""
     status, text = answer.status, answer.text.strip()
     if status in (401, 403, 407) or 300 <= status < 400:  # to a login page
@@ -87,7 +91,7 @@ def _judge_answer(answer: ProbeAnswer) -> tuple[Reception, int, str]:
         return Reception.UNCLEAR, status, "n8n is starting"
     if is_web_page(text):
         return Reception.UNCLEAR, status, f"a web page answered, with status {status}"
-    refusal = read_refusal(Reply(status, text))
+    refusal = read_refusal(answer)
     started = refusal.cause.kind or refusal.is_failed_execution or status < 300
     # A port for https says so with status 400; a workflow of one's own refuses the empty body.
     if started or (status in (400, 422) and "https" not in text.lower()):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.http_client import Missing, NoReplyError
 from teacher.refusals import USE_PRODUCTION_URL
-from teacher.webhook_client import Missing, NoReplyError
 
 if TYPE_CHECKING:
     from teacher.connection import Connection

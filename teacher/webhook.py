@@ -17,13 +17,14 @@ from teacher.answer import read_answer
 from teacher.bill import Bill, read_bill
 from teacher.connection import check_connection, is_loopback
 from teacher.errors import TeacherError, TeacherMisconfigured
+from teacher.http_client import NoReplyError
 from teacher.models import UNKNOWN_USAGE, Usage
 from teacher.prompt import join_context, replace_surrogates
 from teacher.refusals import MODEL_HINT, TOKEN_VARIABLE, Endpoint, build_refusal
 from teacher.secret import read_secret
 from teacher.unreachable import build_unreachable
 from teacher.web_token import sign_web_token
-from teacher.webhook_client import NoReplyError, ReplyError, WebhookClient
+from teacher.webhook_client import ReplyError, WebhookClient
 from teacher.webhook_replies import read_refusal
 from teacher.webhook_retries import WEBHOOK_RETRIES, Attempts
 from teacher.wrapped_answer import unwrap_answer

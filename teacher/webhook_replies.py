@@ -14,7 +14,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from teacher.bill import Bill
-from teacher.webhook_client import STARTING, Reply
+from teacher.http_client import Reply
+from teacher.webhook_client import STARTING
 
 TRY_AGAIN: Final = "try_again"
 NO_TASK_RUNNER: Final = "n8n's task runner did not answer"

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from teacher.http_client import Missing, NoReplyError
 from teacher.retry import Retries
-from teacher.webhook_client import Missing, NoReplyError, ReplyError
+from teacher.webhook_client import ReplyError
 from teacher.webhook_replies import NO_TASK_RUNNER, TRY_AGAIN, Refusal, Sender, read_refusal
 
 WEBHOOK_RETRIES: Final = Retries(tries=20)

@@ -38,7 +38,7 @@ OWNERS = {
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
     # The probe sees how an n8n is set up, with requests that are no lessons and are not retried.
-    "httpx": {"teacher.webhook_client", "teacher.http_probe"},
+    "httpx": {"teacher.http_client"},
     "httpx2": {"teacher.local"},
     "regex": {"orchestrator.masking.user_pattern"},
     "sqlite3": {
