@@ -11,6 +11,7 @@
     teacher.deadline          bound the time of a whole request
     teacher.retry             retry a request, with a limit
     teacher.local             `LocalTeacher`: asks Anthropic's API
+    teacher.claude            `ClaudeTeacher`: asks through the Claude Code program
     teacher.webhook           `WebhookTeacher`: asks an n8n workflow
     teacher.http_client       send one HTTP request, and classify what happens to it
     teacher.webhook_client    ... send one request to the webhook
