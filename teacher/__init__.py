@@ -9,10 +9,10 @@
     teacher.address           format an address without user, password and query
     teacher.connection        choose proxy and certificates, and check them
     teacher.deadline          bound the time of a whole request
+    teacher.http_client       send one HTTP request, and classify what happens to it
     teacher.retry             retry a request, with a limit
     teacher.local             `LocalTeacher`: asks Anthropic's API
     teacher.webhook           `WebhookTeacher`: asks an n8n workflow
-    teacher.http_client       send one HTTP request, and classify what happens to it
     teacher.webhook_client    ... send one request to the webhook
     teacher.webhook_replies   ... find out who sent an answer without a lesson
     teacher.webhook_retries   ... decide what is tried again, and what may have cost

@@ -37,7 +37,6 @@ OWNERS = {
     "dbos": {"orchestrator.journal.durable"},
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
-    # The probe sees how an n8n is set up, with requests that are no lessons and are not retried.
     "httpx": {"teacher.http_client"},
     "httpx2": {"teacher.local"},
     "regex": {"orchestrator.masking.user_pattern"},

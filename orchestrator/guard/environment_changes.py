@@ -155,7 +155,8 @@ class EnvironmentGuard:
             # nothing of it runs, and another process of this environment may have compiled it,
             # of which nobody must accuse the agent.
             removed = _remove_file(path)
-            if removed if compiled is None else path in compiled or not known.get(path):
+            is_new = compiled is not None and (path in compiled or not known.get(path))
+            if is_new or (removed and compiled is None):
                 continue
             text = "bytecode changed while its source did not"
             yield _build_finding(path, text)  # the suite may have run it
