@@ -22,7 +22,7 @@ BUILT := build/environments
 CASES := $(BUILT)/cases
 RESULTS := build/corpus.jsonl
 # In comparisons, of which a whole run has three times as many.
-KILLS_OF_SAMPLE := 35
+KILLS_OF_SAMPLE := 25
 DOWNLOADS := build/downloads
 # The program of Claude Code, where there is none.
 EXTRA := $(if $(shell command -v claude 2>/dev/null),,[claude])
@@ -39,13 +39,14 @@ endef
 
 # What tells soon whether an interpreter or a set of versions carries the program.
 SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/masking tests/session_hooks/test_claude.py \
-  tests/rulebook/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
+  tests/rulebook/test_history.py tests/replay/test_sdk.py tests/suites/test_*.py \
+  $(addprefix tests/teacher/test_,answer.py claude.py conformance.py connection.py local.py webhook.py) \
   tests/test_architecture.py tests/journal/test_journal.py tests/storage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  attack attack-sample test-whole test-kills test-kills-sample test-n8n test-n8n-sample demo-n8n test-pythons \
+  attack attack-sample test-whole test-whole-sample test-kills test-kills-sample test-n8n test-n8n-sample demo-n8n test-pythons \
   test-latest test-lowest test-conditions pins pins-n8n structure
 
 help: ## list the targets
@@ -68,7 +69,8 @@ lint: $(VENV)/development ## run ruff, and check the wording of names, docstring
 
 types: $(VENV)/development ## run mypy, strict
 	@$(BIN)/mypy
-	@$(BIN)/mypy docs/reference.py docs/picture.py
+	@$(BIN)/mypy docs/reference.py
+	@$(BIN)/mypy -m docs.picture -m docs.recording
 
 structure: $(VENV)/made ## measure the code: lengths, names, types, except clauses, packages; FOLDERS=... measures other folders
 	@$(BIN)/python -m tests.machines.structure $(FOLDERS)
@@ -78,6 +80,10 @@ docs: $(VENV)/development ## regenerate the generated parts of the documentation
 
 docs-check: $(VENV)/development ## check that the generated parts are up to date
 	@$(BIN)/cog --check $(PAGES)
+
+test-whole-sample: $(VENV)/development ## run test-whole with a third of the cases that are many of a kind
+	@$(PYTEST) -n 2 -q -m 'whole and not long' $(AGAIN)
+	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
 test-whole: $(VENV)/development ## run longer tests of the real programs, and more examples of the property tests
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
@@ -114,9 +120,10 @@ test-n8n-sample: $(VENV)/development ## run the tests that share one n8n, and a 
 demo-n8n: $(VENV)/development ## run the demo with a real n8n as its teacher
 	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
 
-wheel: $(VENV)/made ## build the wheel into dist/
-	@$(BIN)/python -m pip wheel -q --no-deps $(CONSTRAIN) -w dist .
-	@ls -t dist/*.whl | head -1
+wheel: $(VENV)/made ## build the wheel into dist/, with nothing but pip, and say how to install it
+	@$(BEAT) "building the wheel" $(BIN)/python -m pip wheel -q --no-deps $(CONSTRAIN) -w dist .
+	@wheel=$$(ls -t dist/*.whl | head -1); echo "$$wheel: install it with one of"; \
+	  printf '  %s\n' "uv tool install $$wheel" "pipx install $$wheel" "pip install $$wheel"
 
 wheel-test: export ORCHESTRATOR_PINS = $(PINS)
 wheel-test: $(VENV)/development ## build the wheel, and test it in an empty environment
@@ -151,8 +158,8 @@ figures: $(VENV)/development $(CASES)/made ## regenerate the figures in docs/rel
 	@$(call RUN_CASES,corpus,--write docs/figures/corpus.json)
 	@$(BIN)/cog -r docs/reliability.md
 
-picture: $(VENV)/development ## regenerate the screenshot of the demo
-	@$(BIN)/python docs/picture.py
+picture: $(VENV)/development ## regenerate the pictures of the demo and of the first hour; PICTURES=demo makes one
+	@$(BIN)/python -m docs.picture $(PICTURES)
 
 bench: $(VENV)/development ## measure the overhead of the loop
 	@$(BIN)/python -m benchmarks
@@ -168,9 +175,10 @@ clean: ## remove everything that was set up and built
 PARTIAL := $(VENV)/partial
 BEGIN = @mkdir -p $(VENV) && echo $$PPID > $(PARTIAL)
 END = @rm -f $(PARTIAL) && touch $@
+BEAT = "$(PYTHON)" -m tests.machines.heartbeat
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOWNLOAD := $(BIN)/python -m tests.machines.download $(DOWNLOADS) $(CONSTRAIN)
-INSTALL := $(PIP) install -q --find-links $(DOWNLOADS) $(CONSTRAIN)
+INSTALL := $(BIN)/python -m tests.machines.install --find-links $(DOWNLOADS) $(CONSTRAIN)
 
 $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -184,8 +192,8 @@ $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 	  || ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then rm -rf $(VENV); fi
 	$(BEGIN)
-	@[ -e $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
-	@$(PIP) install -q --upgrade $(if $(PINS),-c $(PINS)) pip
+	@[ -e $(BIN)/python ] || $(BEAT) "creating the environment" "$(PYTHON)" -m venv $(VENV)
+	@$(BEAT) "updating pip" $(PIP) install -q --upgrade $(if $(PINS),-c $(PINS)) pip
 	$(END)
 
 # pip keeps no file of a download that is cut short: the largest by far comes first, and alone.
@@ -215,7 +223,7 @@ $(CASES)/made: tests/corpus/requirements.txt | $(VENV)/development
 	@$(BIN)/python -m venv $(CASES)
 	@$(BIN)/python -m tests.machines.download $(DOWNLOADS) -r $<
 	@echo "Unpacking it ..."
-	@$(CASES)/bin/python -m pip --disable-pip-version-check install -q --find-links $(DOWNLOADS) -r $<
+	@$(CASES)/bin/python -m tests.machines.install --find-links $(DOWNLOADS) -r $<
 	@touch $@
 
 SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),$(or $(PINS),the newest versions))

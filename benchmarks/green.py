@@ -22,7 +22,7 @@ from benchmarks.machine import environment
 from benchmarks.results import Table, spread
 from orchestrator import events
 from orchestrator.agents import claude_environment
-from orchestrator.agents.claude_code import find_program
+from orchestrator.agents.claude_program import find_program
 from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario

@@ -20,7 +20,7 @@ from benchmarks.children import Spent
 from benchmarks.machine import environment
 from benchmarks.results import Table, spread
 from orchestrator.agents import claude_environment
-from orchestrator.agents.claude_code import find_program
+from orchestrator.agents.claude_program import find_program
 from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.scenario import Speaker

@@ -1,33 +1,112 @@
-"""Make docs/images/demo.svg: run the real demo and save what it prints. `make picture`."""
+"""Make the pictures in docs/images: run the real programs and save what they print.
+
+`make picture` makes all of them; `make picture PICTURES=demo` makes one. The recording of the
+first hour is made in a terminal, of the installed program, on a small project of the tests.
+"""
 
 import io
 import os
 import re
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console as Screen
 from rich.terminal_theme import NIGHT_OWLISH
+from rich.text import Text
 
-from orchestrator.cli.console import Console
-from orchestrator.services.demo import run_demo
+from docs.recording import Recording
+from orchestrator.platform.folders import CLAUDE_MD
+from tests.first_hour.person import PROGRAM, Person
+from tests.first_hour.shapes import find_shape
 
-TARGET = Path(__file__).parent / "images" / "demo.svg"
+IMAGES: Final = Path(__file__).parent / "images"
+SHAPE: Final = "src_with_venv"
+COLUMNS: Final = 100
 
 
-def main() -> int:
-    """Run the demo, write the picture, and return the demo's exit code."""
+def make_demo() -> int:
+    """Run the demo, write its picture, and return the demo's exit code."""
     # In the order of the files, as for somebody who has installed the program without its tests.
-    os.environ["PYTEST_ADDOPTS"] = "-p no:randomly"
-    screen = Screen(record=True, width=104, file=io.StringIO(), highlight=False)
-    code = run_demo(keep=False, listener=Console(screen), say=screen.print)
-    svg = screen.export_svg(title="make demo", theme=NIGHT_OWLISH, unique_id="demo")
-    svg = svg.replace(sys.prefix, ".venv")
-    # Load no font from the network: a font of the reader's system is good enough.
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
-    TARGET.write_text(svg, encoding="utf-8")
+    environment = {**os.environ, "PYTEST_ADDOPTS": "-p no:randomly", "COLUMNS": str(COLUMNS)}
+    recording = Recording(COLUMNS, Path.cwd(), environment, {sys.prefix: ".venv"})
+    code = recording.type("make demo", [str(PROGRAM), "demo"])
+    save_lines(recording.render_lines(), "demo", "The demo")
     return code
 
 
+def make_first_hour() -> int:
+    """Set up, run and undo in a small project, write the picture; return the worst exit code."""
+    with tempfile.TemporaryDirectory(prefix="pll-") as folder:
+        world = Path(folder).resolve()
+        person = Person(world, find_shape(SHAPE))
+        (person.project / CLAUDE_MD).write_text("# Ledger\n\nAmounts are in cents.\n", "utf-8")
+        person.git("add", "-A")
+        person.git("commit", "-q", "-m", "Explain amounts")
+        link_claude(world / "bin")
+        with person.serve_model(person.repair()) as variables:
+            recording = Recording(
+                COLUMNS,
+                person.project,
+                {**person.environment, **variables, "COLUMNS": str(COLUMNS), **find_path(world)},
+                {
+                    str(person.project): "~/ledger",
+                    str(world / "bin"): "~/.local/bin",
+                    str(person.home): "~",
+                },
+            )
+            codes = [
+                recording.type(
+                    f"orchestrator {command}", ["/bin/sh", "-c", f"exec {PROGRAM} {command}"]
+                )
+                for command in ("init", f'run "{person.shape.task}" --max-cost-usd 2', "undo")
+            ]
+    save_lines(recording.render_lines(), "first-hour", "The first hour")
+    return max(codes)
+
+
+def find_path(world: Path) -> dict[str, str]:
+    """Return a PATH on which Claude Code is found in a short folder."""
+    return {"PATH": f"{world / 'bin'}{os.pathsep}{PROGRAM.parent}{os.pathsep}{os.defpath}"}
+
+
+def link_claude(folder: Path) -> None:
+    """Link Claude Code into a folder, so that the picture has no path of this machine."""
+    folder.mkdir()
+    found = shutil.which("claude")
+    if found is None:
+        import claude_agent_sdk
+
+        found = str(Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude")
+    (folder / "claude").symlink_to(found)
+
+
+def save_lines(lines: Iterable[Text], name: str, title: str) -> None:
+    """Write the picture of a recording."""
+    screen = Screen(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
+    for line in lines:
+        screen.print(line, no_wrap=True, overflow="crop")
+    save(screen, name, title)
+
+
+def save(screen: Screen, name: str, title: str) -> None:
+    """Write what was printed as a picture."""
+    svg = screen.export_svg(title=title, theme=NIGHT_OWLISH, unique_id=name)
+    # Load no font from the network: a font of the reader's system is good enough.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    (IMAGES / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+PICTURES: Final = {"demo": make_demo, "first-hour": make_first_hour}
+
+
+def main(*names: str) -> int:
+    """Make the pictures of these names, or all; return the worst exit code."""
+    return max(PICTURES[name]() for name in names or PICTURES)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -20,6 +20,7 @@ from orchestrator.models import (
     Finding,
     Judgement,
     RuleChange,
+    RunPlan,
     RunResult,
     SuiteReport,
     Task,
@@ -61,6 +62,13 @@ class Ready(Event):
 
 
 @dataclass(frozen=True)
+class RunPlanned(Event):
+    """What the run will do at most is known; nothing has been spent."""
+
+    plan: RunPlan
+
+
+@dataclass(frozen=True)
 class RunStarted(Event):
     """A run starts, or is `resumed`."""
 
@@ -84,6 +92,8 @@ class AttemptStarted(Event):
     number: int
     of: int
     prompt: str
+    resumed: bool = False
+    """Whether the attempt was started before, and goes on after an interruption."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,24 @@ class CaseFinished(Event):
 
 
 @dataclass(frozen=True)
+class SuiteRunning(Event):
+    """The suite is still running. It is sent if there is news, at least once a minute."""
+
+    seconds: float
+    """Seconds since the suite started."""
+    timeout_seconds: float
+    """Seconds after which it is ended: `tests.timeout`."""
+    case: str = ""
+    """Id of the test case that has been running for the longest time, if it is slow; else empty."""
+    case_seconds: float = 0.0
+    """Seconds since that case started."""
+    line: str = ""
+    """The last line of output, if the runner reports no cases."""
+    is_late: bool = False
+    """Whether much of the time is used up, so that the timeout should be announced."""
+
+
+@dataclass(frozen=True)
 class SuiteFinished(Event):
     """A run of the suite is over. `baseline` marks the one before any agent worked."""
 
@@ -171,6 +199,8 @@ class SuiteFinished(Event):
     baseline: bool = False
     before_attempt: bool = False
     """Whether it ran on the tree before the attempt, for comparison."""
+    goal: str = field(default="", compare=False)
+    """What will count as solved, as far as the baseline shows it."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +248,10 @@ class RunEnded(Event):
     seconds: float
     spent: Usage | None = None
     """What the ledger counts for the run; None if only the result is known."""
+    changes: str = ""
+    """What the run changed, and the command that shows it."""
+    advice: str = ""
+    """The one thing to do next, where the outcome's message does not say it."""
 
     @property
     def usage(self) -> Usage:

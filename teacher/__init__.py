@@ -12,6 +12,7 @@
     teacher.http_client       send one HTTP request, and classify what happens to it
     teacher.retry             retry a request, with a limit
     teacher.local             `LocalTeacher`: asks Anthropic's API
+    teacher.claude            `ClaudeTeacher`: asks through the Claude Code program
     teacher.webhook           `WebhookTeacher`: asks an n8n workflow
     teacher.webhook_client    ... send one request to the webhook
     teacher.webhook_replies   ... find out who sent an answer without a lesson

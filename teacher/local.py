@@ -2,6 +2,8 @@
 
 The only module that imports the SDK. The import takes a second of CPU time, so it is delayed until
 the first call of `teach`: a run without failures does not pay for it.
+
+Longer than 350 lines: all that is known about the SDK, its errors included, stands here.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ _GRACE_SECONDS = 1.0
 """Added to the timeout for the whole call, so that the timeouts of its steps are seen first."""
 
 _STATUS_HINTS = {
-    401: "check {key}",
+    401: "the API does not accept this key: correct {key}",
     402: "check the account's credit",
     403: "the key may not use this model: check {key} and teacher.model",
     413: "the evidence is too large for one request: report the failure yourself, with less of it",
@@ -168,6 +170,18 @@ class LocalTeacher:
         """
         return self._find_credentials()[0]
 
+    def has_key(self) -> bool:
+        """Return whether a key or a token is set.
+
+        Raises:
+            TeacherMisconfigured: There is one, but it cannot be sent.
+        """
+        try:
+            self._find_credentials()
+        except NoKey:
+            return False
+        return True
+
     def _find_credentials(self) -> tuple[str, str]:
         """Return the variable that has the key or the token, and its value."""
         for variable, given in ((OWN_KEY_VARIABLE, self._own_key), (KEY_VARIABLE, self._api_key)):
@@ -178,8 +192,8 @@ class LocalTeacher:
         raise NoKey(
             "the teacher has no API key",
             f"set {OWN_KEY_VARIABLE}, which only the teacher uses "
-            f"(https://console.anthropic.com), or set teacher.mode to webhook; with "
-            f"{KEY_VARIABLE} instead, Claude Code would use the key too, and not your login",
+            f"(https://console.anthropic.com), or set teacher.mode to claude, which uses your "
+            f"login of Claude Code; with {KEY_VARIABLE}, the agent would use the key too",
         )
 
     @property

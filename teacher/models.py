@@ -56,6 +56,8 @@ class Failure:
     """Ids of the test cases that failed."""
     case_fingerprints: tuple[str, ...] = ()
     """The fingerprint of each failed case, because another attempt may fail in these and more."""
+    suite: str = ""
+    """The command of the suite that reported it, if `source` does not name that suite."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("storage", "ports"),
     ("events",),
     ("models", "config", "platform", "replay", "teacher"),
-    ("errors", "masking", "vocabulary", "prompts"),
+    ("errors", "counts", "masking", "vocabulary", "prompts"),
 )
 """The rooms, from the roof to the ground. Neighbours on a floor do not know each other."""
 
@@ -44,6 +44,7 @@ OWNERS = {
         "orchestrator.journal.database",
         "orchestrator.storage.earlier_versions",
         "orchestrator.storage.engines",
+        "orchestrator.storage.sqlite_inspection_program",
     },
     "subprocess": {"orchestrator.platform.popen"},
     "tenacity": {"teacher.retry"},

@@ -2,7 +2,8 @@
 
 Claude Code:
 
-- `claude_code`: `ClaudeCodeAgent`, which finds the program, checks it, and runs it
+- `claude_code`: `ClaudeCodeAgent`, which runs the program on a prompt
+- `claude_program`: find the program, its version, and the command that logs in
 - `claude_environment`: its environment, and settings that a project cannot override
 - `claude_payer`: who pays for its work
 - `claude_project`: what a project's own settings would run, and its AGENTS.md files
@@ -14,6 +15,8 @@ Claude Code:
 - `claude_messages`: events while it works, and the result at the end
 - `claude_tools`: how its tool calls end
 - `claude_endings`: how a session ended
+- `claude_question`: one question without tools, which the teacher asks
+- `claude_question_endings`: what came of it
 - `transcripts`: the rows of a transcript, in bounded time
 - `claude_instructions`: which instructions reached the model
 

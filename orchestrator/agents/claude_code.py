@@ -6,10 +6,8 @@ how the session ended.
 """
 
 import contextlib
-import importlib.util
+import copy
 import os
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,81 +16,19 @@ from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import MessageReader
-from orchestrator.agents.claude_payer import describe_payer, describe_unused_login
+from orchestrator.agents.claude_payer import describe_payer, describe_unused_login, suggest_login
+from orchestrator.agents.claude_program import find_program, format_login_command, require_version
 from orchestrator.agents.claude_project import link_agents_files
 from orchestrator.agents.claude_session import Refuse, Session
 from orchestrator.agents.claude_transport import ClaudeProcess
 from orchestrator.agents.claude_wire import Message, WireError
-from orchestrator.agents.wording import quote_last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.escape_sequences import strip_escape_sequences
-from orchestrator.platform.process import capture
 from orchestrator.platform.watchdog import EndReason
-
-OLDEST_VERSION: Final = (2, 1, 248)
-"""The first version that can take a prompt literally (claude-agent-sdk 0.2.186)."""
-
-_INSTALL: Final = (
-    "install it: https://code.claude.com/docs/en/setup; or install its SDK, which includes it: "
-    "pip install claude-agent-sdk"
-)
-
-_OWN_VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)\S* \(Claude Code\)")
-_VERSION: Final = re.compile(r"^\s*v?(\d+\.\d+\.\d+)\b", re.MULTILINE)
 
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree moves the work out of the project and
 leaves a branch in the user's repository."""
-
-
-def find_program() -> Path:
-    """Find Claude Code: `claude` on the PATH, else the one in the SDK's wheel.
-
-    Raises:
-        InfrastructureError: it is not installed.
-    """
-    if found := shutil.which("claude"):
-        return Path(found)
-    if bundled := find_bundled_program():
-        return bundled
-    raise InfrastructureError("Claude Code is not installed", _INSTALL)
-
-
-def find_bundled_program() -> Path | None:
-    """Return the program in the SDK's wheel; None on a platform whose wheel has none."""
-    spec = importlib.util.find_spec("claude_agent_sdk")  # which does not import it
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        program = Path(folder) / "_bundled" / "claude"
-        if program.is_file():
-            return program
-    return None
-
-
-def read_version(program: Path, env: Mapping[str, str] | None = None) -> str:
-    """Return the program's version, as `2.1.329`.
-
-    Args:
-        program: its path.
-        env: its whole environment; that of this process if None.
-
-    Raises:
-        InfrastructureError: the program does not run, or is not Claude Code.
-    """
-    try:
-        done = capture([str(program), "--version"], cwd=Path(), env=env, timeout=30)
-    except OSError as error:
-        raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
-    output = strip_escape_sequences(done.text)
-    # A wrapper may print lines of its own, with other versions, and exit with a code of its own.
-    if found := _OWN_VERSION.search(output):
-        return found[1]
-    if done.returncode or not (found := _VERSION.search(output)):
-        quoted = quote_last_lines(output) or f"exit code {done.returncode}"
-        raise InfrastructureError(
-            f"{program} --version does not give a version: {quoted}", _INSTALL
-        )
-    return found[1]
 
 
 class ClaudeCodeAgent:
@@ -137,6 +73,26 @@ class ClaudeCodeAgent:
         self._trust_project, self._sandbox = trust_project, sandbox
         self._list_untrusted = list_untrusted
         self._refuse, self._agents_files = refuse, agents_files
+        self._extra_settings: Mapping[str, Any] = {}
+        self._extra_arguments: tuple[str, ...] = ()
+
+    def build_probe(
+        self,
+        environment: Mapping[str, str],
+        settings: Mapping[str, Any],
+        arguments: Sequence[str],
+    ) -> "ClaudeCodeAgent":
+        """Return an agent with the options of this one, which shows what its request would be.
+
+        Args:
+            environment: what the probe sees, such as the address of a local server.
+            settings: settings of Claude Code to add to those that are pinned.
+            arguments: arguments to add to those of a run.
+        """
+        probe = copy.copy(self)
+        probe._base = dict(environment)
+        probe._extra_settings, probe._extra_arguments = dict(settings), tuple(arguments)
+        return probe
 
     @property
     def payer(self) -> str:
@@ -156,17 +112,11 @@ class ClaudeCodeAgent:
             UsageError: permissions are to be skipped, which Claude Code refuses for root.
         """
         program = self._program or find_program()
-        found = read_version(program, self._base)
-        if tuple(map(int, found.split("."))) < OLDEST_VERSION:
-            oldest = ".".join(map(str, OLDEST_VERSION))
-            raise InfrastructureError(
-                f"{program} is Claude Code {found}; {oldest} or newer is needed",
-                "run `claude update`",
-            )
+        found = require_version(program, self._base)
         if not environment.can_authenticate(self._base):
             raise InfrastructureError(
                 "Claude Code has no login and no key",
-                "set ANTHROPIC_API_KEY, or run `claude` once and log in",
+                f"log in with `{format_login_command(program)}`, or set ANTHROPIC_API_KEY",
             )
         # The program accepts nothing but "1" here; `yes` does not count (2.1.329).
         if self._skip_permissions and os.geteuid() == 0 and self._base.get("IS_SANDBOX") != "1":
@@ -198,7 +148,7 @@ class ClaudeCodeAgent:
             env |= environment.CLAUDE_MD_OF_ADDED
         session_id = environment.create_session_id()
         with (
-            environment.write_settings_file(env, self._sandbox) as settings,
+            environment.write_settings_file(env, self._sandbox, self._extra_settings) as settings,
             self._prepare_folders(workspace, is_trusted) as folders,
         ):
             argv = self._build_command(limits, session_id, settings, folders, is_trusted)
@@ -211,7 +161,8 @@ class ClaudeCodeAgent:
             finally:
                 process.end()
         transcript = _find_transcript(env, session_id)
-        ending = _describe_ending(process, session_id, transcript, read_error)
+        hint = suggest_login(env, format_login_command(self._program or find_program()))
+        ending = _describe_ending(process, session_id, transcript, read_error, hint)
         return reader.build_result(ending, limits)
 
     def _is_trusted(self, workspace: Path) -> bool:
@@ -265,7 +216,7 @@ class ClaudeCodeAgent:
             argv += [f"--max-budget-usd={limits.max_cost_usd}"]
         if self._model:
             argv += [f"--model={self._model}"]
-        return argv
+        return [*argv, *self._extra_arguments]
 
 
 def _follow_messages(
@@ -287,7 +238,11 @@ def _follow_messages(
 
 
 def _describe_ending(
-    process: ClaudeProcess, session_id: str, transcript: Path | None, read_error: str
+    process: ClaudeProcess,
+    session_id: str,
+    transcript: Path | None,
+    read_error: str,
+    login_hint: str,
 ) -> Ending:
     return Ending(
         process.ended_by,
@@ -297,6 +252,7 @@ def _describe_ending(
         session_id,
         transcript,
         read_error,
+        login_hint,
     )
 
 

@@ -73,8 +73,10 @@ _LIMITS: Final = {
 }
 """Outcomes for the limits that this process enforces."""
 
-_LOGIN_HINT: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
 _WAIT_HINT: Final = "set limits.wait_for_reset to wait until then"
+_NOT_USAGE_LIMIT: Final = "not your usage limit"
+"""Words of the program for a 429 that comes from a login but not from its plan (2.1.332). The event
+about the plan's limits says that the request was refused all the same."""
 _NO_CONTENT: Final = "(no content)"
 """The text that Claude Code substitutes for an empty answer."""
 
@@ -99,6 +101,8 @@ class Ending:
     transcript: Path | None
     read_error: str = ""
     """The error because of which reading stopped; empty if there was none."""
+    login_hint: str = "log in with `claude auth login`, or set ANTHROPIC_API_KEY"
+    """What to do if the API does not accept the login or the key."""
 
 
 @dataclass
@@ -153,7 +157,7 @@ class SessionSummary:
 def judge_session(summary: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
     """Return how the session ended, with the agent's final text or the cause."""
     if summary.results and not summary.at_work:
-        return _judge_result(summary, summary.results[-1])
+        return _judge_result(summary, summary.results[-1], ending)
     if ending.ended_by in _LIMITS:
         outcome, template = _LIMITS[ending.ended_by]
         length = summary.round_length
@@ -171,13 +175,13 @@ def judge_session(summary: SessionSummary, ending: Ending, limits: AgentLimits) 
 
 def _judge_missing_result(summary: SessionSummary, ending: Ending) -> Verdict:
     """Judge a session without a result by the last notice that Claude Code printed."""
-    message = _describe_missing_result(ending)
+    message = describe_missing_result(ending)
     found = find_last_notice(summary.program_message) or find_last_notice(ending.stderr_tail)
     kind, notice = (found[0], format_one_line(found[1], 500)) if found else (None, "")
     if summary.rejected or kind is NoticeKind.LIMIT:
         return _judge_limit(summary, f"{message}: {notice}" if notice not in message else message)
     if kind is NoticeKind.LOGIN:
-        return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_HINT}"
+        return AgentOutcome.NOT_LOGGED_IN, f"{message}; {ending.login_hint}"
     if kind is NoticeKind.API:
         return (
             AgentOutcome.API_ERROR,
@@ -186,8 +190,8 @@ def _judge_missing_result(summary: SessionSummary, ending: Ending) -> Verdict:
     return AgentOutcome.CRASHED, message
 
 
-def _judge_result(summary: SessionSummary, result: ResultMessage) -> Verdict:
-    reason, text = result.terminal_reason, _format_result_text(result)
+def _judge_result(summary: SessionSummary, result: ResultMessage, ending: Ending) -> Verdict:
+    reason, text = result.terminal_reason, format_result_text(result)
     notice = _find_program_notice(summary, result)
     if notice is NoticeKind.LIMIT:
         return _judge_limit(summary, text)
@@ -195,7 +199,7 @@ def _judge_result(summary: SessionSummary, result: ResultMessage) -> Verdict:
         outcome, template = _REASONS[reason]
         return outcome, template.format(text=text).strip()
     if result.is_error or notice:
-        return _judge_error(summary, result, notice)
+        return _judge_error(summary, result, notice, ending)
     if reason in _COMPLETED_REASONS:
         return _judge_success(summary)
     # After a UserPromptSubmit hook blocks the prompt, the result is a success with exit code 0,
@@ -224,12 +228,12 @@ def _judge_success(summary: SessionSummary) -> Verdict:
 
 
 def _judge_error(
-    summary: SessionSummary, result: ResultMessage, notice: NoticeKind | None
+    summary: SessionSummary, result: ResultMessage, notice: NoticeKind | None, ending: Ending
 ) -> Verdict:
     status, reason, text = (
         result.api_error_status,
         result.terminal_reason,
-        _format_result_text(result),
+        format_result_text(result),
     )
     if result.stop_reason == "refusal":
         return AgentOutcome.REFUSED, f"the model refused: {text}"
@@ -241,7 +245,7 @@ def _judge_error(
     if notice is NoticeKind.LIMIT:
         return _judge_limit(summary, text)
     if notice is NoticeKind.LOGIN:
-        return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_HINT}"
+        return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {ending.login_hint}"
     if failed or notice is NoticeKind.API:
         return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(summary, status, text)}"
     return (
@@ -259,7 +263,9 @@ def _classify_api_error(
     if status and status >= 500:
         return None
     found = classify_error(text)
-    refused = summary.rejected and status in (None, 400, 402, 403, 429)
+    refused = (
+        summary.rejected and status in (None, 400, 402, 403, 429) and _NOT_USAGE_LIMIT not in text
+    )
     return NoticeKind.LIMIT if refused and found is not NoticeKind.LOGIN else found
 
 
@@ -272,7 +278,8 @@ def _join_raw_text(result: ResultMessage) -> str:
     return "; ".join(result.errors) or result.result or ""
 
 
-def _format_result_text(result: ResultMessage) -> str:
+def format_result_text(result: ResultMessage) -> str:
+    """Return what a result says, on one line, without the JSON around an error's message."""
     return format_one_line(_NOISE.sub("", unwrap_error_json(_join_raw_text(result))), 500).rstrip(
         "."
     )
@@ -287,9 +294,9 @@ def _count_output_tokens(result: ResultMessage) -> int:
 def _suggest_fix(summary: SessionSummary, status: int | None, text: str) -> str:
     if "credit balance" in text.lower():
         return "add credit to the account that the key belongs to"
-    if _TEXT_TOO_LONG.search(text):
+    if is_too_long(text):
         return "give the agent a smaller task"
-    if status == 404 or _UNKNOWN_MODEL.search(text):
+    if is_unknown_model(status, text):
         named = summary.model and summary.model not in text
         return f"check claude.model ({summary.model})" if named else "check claude.model"
     if status is None:
@@ -299,7 +306,18 @@ def _suggest_fix(summary: SessionSummary, status: int | None, text: str) -> str:
     return _STATUS_HINTS.get(status, "see the transcript in the run's record")
 
 
-def _describe_missing_result(ending: Ending) -> str:
+def is_too_long(text: str) -> bool:
+    """Return whether an error says that the request is larger than the model's context."""
+    return bool(_TEXT_TOO_LONG.search(text))
+
+
+def is_unknown_model(status: int | None, text: str) -> bool:
+    """Return whether an error says that the API does not know the model."""
+    return status == 404 or bool(_UNKNOWN_MODEL.search(text))
+
+
+def describe_missing_result(ending: Ending) -> str:
+    """Return that there was no result, with the exit code and the end of standard error."""
     stderr = quote_last_lines(ending.stderr_tail)
     if "root/sudo" in stderr:
         stderr = f"{stderr}; set IS_SANDBOX=1 if this machine is a sandbox, or run as another user"

@@ -121,7 +121,13 @@ def build_child_environment(base: Mapping[str, str], workspace: Path) -> dict[st
     return {**DEFAULTS, RUN_VARIABLE: "1", **inherited, **required}
 
 
-def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
+def build_pinned_settings(
+    env: Mapping[str, str],
+    sandbox: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    uses_helpers: bool = True,
+) -> str:
     """Return settings, as JSON for `--settings`, that pin where requests go and with which key.
 
     A project's `.claude/settings.json` may set environment variables, which override those of the
@@ -133,30 +139,38 @@ def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | N
     Args:
         env: the complete environment of Claude Code.
         sandbox: Claude Code's own sandbox settings, from the user's configuration.
+        extra: settings to add; none of those that are pinned.
+        uses_helpers: whether the user's own programs for credentials run.
     """
     user = read_user_settings(env)
     values = {**user.get("env", {}), **env}
     pins = {name: values.get(name, "") for name in _PINNED_VARIABLES}
     address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
-    settings: dict[str, Any] = {"env": {"ANTHROPIC_BASE_URL": address, **pins}}
-    settings |= {name: user.get(name, "") for name in _HELPERS}
+    settings: dict[str, Any] = {**(extra or {}), "env": {"ANTHROPIC_BASE_URL": address, **pins}}
+    settings |= {name: user.get(name, "") if uses_helpers else "" for name in _HELPERS}
     return json.dumps(settings | ({"sandbox": dict(sandbox)} if sandbox else {}))
 
 
 @contextlib.contextmanager
 def write_settings_file(
-    env: Mapping[str, str], sandbox: Mapping[str, Any] | None
+    env: Mapping[str, str],
+    sandbox: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    uses_helpers: bool = True,
 ) -> Iterator[Path]:
     """Write the pinned settings to a file that only this user can read, and yield its path.
 
-    They hold a key, and a command line can be read by all users.
+    They hold a key, and a command line can be read by all users. The file's folder is private too,
+    and is removed with all that is in it.
     """
     # In memory where possible: `kill -9` leaves the file behind.
     memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
     parent = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=parent) as folder:
         path = Path(folder) / SETTINGS
-        path.write_text(build_pinned_settings(env, sandbox), encoding="utf-8")
+        text = build_pinned_settings(env, sandbox, extra, uses_helpers=uses_helpers)
+        path.write_text(text, encoding="utf-8")
         yield path
 
 

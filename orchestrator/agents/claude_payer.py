@@ -6,17 +6,24 @@ the environment comes before a login was observed with Claude Code 2.1.332.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.agents.claude_environment import (
     CLOUDS,
+    OFFICIAL_API,
     find_config_directory,
     read_user_settings,
 )
 
+SCRIPTED_KEY: Final = "no-key-the-model-is-scripted"
+"""The API key of a run whose model is scripted, so that nobody pays."""
+NOBODY: Final = "nobody, because the model is scripted"
+
+_TOKEN: Final = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 -- the variable's name, not a token
 _CREDENTIALS: Final = (
-    ("ANTHROPIC_AUTH_TOKEN", "token"),
+    (_TOKEN, "token"),
     ("ANTHROPIC_API_KEY", "API key"),
 )
 _HELPER: Final = "apiKeyHelper"
@@ -28,6 +35,60 @@ def describe_payer(env: Mapping[str, str]) -> str:
     return _find_credential(env) or _find_login(env) or "the login of Claude Code"
 
 
+@dataclass(frozen=True)
+class LoginChoice:
+    """How Claude Code is to be asked with the user's login.
+
+    Args:
+        variables: the environment, in which keys that come before the login are empty.
+        uses_login: whether keys were removed in favour of a login.
+        payer: who pays, as `describe_payer` names it.
+    """
+
+    variables: Mapping[str, str]
+    uses_login: bool
+    payer: str
+
+
+def choose_login(env: Mapping[str, str]) -> LoginChoice:
+    """Return the environment in which Claude Code uses the user's login and not a key.
+
+    Without a known login, everything stays as it is for the agent. So do a cloud account, and the
+    token of a gateway: with either, requests belong to that address alone.
+    """
+    login = _find_login(env)
+    values = {**read_user_settings(env).get("env", {}), **env}
+    address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
+    has_gateway = bool(values.get(_TOKEN)) and address != OFFICIAL_API
+    if not login or has_gateway or _find_cloud(values):
+        return LoginChoice(env, uses_login=False, payer=describe_payer(env))
+    # Empty, and not removed: the user's settings may have the same variable.
+    emptied = {variable: "" for variable, _ in _CREDENTIALS}
+    return LoginChoice({**env, **emptied}, uses_login=True, payer=login)
+
+
+def has_credential(env: Mapping[str, str]) -> bool:
+    """Return whether a key, a cloud account or a login is found; one in a keychain may not be."""
+    return bool(_find_credential(env) or _find_login(env))
+
+
+def suggest_login(env: Mapping[str, str], command: str) -> str:
+    """Return what to do when the API does not accept what Claude Code authenticates with.
+
+    Args:
+        env: the environment of Claude Code.
+        command: the command with which a person logs in.
+    """
+    credential = _find_credential(env)
+    if not credential:
+        if _find_login(env):
+            return f"log in again: `{command}`"
+        return f"log in: `{command}`, or set ANTHROPIC_API_KEY"
+    if _find_cloud({**read_user_settings(env).get("env", {}), **env}):
+        return f"check the {credential}"
+    return f"correct the {credential}, or remove it and log in: `{command}`"
+
+
 def describe_unused_login(env: Mapping[str, str]) -> str:
     """Return a line for a user whose subscription is not used because of a key; empty otherwise."""
     credential, login = _find_credential(env), _find_login(env)
@@ -36,8 +97,8 @@ def describe_unused_login(env: Mapping[str, str]) -> str:
     advice = ""
     if "ANTHROPIC_API_KEY" in credential:
         advice = (
-            "; to keep the subscription, unset ANTHROPIC_API_KEY and give the key to the teacher "
-            "alone, as ORCHESTRATOR_TEACHER_API_KEY"
+            "; to keep the subscription, unset ANTHROPIC_API_KEY: the teacher uses the login too, "
+            "unless you give it the key alone, as ORCHESTRATOR_TEACHER_API_KEY"
         )
     return f"the agent is paid by {credential}, not by your {login}{advice}"
 
@@ -46,13 +107,20 @@ def _find_credential(env: Mapping[str, str]) -> str:
     """Return the cloud account or key that comes before a login; empty if there is none."""
     settings = read_user_settings(env)
     values = {**settings.get("env", {}), **env}
-    for cloud in CLOUDS:
-        if values.get(variable := f"CLAUDE_CODE_USE_{cloud}"):
-            return f"cloud account ({variable})"
+    if values.get("ANTHROPIC_API_KEY") == SCRIPTED_KEY:
+        return NOBODY
+    if cloud := _find_cloud(values):
+        return f"cloud account ({cloud})"
     for variable, kind in _CREDENTIALS:
         if values.get(variable):
             return f"{kind} ({variable})"
     return f"API key ({_HELPER} in settings.json)" if settings.get(_HELPER) else ""
+
+
+def _find_cloud(values: Mapping[str, str]) -> str:
+    """Return the variable that selects a cloud account; empty if none does."""
+    names = (f"CLAUDE_CODE_USE_{cloud}" for cloud in CLOUDS)
+    return next((name for name in names if values.get(name)), "")
 
 
 def _find_login(env: Mapping[str, str]) -> str:

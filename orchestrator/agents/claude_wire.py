@@ -99,6 +99,8 @@ class ResultMessage:
     usage: Mapping[str, Any] = field(default_factory=dict)
     model_usage: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     permission_denials: Sequence[Mapping[str, Any]] = ()
+    structured_output: object = None
+    """What the model answered in the form of `--json-schema`; None if it did not."""
 
 
 Message = AssistantMessage | UserMessage | SystemMessage | RateLimitEvent | ResultMessage
@@ -174,6 +176,7 @@ def _parse_result(data: Mapping[str, Any]) -> ResultMessage:
         permission_denials=_filter_values(
             _find_value(data, "permission_denials", list) or (), dict
         ),
+        structured_output=data.get("structured_output"),
     )
 
 

@@ -162,7 +162,8 @@ _API: Final = re.compile(
 _ERROR_LIMIT: Final = re.compile(
     r"\byou(?:'ve| have)? (?:hit|reached|exhausted|exceeded|used up) (?:your|the) "
     r"(?!(?:[\w-]+ ){0,4}(?:rate|tokens?|context|size|turns?|output|budget|per-minute)\b)"
-    r"|\bout of (?:extra )?usage\b|\busage[ _]limits?\b(?! (?:policy|policies))|\busage credits\b"
+    r"|\bout of (?:extra )?usage\b|\busage credits\b"
+    r"|(?<!not your )\busage[ _]limits?\b(?! (?:policy|policies))"
     r"|\b(?:(?:[57]|five|seven)[- ]?(?:h|hour|day)|session|weekly|monthly|opus|sonnet|haiku)"
     rf" limits? {_REACHED_PHRASE}\b"
     r"|\bextra usage\b(?! is required)|\busage quota\b|\bdaily quota\b",
@@ -171,7 +172,7 @@ _ERROR_LIMIT: Final = re.compile(
 _ERROR_LOGIN: Final = re.compile(
     r"\bnot (?:logged|signed) in\b|/login\b|\b(?:run|use) [`']?[\w -]{0,20}\blogin\b"
     r"|OAuth (?:token|session)|failed to authenticate|authentication_(?:error|failed)"
-    r"|\bauthentication required\b|\bAPI Error: 401\b|\boauth authentication is\b"
+    r"|\bauthentication required\b|\bAPI Error(?:: ?| \()401\b|\boauth authentication is\b"
     r"|\borganization has disabled (?:api key|claude subscription)|\bauth token (?:expired|revoked)"
     r"|\binvalid (?:api key|auth token|x-api-key|bearer token)"
     r"|\bapi key (?:not valid|not found|is invalid|is missing)|\bincorrect api key"

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.counts import format_count
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
@@ -234,7 +235,8 @@ def _require_agent_start(database: Database, caps: Caps, now: float) -> None:
     )
     if len(rows) >= caps.agent_starts_per_hour:
         raise CapReachedError(
-            f"{len(rows)} agents were started within an hour, all runs together",
+            f"{format_count(len(rows), 'agent was', 'agents were')} started within an hour, "
+            "all runs together",
             f"{_describe_reset(rows, caps.agent_starts_per_hour - 1, now, HOUR)}; "
             "or raise limits.max_agent_starts_per_hour",
         )
@@ -250,8 +252,8 @@ def _require_webhook(database: Database, caps: Caps, now: float) -> None:
     most_requests, most_cost = caps.webhook_requests_per_hour, caps.webhook_cost_usd_per_day
     if most_requests is not None and requests >= most_requests:
         raise CapReachedError(
-            f"{requests} requests went to the webhook within an hour; that looks like workflows "
-            "that call each other",
+            f"{format_count(requests, 'request')} went to the webhook within an hour; that looks "
+            "like workflows that call each other",
             "find what starts the runs, or raise n8n.max_requests_per_hour",
         )
     spent = sum(cost for _, cost in rows)

@@ -6,6 +6,7 @@
 - runs, rules, config, hooks: the commands that show and change what is stored
 - learnings, learnings_init, learnings_promote: `orchestrator learnings`
 - console, progress: print a run for a person as it happens
+- plan_lines, run_facts: what is said before a run and at its end
 - output: standard output that may be closed, full, or read by nobody
 - json_lines: print a run's events as JSON
 - summaries, values: format parts of a run, and plain values

@@ -1,7 +1,8 @@
 """Print a run for a person as it happens: permanent lines, and on a terminal one live line."""
 
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import singledispatchmethod
 from typing import Final
 
@@ -10,20 +11,22 @@ from rich.text import Text
 
 from orchestrator import events
 from orchestrator.cli.output import is_terminal
-from orchestrator.cli.progress import MIN_TEXT_WIDTH, Progress
-from orchestrator.cli.summaries import (
-    MAX_DETAIL_LENGTH,
-    find_last_report,
-    summarize_agent,
-    summarize_findings,
-    summarize_usage,
-    truncate_to_line,
-)
+from orchestrator.cli.plan_lines import iter_plan_parts
+from orchestrator.cli.progress import MIN_TEXT_WIDTH, Progress, describe_late_suite
+from orchestrator.cli.run_facts import format_outcome, iter_facts
+from orchestrator.cli.summaries import MAX_DETAIL_LENGTH, summarize_agent, truncate_to_line
 from orchestrator.cli.values import format_duration, sanitize_text
-from orchestrator.models import PENDING_CHANGES, CaseVerdict, RunOutcome, VerdictKind
+from orchestrator.counts import format_count
+from orchestrator.models import PENDING_CHANGES, RunOutcome, SuiteReport, VerdictKind
 from teacher.prices import build_price_notice
 
 _FAILING_SHOWN: Final = 10
+_OUTPUT_LINES: Final = 8
+_NOISE: Final = re.compile(r"npm (?:notice|warn)\b", re.IGNORECASE)
+"""What npm says about itself, such as that there is a new version of it."""
+_CALL_LENGTH: Final = 30
+_PLANNED: Final = ("suite: ", "paid by: ")
+"""Parts of what the run consists of that are in the lines of its plan."""
 
 _STYLES: Final = {
     RunOutcome.SOLVED: "bold green",
@@ -54,6 +57,10 @@ class Console:
         self._lock = threading.RLock()
         self._progress = Progress(self._screen)
         self._failed_before: frozenset[str] = frozenset()
+        self._calls: dict[str, str] = {}
+        """What each tool call that has not ended is about, by its id."""
+        self._last_call = ""
+        self._is_scripted = False
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
@@ -77,8 +84,14 @@ class Console:
     @_show_event.register
     def _show_readiness(self, event: events.Ready) -> None:
         for part in event.parts:
-            # The path of the agent's program is cut; who pays, and what runs, is shown in full.
-            self._print_line("", part, style="dim", cut=part.startswith("agent: "))
+            if not part.startswith(_PLANNED):
+                self._print_line("", part, style="dim", cut=True)
+
+    @_show_event.register
+    def _show_plan(self, event: events.RunPlanned) -> None:
+        self._is_scripted = event.plan.is_scripted
+        for label, text in iter_plan_parts(event.plan):
+            self._print_line(f"{label:<8} ", text)
 
     @_show_event.register
     def _show_run_start(self, event: events.RunStarted) -> None:
@@ -94,7 +107,9 @@ class Console:
     @_show_event.register
     def _show_attempt_start(self, event: events.AttemptStarted) -> None:
         self._progress.end()
-        self._print_line("\n", f"Attempt {event.number} of at most {event.of}", style="bold")
+        again = ", continued" if event.resumed else ""
+        heading = f"Attempt {event.number} of at most {event.of}{again}"
+        self._print_line("\n", heading, style="bold")
 
     @_show_event.register
     def _show_agent_message(self, event: events.AgentSpoke) -> None:
@@ -102,14 +117,25 @@ class Console:
 
     @_show_event.register
     def _show_tool_use(self, event: events.ToolUsed) -> None:
-        self._print_line(
-            f"  {event.tool:<8} ", truncate_to_line(event.detail), style="cyan", cut=True
-        )
+        detail = truncate_to_line(event.detail)
+        self._calls[event.id], self._last_call = detail, event.id
+        self._print_line(f"  {event.tool:<8} ", detail, style="cyan", cut=True)
 
     @_show_event.register
     def _show_tool_end(self, event: events.ToolEnded) -> None:
+        detail = self._calls.pop(event.id, "")
+        if not (event.refused or event.failed):
+            return
+        is_named = event.id == self._last_call  # by the line above
+        if len(detail) > _CALL_LENGTH:
+            detail = f"{detail[:_CALL_LENGTH]}..."
+        call = event.tool if is_named else f"{event.tool} {detail}".strip()
+        self._last_call = ""
+        why = f"{call}: {truncate_to_line(event.why)}"
         if event.refused:
-            self._print_line("  refused  ", f"{event.tool}: {event.why}", style="yellow", cut=True)
+            self._print_line("  refused  ", why, style="yellow")
+        else:
+            self._print_line("  failed   ", why, style="yellow", cut=True)
 
     @_show_event.register
     def _show_agent_wait(self, event: events.AgentWaiting) -> None:
@@ -118,9 +144,12 @@ class Console:
     @_show_event.register
     def _show_agent_result(self, event: events.AgentFinished) -> None:
         self._progress.end()
+        self._calls.clear()
         result = event.result
         style = "" if result.outcome.has_worked else "bold red"
-        self._print_line("  agent    ", summarize_agent(result), style=style)
+        self._print_line(
+            "  agent    ", summarize_agent(result, scripted=self._is_scripted), style=style
+        )
         if not result.outcome.has_worked:
             self._print_line("           ", truncate_to_line(result.message), style="red")
             for line in result.stderr_tail.splitlines()[-5:]:
@@ -137,9 +166,7 @@ class Console:
         count = len(event.files)
         if count:
             more = "" if self._explain_guard else "; use --explain-guard to list them"
-            self._print_line(
-                "guarded  ", f"{count} file{'' if count == 1 else 's'}{more}", style="dim"
-            )
+            self._print_line("guarded  ", f"{format_count(count, 'file')}{more}", style="dim")
         for path, why in event.files if self._explain_guard else ():
             self._print_line("           ", f"{path}: {why}", style="dim")
 
@@ -167,6 +194,12 @@ class Console:
         self._progress.count_case(event.case)
 
     @_show_event.register
+    def _show_suite_progress(self, event: events.SuiteRunning) -> None:
+        self._progress.follow_suite(event)
+        if event.is_late:
+            self._print_line("  slow     ", describe_late_suite(event), style="yellow")
+
+    @_show_event.register
     def _show_suite_report(self, event: events.SuiteFinished) -> None:
         self._progress.end()
         report = event.report
@@ -180,16 +213,32 @@ class Console:
             why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
             if not is_before and case.id in self._failed_before:
                 why = f"failed before the attempt too: {why}"
-            self._print_line(
-                "    ✗ ", f"{case.id}  {why[:MAX_DETAIL_LENGTH]}", style="red", cut=True
-            )
+            self._print_failing_case(case.id, why[:MAX_DETAIL_LENGTH])
         if len(report.failing) > _FAILING_SHOWN:
             self._print_line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
         if is_before:
             self._failed_before = frozenset(case.id for case in report.failing)
-        if not report.has_verdict:
-            for line in report.output.strip().splitlines()[-8:]:
-                self._print_line("      ", line, cut=True)
+        self._print_output(report)
+        if event.goal:
+            self._print_line("Goal     ", event.goal)
+
+    def _print_failing_case(self, case_id: str, why: str) -> None:
+        """Print a case and why it failed, on a line of its own where both do not fit."""
+        label, both = "    ✗ ", f"{case_id}  {why}"
+        if self._screen.is_terminal and why and len(label + both) > self._screen.width:
+            self._print_line(label, case_id, style="red", cut=True)
+            self._print_line("      ", why, style="red", cut=True)
+        else:
+            self._print_line(label, both, style="red", cut=True)
+
+    def _print_output(self, report: SuiteReport) -> None:
+        """Print the last lines of a suite that says nothing about single cases."""
+        if report.has_verdict and (report.has_passed or not report.is_exit_code_only):
+            return
+        lines = report.output.strip().splitlines()
+        telling = [line for line in lines if not _NOISE.match(line)]
+        for line in telling[-_OUTPUT_LINES:]:
+            self._print_line("      ", line, cut=True)
 
     @_show_event.register
     def _show_teaching_start(self, event: events.TeachingStarted) -> None:
@@ -224,13 +273,12 @@ class Console:
     def _show_run_end(self, event: events.RunEnded) -> None:
         self._progress.end()
         result = event.result
-        judged = sum(attempt.report is not None for attempt in result.attempts)
-        after = f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else ""
-        head = f"{str(result.outcome).capitalize()}{after}"
-        self._print_line("\n", head, style=_STYLES.get(result.outcome, "bold red"))
-        if result.message:
+        style = _STYLES.get(result.outcome, "bold red")
+        self._print_line("\n", format_outcome(result), style=style)
+        if result.message and result.outcome is not RunOutcome.SOLVED:
             self._print_line("  ", result.message, style="red")
-        for label, value in _iter_facts(event, recorded=self._recorded):
+        facts = iter_facts(event, recorded=self._recorded, scripted=self._is_scripted)
+        for label, value in facts:
             self._print_line(f"  {label:<8} ", value)
 
     def _print_line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
@@ -248,7 +296,10 @@ class Console:
         if cut:
             body.truncate(room, overflow="ellipsis")
             return [body]
-        return list(body.wrap(self._screen, room))
+        lines = list(body.wrap(self._screen, room))
+        for line in lines:
+            line.rstrip()
+        return lines
 
 
 def _create_screen() -> Screen:
@@ -260,27 +311,3 @@ def _create_screen() -> Screen:
         force_terminal=terminal,
         force_interactive=None if terminal else False,
     )
-
-
-def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str, str]]:
-    result = ended.result
-    if report := find_last_report(result):
-        yield "tests", report.summary
-    if found := summarize_findings(result):
-        yield "guard", found
-    verdicts = [attempt.verdict for attempt in result.attempts if attempt.verdict]
-    if flaky := {id_ for verdict in verdicts for id_ in verdict.find_case_ids(CaseVerdict.FLAKY)}:
-        yield "flaky", ", ".join(sorted(flaky))
-    if verdicts and (old := verdicts[-1].find_case_ids(CaseVerdict.OLD)):
-        yield "old", f"failed before the run, ignored: {', '.join(old)}"
-    if count := sum(attempt.redactions for attempt in result.attempts):
-        yield "secrets", f"{count} masked in the record and in requests to the teacher"
-    learned = [attempt.rule for attempt in result.attempts if attempt.rule]
-    yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
-    yield "cost", summarize_usage(ended.usage)
-    yield "time", format_duration(ended.seconds)
-    if recorded:
-        yield "details", f"orchestrator runs show {ended.run_id}"
-    unfinished = (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED)
-    if recorded and result.outcome in unfinished:
-        yield "continue", f"orchestrator resume {ended.run_id}"

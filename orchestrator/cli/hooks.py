@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.options import project_directory
+from orchestrator.cli.command_group import CommandGroup
+from orchestrator.cli.options import working_directory
 
 if TYPE_CHECKING:
     from orchestrator.session_hooks.settings import SettingsChange
@@ -26,14 +27,14 @@ def hook() -> None:
     main()
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def hooks() -> None:
     """Add the hooks to Claude Code's settings, or remove them."""
 
 
 @hooks.command()
 @where
-@project_directory
+@working_directory
 def install(where: str, project_dir: Path) -> None:
     """Add the hooks to the project's settings.json (local) or to your own (global).
 
@@ -56,7 +57,7 @@ def install(where: str, project_dir: Path) -> None:
 
 @hooks.command()
 @where
-@project_directory
+@working_directory
 def uninstall(where: str, project_dir: Path) -> None:
     """Remove only the hooks from the project's settings.json (local) or from your own (global)."""
     from orchestrator.session_hooks import settings

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.learnings_init import init
 from orchestrator.cli.learnings_promote import promote
-from orchestrator.cli.options import as_json, project_directory, use_global
-from orchestrator.cli.output import print_lines
+from orchestrator.cli.options import as_json, use_global, working_directory
+from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.text_argument import TextCommand
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
@@ -17,7 +18,7 @@ from orchestrator.errors import UsageError
 KINDS = ["ERR", "LRN", "FEAT"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def learnings() -> None:
     """Manage the learnings in `.learnings/`: log, review, promote, resume."""
 
@@ -37,7 +38,7 @@ learnings.add_command(promote)
 @click.option("--action", default="", metavar="A", help="What was done about it.")
 @click.option("--resolved", is_flag=True, help="Mark the entry as resolved. Requires --action.")
 @use_global
-@project_directory
+@working_directory
 def log(
     kind: str,
     text: str,
@@ -75,7 +76,7 @@ def log(
 @learnings.command()
 @use_global
 @as_json
-@project_directory
+@working_directory
 def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     """Show recurring problems, pending entries, and totals.
 
@@ -89,14 +90,14 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     if as_json:
         click.echo(json.dumps(learnings_view.serialize_review(found)))
         return
-    print_lines(learnings_view.iter_review_lines(found))
+    print_lines(fit_lines(learnings_view.iter_review_lines(found), find_width()))
 
 
 @learnings.command()
 @click.argument("entry", metavar="ID")
 @click.option("--action", default="", metavar="A", help="What was done about it.")
 @use_global
-@project_directory
+@working_directory
 def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> None:
     """Mark a pending entry as resolved."""
     from orchestrator.learnings.status_changes import resolve_entry as set_resolved
@@ -110,7 +111,7 @@ def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> Non
 @learnings.command()
 @click.option("--run-checks", is_flag=True, help="Run the checks named in entries without asking.")
 @use_global
-@project_directory
+@working_directory
 def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
     """Find out which operations were completed before an interruption.
 
@@ -175,7 +176,7 @@ _score_range = click.FloatRange(0, 10)
     help="How low is the effort? 10 means almost none. Weight 2.",
 )
 @as_json
-@project_directory
+@working_directory
 def score(
     frequency: float,
     failure_reduction: float,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.hooks import resolve_settings_file, warn_if_disabled, warn_if_nested
-from orchestrator.cli.options import project_directory
+from orchestrator.cli.options import working_directory
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help="What git ignores: the whole workspace, only machine-specific files, or nothing.",
 )
 @click.option("--hooks/--no-hooks", default=None, help="Whether to add the hooks to settings.json.")
-@project_directory
+@working_directory
 def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir: Path) -> None:
     """Create the learnings workspace.
 

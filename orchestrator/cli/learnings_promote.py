@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.options import config_file, project_directory, use_global
+from orchestrator.cli.options import config_file, use_global, working_directory
 from orchestrator.cli.rules import open_rulebook
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--commit/--no-commit", "commit", default=None, help="Whether to commit the change.")
 @click.option("--yes", is_flag=True, help="Write the change without asking.")
 @use_global
-@project_directory
+@working_directory
 @config_file
 def promote(
     entry: str,

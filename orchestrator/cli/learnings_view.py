@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from orchestrator.cli.values import sanitize_text
+from orchestrator.counts import format_count
 from orchestrator.learnings.entries import Entry, Status
 from orchestrator.learnings.review import Group, Review
 from orchestrator.learnings.rule_text import suggest_line
@@ -72,7 +73,7 @@ def _iter_attention_lines(review: Review) -> Iterator[str]:
     for entry in review.stale:
         age = (review.on - entry.first_seen).days
         about, status = sanitize_text(entry.context), sanitize_text(entry.status)
-        yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
+        yield f"  {entry.id} - {about!r} - {format_count(age, 'day')} old, still {status}"
     if review.returned:
         yield "Promoted, but recurred (the rule is not enough; consider an automated check):"
     for entry in review.returned:
@@ -84,7 +85,7 @@ def _iter_attention_lines(review: Review) -> Iterator[str]:
 
 def _iter_candidate_lines(group: Group) -> Iterator[str]:
     yield f"PROMOTION CANDIDATE - {group.kind}: {sanitize_text(group.label)!r}"
-    yield f"  Entries: {_format_ids(group)}; {group.occurrences} occurrences"
+    yield f"  Entries: {_format_ids(group)}; {format_count(group.occurrences, 'occurrence')}"
     line = next(
         (
             text

@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import difflib
 import io
 import os
 import signal
@@ -14,9 +13,15 @@ from typing import Final, NoReturn
 
 import click
 
+from orchestrator.cli.command_group import RunByDefault
+from orchestrator.cli.completion import completion
 from orchestrator.cli.config import config
 from orchestrator.cli.demo import demo
+from orchestrator.cli.docs import docs
+from orchestrator.cli.doctor import doctor
+from orchestrator.cli.help import show_help, show_version
 from orchestrator.cli.hooks import hook, hooks
+from orchestrator.cli.init import init
 from orchestrator.cli.learnings import learnings
 from orchestrator.cli.output import make_output_tolerant, report_lost_output
 from orchestrator.cli.report import report_failure
@@ -26,8 +31,9 @@ from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
+from orchestrator.cli.undo import undo
 from orchestrator.cli.values import sanitize_text, shorten_text
-from orchestrator.errors import LoopError, UntrustedError, UsageError
+from orchestrator.errors import LoopError, UntrustedError, with_hint
 from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
@@ -35,36 +41,23 @@ EXIT_CONFIGURATION: Final = 2
 EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
+_SECTIONS: Final = {
+    "Start": ("init", "run", "resume", "undo", "demo"),
+    "See": ("runs", "docs", "help", "version"),
+    "Learn": ("rules", "report-failure", "teach", "learnings"),
+    "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
+}
+"""The commands by what people do; those that are not here are listed at the end."""
 _LONGEST_REPORT: Final = 20_000
 _LONGEST_ERROR: Final = 2_000
 """Characters of an error that are printed. The record and the logs have all of it."""
-
-
-class RunByDefault(click.Group):
-    """A group that passes a first argument that is no command to `run`, as the task."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Insert `run` before a task without a command."""
-        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
-        if args and args[0] not in self.commands and args[0] not in own:
-            self._reject_typo(args[0])
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-    def _reject_typo(self, word: str) -> None:
-        # A mistyped command would otherwise be sent to the agent as a task, and cost money.
-        close = difflib.get_close_matches(word, self.commands, n=1)
-        if close and not any(character.isspace() for character in word):
-            raise UsageError(
-                f"there is no command `{word}`; did you mean `{close[0]}`?",
-                f"if you meant it as a task, use `orchestrator run {word}`",
-            )
 
 
 @click.group(
     cls=RunByDefault,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
+    sections=_SECTIONS,
 )
 @click.version_option(package_name="prompt-learning-loop", prog_name="orchestrator")
 def cli() -> None:
@@ -73,17 +66,19 @@ def cli() -> None:
     Your tests decide whether the task is solved. Each failure is sent to a teacher model, which
     answers with a rule. The rule is added to CLAUDE.md, and the agent tries again.
 
-    `orchestrator "TASK"` is short for `orchestrator run "TASK"`.
+    `orchestrator "TASK"` is short for `orchestrator run "TASK"`. A single word is never a task.
 
     \b
-    Exit codes: 0 solved (or completed), 1 not solved, 2 invalid usage or configuration,
-    3 something required is missing or unavailable, 4 a bug in this program, 130 interrupted.
+    Exit codes: 0 solved (or completed), 1 not solved, 2 invalid usage or
+    configuration, 3 something required is missing or unavailable, 4 a bug in
+    this program, 130 interrupted.
     """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 
 
 COMMANDS: Final = (
-    *(run, resume, runs, report_failure, teach, teacher),
+    *(init, doctor, run, resume, undo, runs, report_failure, teach, teacher),
     *(rules, learnings, hooks, hook, config, trust, demo),
+    *(docs, show_help, show_version, completion),
 )
 
 for command in COMMANDS:
@@ -107,16 +102,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _print_error("interrupted")
         code = EXIT_INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)  # a help page, which must not be cut
+        code = error.exit_code
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
         click.echo(shorten_text(text.getvalue(), _LONGEST_ERROR), err=True, nl=False)
         code = error.exit_code
     except LoopError as error:
-        _print_error(str(error))
+        _print_error(_complete_message(error))
         code = error.exit_code
     except TeacherError as error:
-        _print_error(str(error))
+        _print_error(_complete_message(error))
         wrong = isinstance(error, TeacherMisconfigured) and not isinstance(error, NoKey)
         code = EXIT_CONFIGURATION if wrong else EXIT_INFRASTRUCTURE
     except Exception as error:  # noqa: BLE001 -- the last handler: a bug gets a report, not a traceback
@@ -184,6 +182,15 @@ def _print_error(message: str) -> None:
     # be recognized.
     shown = shorten_text(sanitize_text(mask_text(message)), _LONGEST_ERROR)
     click.echo(f"orchestrator: {shown}", err=True)
+
+
+def _complete_message(error: LoopError | TeacherError) -> str:
+    """Return an error with its hint, and with the lines to paste for a setting that it names."""
+    if not error.hint:
+        return str(error)
+    from orchestrator.config.setting_hints import complete_hint
+
+    return with_hint(error.message, complete_hint(error.hint))
 
 
 def _report_bug(error: Exception) -> int:

@@ -16,7 +16,36 @@ config_file = click.option(
     metavar="FILE",
     help="Configuration file [default: orchestrator.yaml in the project].",
 )
+
+
+def _find_project(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+    """Return the given project, or the one that the working directory belongs to."""
+    from orchestrator.cli.values import sanitize_text
+    from orchestrator.platform import project as projects
+
+    if given is not None:
+        return given
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # `resolve_project` says so
+        return Path()
+    found = projects.find_project(here)
+    if danger := projects.describe_danger(found.root):
+        click.echo(f"warning: {danger}; give another with --project-dir", err=True)
+    if found.root == here:
+        return Path()
+    click.echo(sanitize_text(f"project: {found.root} ({found.origin.value})"), err=True)
+    return found.root
+
+
 project_directory = click.option(
+    "--project-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    callback=_find_project,
+    help="The project [default: nearest orchestrator.yaml, else package or git top, else here].",
+)
+working_directory = click.option(
     "--project-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",

@@ -99,15 +99,45 @@ def _find_output_error() -> OSError | None:
     return raw.error if isinstance(raw, _TolerantFile) else None
 
 
-def iter_wrapped_lines(label: str, text: str) -> Iterator[str]:
-    """Yield a label and a text beside it, in lines that fit the terminal; words stay whole."""
-    room = max(shutil.get_terminal_size().columns - len(label), _MIN_ROOM)
+def iter_wrapped_lines(label: str, text: str, width: int | None = None) -> Iterator[str]:
+    """Yield a label and a text beside it, in lines that fit the terminal; words stay whole.
+
+    Args:
+        label: what the first line begins with.
+        text: the text.
+        width: the columns that the lines may take; those of the terminal if None.
+    """
+    columns = width or shutil.get_terminal_size().columns
+    room = max(columns - len(label), min(_MIN_ROOM, columns))
     for line in text.splitlines() or [""]:
         for part in textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [
             ""
         ]:
             yield f"{label}{part}".rstrip()
             label = " " * len(label)
+
+
+def fit_lines(lines: Iterable[str], width: int | None) -> Iterator[str]:
+    """Yield lines that fit a terminal; what follows on the next line is indented further.
+
+    Args:
+        lines: the lines.
+        width: the columns of the terminal; None to leave the lines as they are.
+    """
+    for line in lines:
+        if width is None or len(line) <= width:
+            yield line
+            continue
+        text = line.lstrip(" ")
+        indent = " " * (len(line) - len(text))
+        yield from textwrap.wrap(
+            text,
+            max(width, _MIN_ROOM),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def find_width() -> int | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.cli.summaries import (
-    find_last_report,
     summarize_agent,
     summarize_attempt,
     summarize_teaching,
+    summarize_tests,
     summarize_usage,
 )
 from orchestrator.cli.values import format_duration, sanitize_text
@@ -19,12 +19,15 @@ _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
 
 
-def iter_record_lines(record: RunRecord, message: str = "") -> Iterator[str]:
+def iter_record_lines(
+    record: RunRecord, message: str = "", *, scripted: bool = False
+) -> Iterator[str]:
     """Yield the lines of one run, from its task to its outcome.
 
     Args:
         record: the run.
         message: the reason of its end, on record also of a run that was killed.
+        scripted: whether the model's replies were scripted, so that nobody paid.
     """
     yield _format_heading(f"Run {record.id}: {_describe_outcome(record)}")
     yield f"project  {sanitize_text(record.task.project)}"
@@ -38,25 +41,24 @@ def iter_record_lines(record: RunRecord, message: str = "") -> Iterator[str]:
         yield f"pruned   files and details were removed on {record.pruned:%Y-%m-%d}"
     yield from _iter_block_lines("message", (result.message if result else "") or message)
     if not result:
-        yield _format_cost(record)
+        yield _format_cost(record, scripted)
         return
     if result.baseline:
         yield _format_heading("Baseline")
         yield from _iter_suite_lines(result.baseline)
     for attempt in result.attempts:
-        yield from _iter_attempt_lines(attempt)
+        yield from _iter_attempt_lines(attempt, scripted)
     yield _format_heading("Result")
-    report = find_last_report(result)
     yield f"outcome  {result.outcome}"
-    yield f"tests    {sanitize_text(report.summary) if report else 'none'}"
-    yield _format_cost(record)
+    yield f"tests    {sanitize_text(summarize_tests(result)) or 'none'}"
+    yield _format_cost(record, scripted)
 
 
-def _format_cost(record: RunRecord) -> str:
+def _format_cost(record: RunRecord, scripted: bool) -> str:
     usage = Usage(input_tokens=record.tokens, cost_usd=record.cost_usd)
     ended = len(record.result.attempts) if record.result else 0
     more = f", also of attempt {record.attempts}, which did not end" * (record.attempts > ended)
-    return f"cost     {summarize_usage(usage)}{more}"
+    return f"cost     {summarize_usage(usage, scripted=scripted)}{more}"
 
 
 def _describe_outcome(record: RunRecord) -> str:
@@ -66,11 +68,11 @@ def _describe_outcome(record: RunRecord) -> str:
     return record.outcome
 
 
-def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
+def _iter_attempt_lines(attempt: Attempt, scripted: bool) -> Iterator[str]:
     yield _format_heading(f"Attempt {attempt.number}: {summarize_attempt(attempt)}")
     yield from _iter_block_lines("prompt", attempt.prompt)
     agent = attempt.agent
-    yield f"agent    {sanitize_text(summarize_agent(agent))}"
+    yield f"agent    {sanitize_text(summarize_agent(agent, scripted=scripted))}"
     if agent.transcript:
         yield f"session  {agent.transcript}"
     yield from _iter_block_lines("the agent's final message", agent.message)
@@ -91,7 +93,7 @@ def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
     )
     if attempt.teaching:
         yield f"teacher  {sanitize_text(summarize_teaching(attempt.teaching))}"
-        yield f"         {summarize_usage(attempt.teaching.usage)}"
+        yield f"         {summarize_usage(attempt.teaching.usage, scripted=scripted)}"
     if attempt.rule:
         yield from _iter_rule_lines(attempt.rule)
 

@@ -1,36 +1,38 @@
 """`orchestrator rules`: list, show, add, change, approve, reject rules."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli import rule_lines
+from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import (
     add_rule_scope_option,
     add_rule_text_options,
     add_rules_options,
 )
-from orchestrator.cli.output import iter_wrapped_lines, print_lines
+from orchestrator.cli.output import find_width, print_lines
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Event
+    from orchestrator.models import Rule
     from orchestrator.rulebook.history import History
     from orchestrator.rulebook.records import RuleRecord
     from orchestrator.rulebook.rule_manager import ChangeResult, RuleManager
     from orchestrator.rulebook.rulebook import MarkdownRulebook
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def rules() -> None:
     """View and manage the rules.
 
-    The output is a table on a terminal; otherwise, or with --json, it is JSON lines.
+    With --json, each rule is one line of JSON: its `id`, `rule`, `when`, `why` and counters.
     """
 
 
@@ -40,22 +42,41 @@ def rules() -> None:
 def list_rules(
     everything: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
-    """List the active rules.
+    """List the active rules, and those that you wrote into a file and did not adopt.
 
     The columns count runs: in how many the rule was active (`runs`), how many of these were solved
     by the first attempt (`first`), and how often the rule's own failure recurred (`recur`).
     `relevant` is the day on which the rule last mattered.
     """
     with _open_manager(project_dir, config_file) as manager:
-        found = manager.list_records()
+        found, hand_written = manager.list_records(), manager.list_hand_written()
     shown = [each for each in found if everything or each.status.is_active]
-    if shown or _should_print_json(as_json):
-        _print_records(shown, as_json)
+    if as_json:
+        _print_json_list(shown, hand_written)
+        return
+    if shown or hand_written:
+        print_lines(rule_lines.iter_list_lines(shown, hand_written, find_width()))
     else:
         click.echo("no rules" if everything else "no active rules")
     waiting = sum(each.status.is_pending for each in found)
-    if waiting and not everything and not _should_print_json(as_json):
+    if waiting and not everything:
         click.echo(f"waiting for approval: {waiting}; see `orchestrator rules pending`")
+    if hand_written:
+        click.echo(
+            f"written by hand, and left alone: {len(hand_written)}; "
+            "to adopt one: orchestrator rules adopt ID"
+        )
+
+
+def _print_json_list(records: "Sequence[RuleRecord]", hand_written: "Sequence[Rule]") -> None:
+    values = [
+        *(rule_lines.serialize_record(each, _describe_subject(each.rule)) for each in records),
+        *(
+            rule_lines.serialize_hand_written(rule, _describe_subject(rule))
+            for rule in hand_written
+        ),
+    ]
+    print_lines(map(json.dumps, values))
 
 
 @rules.command()
@@ -65,12 +86,13 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     with _open_manager(project_dir, config_file) as manager:
         found = [(record, manager.preview_approval(record)) for record in manager.list_pending()]
     for record, diff in found:
-        if _should_print_json(as_json):
-            click.echo(json.dumps({**_serialize_record(record), "diff": diff}))
+        if as_json:
+            values = rule_lines.serialize_record(record, _describe_subject(record.rule))
+            click.echo(json.dumps({**values, "diff": diff}))
             continue
         _print_record(record, as_json)
         click.echo(sanitize_text(diff))
-    if not _should_print_json(as_json):
+    if not as_json:
         steps = "Next: `orchestrator rules approve ID` or `orchestrator rules reject ID`"
         click.echo(steps if found else "no rules await approval")
 
@@ -93,15 +115,13 @@ def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -
     with _open_manager(project_dir, config_file) as manager:
         record = manager.resolve_record(rule)
         events, where = manager.list_events(record.rule.id), manager.find_files(record.rule.id)
-    if _should_print_json(as_json):
+    if as_json:
         history = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
-        click.echo(json.dumps({**_serialize_record(record), "events": history}))
+        values = rule_lines.serialize_record(record, _describe_subject(record.rule))
+        click.echo(json.dumps({**values, "events": history}))
         return
     _print_record(record, as_json, where)
-    for event in events:
-        text = f"{event.what}: {event.detail}" if event.detail else event.what
-        label = f"  {event.at.astimezone():%Y-%m-%d %H:%M}  "
-        print_lines(iter_wrapped_lines(label, sanitize_text(text)))
+    print_lines(rule_lines.iter_event_lines(record, events))
 
 
 @rules.command()
@@ -122,6 +142,18 @@ def add(
 
     with _open_manager(project_dir, config_file, adding=True) as manager:
         _print_result(manager, manager.add_rule(RuleText(rule, when, why), paths), as_json)
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@add_rules_options
+def adopt(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Make a rule that you wrote into a file an active one.
+
+    Its text stays as it is; the comment that is put before it gives it an id and a history.
+    """
+    with _open_manager(project_dir, config_file) as manager:
+        _print_result(manager, manager.adopt_rule(rule), as_json)
 
 
 @rules.command()
@@ -248,25 +280,6 @@ def _print_notice(event: "Event") -> None:
         click.echo(sanitize_text(event.text), err=True)
 
 
-def _should_print_json(as_json: bool) -> bool:
-    return as_json or not sys.stdout.isatty()
-
-
-def _print_records(records: "Sequence[RuleRecord]", as_json: bool) -> None:
-    if _should_print_json(as_json):
-        print_lines(json.dumps(_serialize_record(record)) for record in records)
-        return
-    click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'recur':>5}  relevant    rule")
-    for each in records:
-        count, day = each.counters, each.mattered.astimezone()
-        scope = f" (for {', '.join(each.rule.paths)})" if each.rule.paths else ""
-        label = (
-            f"{each.rule.id:<9} {each.status:<11} {count.runs:>4} {count.first_passes:>5} "
-            f"{count.recurrences:>5}  {day:%Y-%m-%d}  "
-        )
-        print_lines(iter_wrapped_lines(label, sanitize_text(each.rule.text.rule + scope)))
-
-
 def _print_result(manager: "RuleManager", done: "ChangeResult", as_json: bool) -> None:
     _print_record(done.record, as_json, manager.find_files(done.record.rule.id))
     for rule in done.archived_rules:
@@ -276,52 +289,14 @@ def _print_result(manager: "RuleManager", done: "ChangeResult", as_json: bool) -
 
 
 def _print_record(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:
-    lines = (
-        [json.dumps(_serialize_record(record))]
-        if _should_print_json(as_json)
-        else _iter_record_lines(record, where)
-    )
-    for line in lines:
-        click.echo(line)
+    about = _describe_subject(record.rule)
+    if as_json:
+        click.echo(json.dumps(rule_lines.serialize_record(record, about)))
+    else:
+        print_lines(rule_lines.iter_record_lines(record, about, where))
 
 
-def _serialize_record(record: "RuleRecord") -> dict[str, Any]:
-    rule = {**vars(record.rule), "text": vars(record.rule.text)}
-    parts = {name: vars(getattr(record, name)) for name in ("origin", "proposal", "counters")}
-    moments = {name: getattr(record, name).isoformat() for name in ("learned", "mattered")}
-    about = {"about": _describe_subject(record)}
-    return {"id": record.rule.id, **vars(record), "rule": rule, **about, **parts, **moments}
-
-
-def _describe_subject(record: "RuleRecord") -> str:
+def _describe_subject(rule: "Rule") -> str:
     from orchestrator.rulebook.screening.screen import screen
 
-    return screen(record.rule.text, record.rule.paths).subject.value
-
-
-def _iter_record_lines(record: "RuleRecord", where: "Sequence[Path]" = ()) -> Iterator[str]:
-    text, origin, count = record.rule.text, record.origin, record.counters
-    facts = {
-        "status": f"{record.status}: {record.reason}" if record.reason else record.status,
-        "rule": text.rule,
-        "when": text.when,
-        "why": text.why,
-        "about": _describe_subject(record),
-        "for": ", ".join(record.rule.paths),
-        "in": ", ".join(map(str, where)),
-        "source": record.rule.source,
-        "run": origin.run,
-        "summary": origin.summary,
-        "cases": ", ".join(origin.cases),
-        "failure": origin.failure,
-        "files": ", ".join(origin.files),
-        "model": origin.model,
-        "counters": f"runs: {count.runs}, solved at the first attempt: {count.first_passes}, "
-        f"recurrences of its failure: {count.recurrences}",
-        "relevant": f"{record.mattered.astimezone():%Y-%m-%d %H:%M}",
-        "enforce": record.suggestion,
-    }
-    yield record.rule.id
-    for name, value in facts.items():
-        if value:
-            yield from iter_wrapped_lines(f"  {name:<9} ", sanitize_text(value))
+    return screen(rule.text, rule.paths).subject.value

@@ -1,11 +1,13 @@
 """`orchestrator run` and `orchestrator resume`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.output import print_lines
 from orchestrator.cli.text_argument import TextCommand
 
 if TYPE_CHECKING:
@@ -20,8 +22,16 @@ _KEYS: Final = {
 
 
 @click.command(cls=TextCommand)
-@click.argument("task")
+@click.argument("task", required=False)
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read the task from FILE; `-` is standard input.",
+)
 @project_directory
+@click.option("--tests", metavar="CMD", help="Test command [default: configured, or detected].")
 @click.option("--max-retries", type=int, metavar="N", help="Maximum number of retries.")
 @config_file
 @click.option("--no-auto-retry", is_flag=True, help="Pause after a failed attempt; see `resume`.")
@@ -43,24 +53,59 @@ _KEYS: Final = {
 @click.option(
     "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show the plan, the prompt and the guarded files; start, spend and write nothing.",
+)
 @as_json_events
 def run(
-    task: str,
+    task: str | None,
+    file: Path | None,
     project_dir: Path,
     config_file: Path | None,
     explain_guard: bool,
+    dry_run: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401 -- click gives each its own type
 ) -> int:
-    """Let the agent work on TASK until the project's tests pass.
+    """Let the agent work on TASK until the tests pass.
 
     After each failed attempt, a rule is added to CLAUDE.md, and the agent tries again.
+
+    TASK is a text in quotes, of more than one word. A longer task comes from a file (-f FILE) or
+    from standard input: `orchestrator run < task.md`.
     """
+    from orchestrator.cli.task_source import read_task
+
+    text = read_task(task, file)  # before the imports, which take a second
+    overrides = _build_overrides(options)
+    if dry_run:
+        return _print_preview(text, project_dir, config_file, overrides, as_json=as_json)
     from orchestrator.services.runs import exit_code, start_run
 
     listener = create_listener(as_json, explain_guard=explain_guard)
-    result = start_run(task, project_dir, config_file, _build_overrides(options), listener=listener)
+    result = start_run(text, project_dir, config_file, overrides, listener=listener)
     return exit_code(result)
+
+
+def _print_preview(
+    task: str,
+    project: Path,
+    config_file: Path | None,
+    overrides: "list[Override]",
+    *,
+    as_json: bool,
+) -> int:
+    from orchestrator.cli.preview_lines import iter_preview_lines, serialize_preview
+    from orchestrator.services.dry_run import preview_run
+
+    preview = preview_run(task, project, config_file, overrides)
+    if as_json:
+        click.echo(json.dumps(serialize_preview(preview)))
+    else:
+        print_lines(iter_preview_lines(preview))
+    return 0
 
 
 @click.command()
@@ -72,7 +117,8 @@ def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
 
     Finished steps are not repeated. RUN is an id from `orchestrator runs`, or a prefix of one.
     The run keeps the settings it was started with, except for limits given here or in the
-    environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
+    environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT). While the tests have given no
+    verdict yet, `tests.*` is read again.
     """
     from orchestrator.config import Override
     from orchestrator.services.runs import exit_code, resume_run
@@ -90,6 +136,10 @@ def _build_overrides(options: dict[str, Any]) -> "list[Override]":
         for name, (key, flag) in _KEYS.items()
         if options[name] is not None
     ]
+    if options["tests"] is not None:
+        from orchestrator.services.suite_choice import build_test_overrides
+
+        given += build_test_overrides(options["tests"])
     if options["no_auto_retry"]:
         given.append(Override("learning.auto_retry", False, "command line --no-auto-retry"))
     if options["allow_test_edits"]:

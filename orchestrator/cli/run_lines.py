@@ -4,20 +4,29 @@ Imports nothing that a list does not need, because the table should appear at on
 """
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from orchestrator.cli.values import sanitize_text
+from orchestrator.cli.tables import Column, iter_table_lines
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import RunSummary, describe_outcome, iter_run_values
 
-_ROOM_FOR_TASK: Final = 30
-"""Fewest columns of a task; with less beside the other values, it is on a line of its own."""
+_COLUMNS: Final = (
+    Column("RUN"),
+    Column("STARTED"),
+    Column("OUTCOME"),
+    Column("ATTEMPTS", is_number=True),
+    Column("COST", is_number=True),
+    Column("TASK"),
+)
+_LONGEST_TASK: Final = 200
+"""Characters of a task that are listed, in whole words."""
 
 
-def iter_table_lines(found: Sequence[RunSummary], width: int | None = None) -> Iterator[str]:
-    """Yield a line for each run, or two on a narrow terminal.
+def iter_run_table(found: Sequence[RunSummary], width: int | None = None) -> Iterator[str]:
+    """Yield the lines of a table of runs.
 
     Args:
         found: the runs.
@@ -26,21 +35,20 @@ def iter_table_lines(found: Sequence[RunSummary], width: int | None = None) -> I
     if not found:
         yield "no runs yet"
         return
-    head = f"{'RUN':<23} {'STARTED':<17} {'OUTCOME':<13} {'ATTEMPTS':>8}  {'COST':>9}  "
-    is_narrow = width is not None and width - len(head) < _ROOM_FOR_TASK
-    yield head.rstrip() if is_narrow else f"{head}TASK"
-    for each in found:
-        known = each.ended is not None or each.attempts
-        cost, attempts = (f"${each.cost_usd:.4f}", each.attempts) if known else ("", "")
-        started = datetime.fromisoformat(each.started).astimezone()
-        task = " ".join(sanitize_text(each.task).split())
-        line = (
-            f"{each.id:<23} {started:%Y-%m-%d %H:%M}  {describe_outcome(each):<13} {attempts:>8}  "
-            f"{cost:>9}  "
-        )
-        if is_narrow:
-            yield line.rstrip()
-        yield f"{'    ' if is_narrow else line}{task[:60]}"
+    yield from iter_table_lines(_COLUMNS, [_build_row(each) for each in found], width)
+
+
+def _build_row(run: RunSummary) -> tuple[object, ...]:
+    known = run.ended is not None or run.attempts
+    started = datetime.fromisoformat(run.started).astimezone()
+    return (
+        run.id,
+        f"{started:%Y-%m-%d %H:%M}",
+        describe_outcome(run),
+        run.attempts if known else "",
+        f"${run.cost_usd:.4f}" if known else "",
+        textwrap.shorten(run.task, _LONGEST_TASK, placeholder=" ..."),
+    )
 
 
 def iter_json_lines(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import as_json, config_file, project_directory
 from orchestrator.cli.output import find_width, print_lines
 
@@ -18,7 +19,7 @@ def _require_number(
     return value
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option(
     "--limit",
     type=click.IntRange(1, 1_000_000),
@@ -29,7 +30,12 @@ def _require_number(
 @as_json
 @click.pass_context
 def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
-    """List runs, newest first; `runs show RUN` shows one in full."""
+    """List runs, newest first; `runs show RUN` shows one in full.
+
+    RUN is the id, which every command takes, as it takes the beginning of one, or `last`. COST is
+    in US dollars, agent and teacher together. OUTCOME `not solved` means that the tests failed
+    after the last attempt; `runs show` says why.
+    """
     if ctx.invoked_subcommand:
         return
     from orchestrator.budget.ledger import Ledger
@@ -44,7 +50,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
         lines = (
             run_lines.iter_json_lines(database, found)
             if as_json
-            else run_lines.iter_table_lines(found, find_width())
+            else run_lines.iter_run_table(found, find_width())
         )
         print_lines(lines)
 
@@ -55,7 +61,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 def show(run: str, as_json: bool) -> None:
     """Show RUN in full: prompts, diffs, failures, lessons [default: the last run]."""
     from orchestrator.budget.ledger import Ledger
-    from orchestrator.cli import records, run_lines
+    from orchestrator.cli import records, run_lines, timeline
     from orchestrator.storage.listing import find_summary
     from orchestrator.storage.runs import Store
 
@@ -65,7 +71,9 @@ def show(run: str, as_json: bool) -> None:
         if as_json:
             lines = run_lines.iter_json_lines(store.database, [found])
         else:
-            lines = records.iter_record_lines(store.load_run(found.id), found.message)
+            scripted = timeline.is_scripted(store.events.list_events(found.id))
+            record = store.load_run(found.id)
+            lines = records.iter_record_lines(record, found.message, scripted=scripted)
         print_lines(lines)
 
 
@@ -88,12 +96,13 @@ def prune(
     The run itself, its outcome and its cost stay on record. Runs that are in progress or still have
     a git worktree are not touched. Runs of all projects are included.
     """
+    from orchestrator.counts import format_count
     from orchestrator.services.pruning import prune_runs
 
     pruned = prune_runs(project_dir, config_file, older_than, dry_run=dry_run)
     what = "would be removed" if dry_run else "removed"
-    count = len(pruned.runs)
-    click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
+    count = format_count(len(pruned.runs), "run")
+    click.echo(f"{count}, {pruned.size / 1e6:.1f} MB {what}")
     for run in pruned.runs:
         click.echo(f"  {run}")
     for run in pruned.retained:

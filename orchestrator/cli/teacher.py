@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import config_file, project_directory
 from orchestrator.cli.output import print_lines
 from orchestrator.cli.run import create_listener
@@ -19,7 +20,7 @@ EXIT_DIFFERENT = 1
 """The exit code of `--diff` for files that differ, as that of `diff`."""
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def teacher() -> None:
     """Test the teacher, or print its n8n workflow."""
 

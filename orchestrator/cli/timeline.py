@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from orchestrator.cli.values import format_dollars, format_duration, format_tokens, sanitize_text
+from orchestrator.counts import format_count
 from orchestrator.models import EventRow
 
 _MAX_WIDTH: Final = 200
@@ -15,17 +16,18 @@ _MAX_ITEMS: Final = 3
 _TEXTS: Final = {
     "notice": ("note", "{text}"),
     "ready": ("ready", "{parts}"),
+    "run_planned": ("plan", "{command}; at most {max_attempts}, {max_cost_usd}; paid by {payers}"),
     "run_started": ("run", "{resumed} {task}"),
     "step_started": ("step", "{name}"),
-    "attempt_started": ("start", "at most {of} attempts"),
+    "attempt_started": ("start", "at most {of}"),
     "agent_spoke": ("says", "{text}"),
     "tool_used": ("tool", "{tool} {detail}"),
     "tool_ended": ("tool", "{tool} {how}"),
     "agent_waiting": ("waits", "{reason}"),
-    "agent_finished": ("agent", "{outcome}, {turns} turns, {tokens} tokens, {cost_usd}, {seconds}"),
+    "agent_finished": ("agent", "{outcome}, {turns}, {tokens}, {cost_usd}, {seconds}"),
     "diff_taken": ("changed", "{summary}: {changes}"),
     "tampered": ("guard", "{findings}"),
-    "files_guarded": ("guard", "{files} files guarded"),
+    "files_guarded": ("guard", "{files} guarded"),
     "case_finished": ("case", "{id} {outcome}: {message}"),
     "suite_finished": ("suite", "{summary}, {seconds}"),
     "judged": ("verdict", "{kind} {message}"),
@@ -33,14 +35,19 @@ _TEXTS: Final = {
     "lesson_learned": ("teacher", "{action}: {reason}"),
     "rule_written": ("rule", "{rule} {change} {reason}"),
     "attempt_finished": ("end", "{outcome} {message}, {seconds}"),
-    "run_ended": ("run", "{outcome} {message}, {tokens} tokens, {cost_usd}, {seconds}"),
+    "run_ended": ("run", "{outcome} {message}, {tokens}, {cost_usd}, {seconds}"),
 }
 """The label and the text of each kind of event."""
 
 _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "seconds": lambda value: format_duration(float(value)),
     "tokens": lambda value: format_tokens(int(value)),
-    "cost_usd": lambda value: format_dollars(float(value)),
+    "cost_usd": lambda value: value if isinstance(value, str) else format_dollars(float(value)),
+    "max_cost_usd": lambda value: format_dollars(float(value)),
+    "max_attempts": lambda value: format_count(int(value), "attempt"),
+    "turns": lambda value: format_count(int(value), "turn"),
+    "files": lambda value: format_count(int(value), "file"),
+    "of": lambda value: format_count(int(value), "attempt"),
     "resumed": lambda value: "resumed:" if value else "started:",
 }
 """Values that are shown in another form than they are stored in."""
@@ -52,6 +59,8 @@ def iter_lines(rows: Sequence[EventRow]) -> Iterator[str]:
         yield "no events are on record for this run"
         return
     read = [(row, _parse_values(row)) for row in rows]
+    if is_scripted(rows):
+        read = [(row, {**values, **_replace_cost(values)}) for row, values in read]
     ends = {values["id"]: values for row, values in read if _is_end(row, values)}
     started = {values.get("id") for row, values in read if row.kind == "tool_used"}
     for row, values in read:
@@ -60,6 +69,16 @@ def iter_lines(rows: Sequence[EventRow]) -> Iterator[str]:
         attempt = f"attempt {row.attempt}" if row.attempt else ""
         label, text = _describe_event(row.kind, values, ends)
         yield f"{_format_time(row.at)}  {attempt:<10} {label:<8} {_flatten_text(text)}".rstrip()
+
+
+def is_scripted(rows: Sequence[EventRow]) -> bool:
+    """Return whether the replies of a run's model were scripted, so that nobody paid."""
+    planned = [_parse_values(row) for row in rows if row.kind == "run_planned"]
+    return any(values.get("is_scripted") is True for values in planned)
+
+
+def _replace_cost(values: Mapping[str, Any]) -> dict[str, str]:
+    return {"cost_usd": "nothing was paid"} if "cost_usd" in values else {}
 
 
 def iter_json_lines(run: str, rows: Sequence[EventRow]) -> Iterator[str]:
@@ -91,6 +110,8 @@ def _describe_event(
         label = "baseline"
     if kind == "suite_finished" and values.get("before_attempt"):
         label = "before"
+    if kind == "attempt_started" and values.get("resumed"):
+        template = "goes on after an interruption"
     text = template.format_map(_DisplayValues({**values, "how": _describe_end(values)}))
     if kind == "tool_used" and (end := ends.get(values.get("id", ""))):
         text = f"{_truncate_text(text)}: {_describe_end(end)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from orchestrator.cli.options import project_directory
+from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
@@ -56,7 +57,7 @@ def offer_trust(error: UntrustedError) -> bool:
     Raises:
         UsageError: the answer was no.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or _is_inside_run():
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or is_inside_run():
         return False
     from orchestrator.services.trust import trust_values
 
@@ -78,7 +79,7 @@ def _ask(project: Path, *, yes: bool) -> None:
     asked = {each.key: each.text for each in requests if not each.is_trusted and each.text}
     if not asked:
         return
-    if _is_inside_run():
+    if is_inside_run():
         raise UsageError("a run must not trust settings by itself", "use another terminal")
     if not yes and not sys.stdin.isatty():
         raise UsageError(
@@ -109,9 +110,8 @@ def _print_trusted() -> None:
 
     projects = TrustStore(resolve_state_directory()).list_settings()
     for project, settings in projects.items():
-        click.echo(_format(project))
-        for each in settings:
-            click.echo(_format(f"  {each.since[:10]}  {each.key}: {each.shown}"))
+        lines = [str(project), *(f"  {e.since[:10]}  {e.key}: {e.shown}" for e in settings)]
+        print_lines(fit_lines(map(_format, lines), find_width()))
     if not projects:
         click.echo("you trust no settings of any project")
 
@@ -129,7 +129,7 @@ def _revoke(project: Path, key: str) -> None:
         click.echo(_format(f"you trust no settings of {project}"))
 
 
-def _is_inside_run() -> bool:
+def is_inside_run() -> bool:
     """Return whether an agent or a suite has started this command.
 
     What it has written must not be trusted by itself.

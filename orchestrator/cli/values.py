@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from orchestrator.counts import format_count
+
 
 def format_yaml(value: object) -> str:
     """Return a value as one line of YAML; JSON is valid YAML."""
@@ -21,12 +23,12 @@ def format_duration(seconds: float) -> str:
 
 
 def format_tokens(tokens: int) -> str:
-    """Return a count of tokens as `812`, `12.3k` or `1.2M`."""
+    """Return a count of tokens as `812 tokens`, `12.3k tokens` or `1.2M tokens`."""
     if tokens < 1000:
-        return str(tokens)
+        return format_count(tokens, "token")
     if tokens < 1_000_000:
-        return f"{tokens / 1000:.1f}k"
-    return f"{tokens / 1_000_000:.1f}M"
+        return f"{tokens / 1000:.1f}k tokens"
+    return f"{tokens / 1_000_000:.1f}M tokens"
 
 
 def format_dollars(amount: float) -> str:

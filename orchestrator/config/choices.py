@@ -73,6 +73,8 @@ def _teaches_the_same(sources: Sequence[Any], _default: object) -> bool:
 
 
 HARMLESS: Final[Mapping[str, Check]] = {
+    # Each asks the same model for the same lesson, and is paid by the user, as the agent is.
+    "teacher.mode": _one_of("auto", "local", "claude"),
     "teacher.max_tokens": _at_most,
     "teacher.timeout": _at_most,
     "n8n.auth": _always,
@@ -139,7 +141,8 @@ def list_choices(
         ConfigError: it has a setting that no project may choose.
     """
     found = [each for each in _iter_given(config, given) if each[0] not in overridden]
-    _reject_choices(config, {key for key, _, _ in found}, find_origin)
+    changed = {key for key, value, default in found if value != default}
+    _reject_choices(config, changed, find_origin)
     choices = []
     for key, value, default in found:
         if not _is_harmless(key, value, default):
@@ -208,12 +211,17 @@ def _reject_choices(
     Raises:
         ConfigError: the project's own file has such a setting.
     """
-    for key, (is_beyond, hint) in _list_user_choices(config).items():
-        if is_beyond and key in given:
+    for key, hint in list_refused_settings(config).items():
+        if key in given:
             raise ConfigError(
                 f"{find_origin(key)}: `{key}`: this value is not allowed in a project's own file",
                 f"{hint}, or name the file with --config",
             )
+
+
+def list_refused_settings(config: Config) -> dict[str, str]:
+    """Return the settings that a project's own file must not change, and how a user can."""
+    return {key: hint for key, (is_beyond, hint) in _list_user_choices(config).items() if is_beyond}
 
 
 def _list_user_choices(config: Config) -> dict[str, tuple[bool, str]]:

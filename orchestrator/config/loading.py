@@ -4,7 +4,6 @@ The origin of each value is recorded, so that `config show` can print it and an 
 to fix the value.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.choices import Choice, list_choices, remove_choices
 from orchestrator.config.schema import Config
+from orchestrator.config.value_errors import build_config_error, iter_leaves
 from orchestrator.config.yaml_text import MOST_BYTES, parse_yaml
 from orchestrator.errors import ConfigError
 
@@ -52,7 +52,7 @@ class LoadedConfig:
 
     def iter_values(self) -> Iterator[tuple[str, object, str]]:
         """Yield every value as (key, value, origin), in the order of the schema."""
-        for key, value in _iter_leaves(self.config, ()):
+        for key, value in iter_leaves(self.config, ()):
             yield key, value, self.find_origin(key)
 
     def find_origin(self, key: str) -> str:
@@ -136,7 +136,7 @@ def _build_config(
         return Config.model_validate(merged)
     except ValidationError as error:
         overriding = {each.key: each.origin for each in above}
-        raise _build_config_error(error, {**origins, **overriding}) from None
+        raise build_config_error(error, {**origins, **overriding}) from None
 
 
 def _is_part(key: str, choices: Sequence[Choice]) -> bool:
@@ -170,7 +170,7 @@ def override_limits(
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise _build_config_error(error, {each.key: each.origin for each in overrides}) from None
+        raise build_config_error(error, {each.key: each.origin for each in overrides}) from None
 
 
 def _choose_file(project: Path, file: Path | None) -> Path | None:
@@ -184,15 +184,23 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         root, values = parse_yaml(_read_text(path))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text", "save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {_summarize_yaml_error(error)}") from None
+        raise ConfigError(
+            f"{path}: is not valid YAML: {_summarize_yaml_error(error)}",
+            "write each section as in: tests: {timeout: 120}",
+        ) from None
     if root is None:
         return {}, {}
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
-        raise ConfigError(f"{path}: must be a mapping of sections such as `learning:`")
+        raise ConfigError(
+            f"{path}: must be a mapping of sections such as `learning:`",
+            "write each section as in: tests: {timeout: 120}",
+        )
     origins: dict[str, str] = {}
     _collect_origins(root, (), path, origins)
     values = {key: value for key, value in values.items() if value is not None}
@@ -272,46 +280,6 @@ def _set_value(values: dict[str, Any], key: Key, value: object) -> None:
     for part in key[:-1]:
         values = values.setdefault(part, {})
     values[key[-1]] = value
-
-
-def _build_config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"] if part != "[key]"]
-    key = ".".join(location)
-    where = next(
-        (
-            origins[candidate]
-            for length in range(len(location), 0, -1)
-            if (candidate := ".".join(location[:length])) in origins
-        ),
-        "configuration",
-    )
-    if first["type"] == "extra_forbidden":
-        return ConfigError(f"{where}: unknown key `{key}`", _suggest_key(location))
-    problem = first["msg"].removeprefix("Value error, ")
-    given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
-    return ConfigError(f"{where}: `{key}`: {problem}{given}")
-
-
-def _suggest_key(location: Sequence[str]) -> str:
-    known = {".".join(key.split(".")[: len(location)]) for key, _ in _iter_leaves(Config(), ())}
-    wanted = ".".join(location)
-    if close := difflib.get_close_matches(wanted, known, n=1):
-        return f"did you mean `{close[0]}`?"
-    # The other common mistake: a known name in the wrong section.
-    for key, _ in _iter_leaves(Config(), ()):
-        if key.rsplit(".", 1)[-1] == location[-1]:
-            return f"did you mean `{key}`?"
-    return "see docs/configuration.md"
-
-
-def _iter_leaves(model: BaseModel, prefix: Key) -> Iterator[tuple[str, object]]:
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            yield from _iter_leaves(value, (*prefix, name))
-        else:
-            yield ".".join((*prefix, name)), value
 
 
 def _summarize_yaml_error(error: yaml.YAMLError) -> str:

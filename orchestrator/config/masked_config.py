@@ -8,7 +8,7 @@ configuration file that the run was started with, or from the environment.
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from orchestrator.masking import Masker
 _WITHHELD: Final = "withheld"
 _FILE: Final = "file"
 _TRUSTED: Final = "trusted"
+_GIVEN: Final = "given"
 _OPEN: Final = ("redaction", "failure_prompts")
 """Sections without secrets: a pattern that matches secrets is not one."""
 
@@ -31,6 +32,17 @@ def read_trusted(text: str) -> dict[str, str]:
     """Return the digests of the trusted values of a configuration, as `mask_config` stored it."""
     trusted: dict[str, str] = json.loads(text).get(_TRUSTED, {})
     return trusted
+
+
+def read_given(text: str) -> frozenset[str]:
+    """Return the keys that were set on the command line, as `mask_config` stored them."""
+    return frozenset(json.loads(text).get(_GIVEN, ()))
+
+
+def replace_trusted(text: str, prefix: str, digests: Mapping[str, str]) -> str:
+    """Return a stored configuration with other digests of the trusted values under a prefix."""
+    others = {key: each for key, each in read_trusted(text).items() if not key.startswith(prefix)}
+    return json.dumps({**json.loads(text), _TRUSTED: {**others, **digests}})
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,11 @@ class ConfigMasker:
     key: bytes
 
     def mask_config(
-        self, config: Config, file: Path | None = None, trusted: Mapping[str, str] | None = None
+        self,
+        config: Config,
+        file: Path | None = None,
+        trusted: Mapping[str, str] | None = None,
+        given: Iterable[str] = (),
     ) -> str:
         """Return a configuration as JSON without its secrets.
 
@@ -54,11 +70,12 @@ class ConfigMasker:
             config: the configuration with its secrets.
             file: the configuration file that the user named.
             trusted: digests of the values that are used because the user has trusted them, by key.
+            given: the keys that are set on the command line.
         """
         withheld: dict[str, str] = {}
         values = self._mask_value(config.model_dump(mode="json"), (), withheld)
         stored = {_WITHHELD: withheld, _FILE: str(file or ""), _TRUSTED: dict(trusted or {})}
-        return json.dumps(values | stored)
+        return json.dumps(values | stored | {_GIVEN: sorted(given)})
 
     def restore_config(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
         """Return a configuration with its secrets.
@@ -74,6 +91,7 @@ class ConfigMasker:
         values = json.loads(text)
         withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
         values.pop(_TRUSTED, None)
+        values.pop(_GIVEN, None)
         if withheld:
             # Trusted: only the values that the run was started with are taken.
             path = Path(file) if file else None
@@ -86,7 +104,8 @@ class ConfigMasker:
     def mask_changed_config(self, config: Config, text: str) -> str:
         """Return a changed configuration of the run that was stored with `text`, masked too."""
         file = json.loads(text).get(_FILE, "")
-        return self.mask_config(config, Path(file) if file else None, read_trusted(text))
+        path = Path(file) if file else None
+        return self.mask_config(config, path, read_trusted(text), read_given(text))
 
     def _mask_value(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
         if key[:1] and key[0] in _OPEN:

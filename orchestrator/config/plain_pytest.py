@@ -16,6 +16,9 @@ _RUNNERS: Final = (
     ("python3", "-m", "pytest"),
 )
 
+_IMPORT_PATH: Final = re.compile(r"PYTHONPATH=[A-Za-z0-9_.][A-Za-z0-9_./-]*")
+"""A relative folder to import from: code of the project, as its tests are."""
+
 _OPTION: Final = re.compile(
     r"-[vqxsl]+|-r[A-Za-z]+|-n(?:auto|logical|\d+)?|-[km]"
     r"|--(?:tb|color|dist|import-mode|capture|show-capture|verbosity|maxfail|durations)=[a-z0-9-]+"
@@ -36,6 +39,8 @@ def is_plain_pytest(command: str) -> bool:
         return False
     if re.search(r"[;&|<>$`\\\n\r*?~!#{}]", command):
         return False
+    if words and _IMPORT_PATH.fullmatch(words[0]) and ".." not in re.split("[/:=]", words[0]):
+        words = words[1:]
     for runner in _RUNNERS:
         if words[: len(runner)] == runner:
             return all(_is_plain_word(word) for word in words[len(runner) :])

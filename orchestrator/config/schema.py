@@ -30,17 +30,19 @@ class Section(BaseModel):
 class TeacherSection(Section):
     """The model that turns a failure into a rule."""
 
-    mode: Literal["local", "webhook"] = "local"
-    """`local` asks Anthropic's API from this machine; `webhook` asks an n8n workflow."""
+    mode: Literal["auto", "local", "claude", "webhook"] = "auto"
+    """`local` asks Anthropic's API from this machine, with a key; `claude` asks through the Claude
+    Code program, with its login; `auto` does the first if there is a key, and else the second;
+    `webhook` asks an n8n workflow."""
     model: str = "claude-sonnet-5-5"
-    """Model of the local teacher. A retired name is replaced, and a model without a known price is
-    charged as the most expensive one; a notice says so."""
+    """Model that is asked, except by a workflow. A retired name is replaced, and a model without a
+    known price is charged as the most expensive one; a notice says so."""
     max_tokens: int = Field(default=1024, ge=64, le=32_000)
     """Most tokens of one answer."""
     timeout: Seconds = 120
-    """Seconds for one request of the local teacher."""
+    """Seconds for one request, except to a workflow."""
     fallback: Literal["none", "local"] = "none"
-    """With `local`, the local teacher is asked whenever the webhook cannot be."""
+    """With `local`, Anthropic's API is asked whenever the webhook cannot be, with a key."""
 
 
 class N8nSection(Section):
@@ -88,8 +90,9 @@ class LearningSection(Section):
     second_look: bool = False
     """Whether `teacher.model` checks each rule that would become active by itself, without seeing
     the failure that the rule comes from. If it finds that the rule is not only about code, or
-    cannot be asked, the rule waits for a person. Each check costs one more small request to the
-    local teacher's API, which needs its key."""
+    cannot be asked, the rule waits for a person. Each check costs one more small request. With
+    `teacher.mode: webhook` it is made as with `auto`: that takes a key, or a login of Claude
+    Code."""
 
 
 class RulesSection(Section):
@@ -133,7 +136,8 @@ class TestsSection(Section):
     framework: Literal["pytest", "command"] = "pytest"
     """`pytest` reads the result of each test case; `command` uses the exit code alone."""
     command: str = "pytest tests/ -v --tb=short"
-    """The suite's command, run in the project's directory and environment."""
+    """The suite's command, run in the project's directory and environment. If nothing sets it, it
+    is detected, and a line at the start of a run names it."""
     timeout: Seconds = 120
     """Seconds for one run of the suite."""
     old_failures: Literal["ignore", "must_pass"] = "ignore"

@@ -10,6 +10,11 @@ import yaml
 MOST_BYTES: Final = 256 * 1024
 """Longest file that is parsed. PyYAML parses about 0.1 MB a second."""
 
+YamlError: Final = yaml.YAMLError
+"""Raised for a text that cannot be parsed."""
+
+_WIDTH: Final = 72
+"""Columns after which a long text is folded, where it has spaces."""
 _MOST_NODES: Final = 10_000
 """Most values in a file, an alias counted as everything that it stands for: nine lines of aliases
 can stand for a billion values ("billion laughs")."""
@@ -72,3 +77,12 @@ def parse_yaml(text: str) -> tuple[yaml.Node | None, Any]:
         raise yaml.YAMLError(f"a value cannot be read: {error}") from None
     finally:
         loader.dispose()
+
+
+def format_block(value: Any) -> str:  # noqa: ANN401 -- JSON
+    """Return a value of JSON as YAML, in lines; what is not printable is escaped."""
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    if all(character.isprintable() or character == "\n" for character in text):
+        return text
+    escaped: str = yaml.safe_dump(value, sort_keys=False, width=_WIDTH)
+    return escaped

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from orchestrator.counts import format_count
 from orchestrator.models import Case, SuiteReport
 from orchestrator.suites.pytest.tracebacks import extract_error_lines, iter_frames, list_locations
 
@@ -98,7 +99,7 @@ def _fit_frames(frames: Sequence[str], bound: int) -> list[str]:
     for at, frame in enumerate(frames):
         if len(frame) > bound:
             # The line that raised is at the end of a frame.
-            note = f"[... {len(frames) - at} frames left out]"
+            note = f"[... {format_count(len(frames) - at, 'frame')} left out]"
             fitting.append(_truncate_start(frame, bound) if bound > 300 else note)
             break
         fitting.append(frame)

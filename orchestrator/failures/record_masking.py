@@ -89,7 +89,15 @@ def _mask_displayed(masker: Masker, event: events.Event) -> events.Event:
             return replace(event, task=replace(task, text=masker.mask(task.text)))
         case events.CaseFinished(case=case):
             return replace(event, case=_mask_names(masker, _mask_case(masker, case)))
-        case events.Notice() | events.Ready() | events.AttemptStarted() | events.Tampered():
+        case events.SuiteRunning(line=line, case=case_id):
+            return replace(event, line=masker.mask(line), case=masker.mask(case_id))
+        case (
+            events.Notice()
+            | events.Ready()
+            | events.RunPlanned()
+            | events.AttemptStarted()
+            | events.Tampered()
+        ):
             return mask_values(event, masker.mask)
     return event
 
@@ -161,6 +169,7 @@ def _mask_failure(masker: Masker, failure: Failure) -> Failure:
         logs=masker.mask(failure.logs),
         context=masker.mask(failure.context),
         cases=tuple(map(masker.mask, failure.cases)),
+        suite=masker.mask(failure.suite),
     )
 
 

@@ -84,6 +84,8 @@ def build_failure(
         case_fingerprints=tuple(
             compute_fingerprint(cause.source, [each]) for each in cause.evidence[:_MAX_CASES]
         ),
+        # The source of every suite's failures has the published name of the first of them.
+        suite=report.command if cause.source == "pytest" and report.is_exit_code_only else "",
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from orchestrator.counts import format_count
 from orchestrator.models import Finding, FindingKind, SuiteReport
 from orchestrator.suites.pytest.summary import PASSED_COUNT
 
@@ -55,14 +56,14 @@ def find_missing_tests(baseline: SuiteReport, report: SuiteReport) -> list[Findi
         return []
     now = count_tests(report.output)
     if now is None:
-        text = f"ran {before} tests at the start, and does not say how many now"
+        text = f"ran {format_count(before, 'test')} at the start, and does not say how many now"
     elif now < before:
-        text = f"ran {before} tests at the start, {now} now"
+        text = f"ran {format_count(before, 'test')} at the start, {now} now"
     elif count_skipped(report.output) > count_skipped(baseline.output) and now - count_skipped(
         report.output
     ) < (before - count_skipped(baseline.output)):
         skipped = count_skipped(baseline.output), count_skipped(report.output)
-        text = f"skipped {skipped[0]} tests at the start, {skipped[1]} now"
+        text = f"skipped {format_count(skipped[0], 'test')} at the start, {skipped[1]} now"
     else:
         return []
     return [Finding(FindingKind.HIDDEN, report.command or "the suite", text, decisive=True)]

@@ -45,12 +45,13 @@ def restore_rules(before: bytes | None, now: bytes | None) -> bytes | None:
 def _parse_rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ...]] | None:
     try:
         document = parse_document(_FRONT_MATTER.sub(b"", data or b"", 1))
-        scope = parse_scope(data or b"") if document.rules else ()
+        rules = (*document.rules, *document.hand_written)
+        scope = parse_scope(data or b"") if rules else ()
     except RulebookError:
         return None
     # The section's text counts, and not the line endings of the file.
     section = "".join(_extract_section(document)).replace("\r\n", "\n").strip()
-    return document.rules, section, scope
+    return rules, section, scope
 
 
 def _find_section_bounds(document: Document) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> L
         workspace,
         Kind.ERR,
         evidence or summary,
-        context=f"{where}{failure.source}: {summary}",
+        context=f"{where}{failure.suite or failure.source}: {summary}",
         fingerprint=failure.fingerprint,
         on=on,
     )

@@ -58,19 +58,20 @@ class MaskedSuite:
 
     def run_cases(self, select: Sequence[str] | None) -> SuiteReport:
         """Run all cases, or silently those with the given masked ids."""
-        listen = self._emit if select is None else _ignore_event
+        listen = self._emit if select is None else self._emit_progress
         # The suite knows its own ids only, not the masked ones.
         ids = select and [self._ids.get(each, each) for each in select]
         with reap_orphans():
             report = self._suite.run(self._project, ids, listen)
         return self._mask_report(report)
 
+    def _emit_progress(self, event: events.Event) -> None:
+        """Pass on that the suite is running, but not the results of its cases."""
+        if isinstance(event, events.SuiteRunning):
+            self._emit(event)
+
     def _mask_report(self, report: SuiteReport) -> SuiteReport:
         masked = mask_report(self._masker, report)
         pairs = zip(masked.cases, report.cases, strict=True)
         self._ids.update((shown.id, case.id) for shown, case in pairs if shown.id != case.id)
         return masked
-
-
-def _ignore_event(_event: events.Event) -> None:
-    """Ignore an event."""

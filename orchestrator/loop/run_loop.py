@@ -12,8 +12,8 @@ from dataclasses import replace
 from orchestrator.failures.record_masking import mask_again
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.loop.policy import Policy, blocking_reason, mark_silent_agent
-from orchestrator.loop.steps import BlockedError, Steps
-from orchestrator.loop.values import Baseline
+from orchestrator.loop.steps import Steps
+from orchestrator.loop.values import Baseline, BlockedError
 from orchestrator.models import Attempt, RunOutcome, RunResult, SuiteReport, Teaching
 from teacher.errors import TeacherError
 

@@ -18,11 +18,11 @@ from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
 from orchestrator.loop.masked_suite import MaskedSuite
-from orchestrator.loop.notices import describe_baseline, describe_unseen_paths
+from orchestrator.loop.notices import describe_baseline, describe_goal, describe_unseen_paths
 from orchestrator.loop.patches import PatchWriter
 from orchestrator.loop.pins import describe_tree, is_known, is_learned
 from orchestrator.loop.reverts import EditReverter
-from orchestrator.loop.values import AttemptStart, Baseline, ModuleStamps
+from orchestrator.loop.values import AttemptStart, Baseline, BlockedError, ModuleStamps
 from orchestrator.masking import Masker
 from orchestrator.models import (
     AgentLimits,
@@ -32,7 +32,6 @@ from orchestrator.models import (
     Findings,
     Judgement,
     RuleChange,
-    RunOutcome,
     RunResult,
     Snapshot,
     SuiteReport,
@@ -43,20 +42,11 @@ from orchestrator.platform.orphans import describe_orphans, reap_orphans
 from orchestrator.ports import Agent, Journal, Reviewer, Rulebook, Suite, Teacher, Workspace
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
-from orchestrator.verdict.suite_obstacle import Obstacle, find_obstacle
+from orchestrator.verdict.suite_obstacle import find_obstacle
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.pinning import PinnedTree
 from orchestrator.workspace.swap import SwapNote
 from teacher.models import Failure
-
-
-class BlockedError(Exception):
-    """The suite cannot judge the project as it is, so no attempt could be judged."""
-
-    def __init__(self, report: SuiteReport, obstacle: Obstacle) -> None:
-        super().__init__(obstacle.text)
-        self.report = report
-        self.outcome = RunOutcome.MISCONFIGURED if obstacle.configured else RunOutcome.STOPPED
 
 
 class _UndecidedError(Exception):
@@ -132,10 +122,11 @@ class Steps:
         def run_suite() -> SuiteReport:
             self.emit(events.StepStarted("running the suite on the unchanged project"))
             report, _ = self.guard.watch_suite(self._suite.run_baseline, baseline=True)
-            self.emit(events.SuiteFinished(report, baseline=True))
             footprint = self._suite.read_footprint()
             python = footprint.interpreter if footprint else ""
             obstacle = find_obstacle(report, self.task.project, python, self.task.text)
+            goal = "" if obstacle else describe_goal(report, self.old_failures_must_pass)
+            self.emit(events.SuiteFinished(report, baseline=True, goal=goal))
             if obstacle:
                 raise BlockedError(report, obstacle)
             return report
@@ -165,6 +156,9 @@ class Steps:
 
         self.set_attempt(attempt)  # even if another process started the attempt
         before = self._journal.step(f"attempt {attempt}: before", record_files)
+        if not stamps:
+            resumed = events.AttemptStarted(attempt, of, prompt, resumed=True)
+            self._journal.call_before_next(lambda: self.emit(resumed))
         return AttemptStart(attempt, before, bool(stamps), stamps[0] if stamps else {})
 
     def run_agent(self, start: AttemptStart, prompt: str, limits: AgentLimits) -> AgentResult:
@@ -295,6 +289,7 @@ class Steps:
         Raises:
             InfrastructureError: the run cannot be stored.
         """
+        self._journal.call_before_next(None)
         self.save(run)
         self.emit(events.AttemptFinished(run))
         self.set_attempt(0)

@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.models import Snapshot, SuiteReport
+from orchestrator.models import RunOutcome, Snapshot, SuiteReport
 from orchestrator.models.footprint import Footprint
+from orchestrator.verdict.suite_obstacle import Obstacle
 
 ModuleStamps = Mapping[str, tuple[int, int]]
 """Size in bytes and time of change in nanoseconds of module files, by absolute path."""
+
+
+class BlockedError(Exception):
+    """The suite cannot judge the project as it is, so no attempt could be judged."""
+
+    def __init__(self, report: SuiteReport, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.text)
+        self.report = report
+        self.outcome = RunOutcome.MISCONFIGURED if obstacle.configured else RunOutcome.STOPPED
 
 
 @dataclass(frozen=True)

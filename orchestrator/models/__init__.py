@@ -1,5 +1,6 @@
 """Define the values that pass between the parts of a run: plain frozen data, without behaviour.
 
+models.plans         what a run will do at most
 models.runs          tasks, attempts, results and records of runs
 models.agents        the limits and the result of an agent
 models.changes       snapshots and diffs
@@ -14,6 +15,7 @@ models.rules         rules, and how a lesson changes them
 from orchestrator.models.agents import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.models.changes import Diff, FileChange, Snapshot
 from orchestrator.models.findings import Finding, FindingKind, Findings
+from orchestrator.models.plans import RunPlan
 from orchestrator.models.rules import (
     PENDING_CHANGES,
     Approval,
@@ -57,6 +59,7 @@ __all__ = [
     "Rule",
     "RuleChange",
     "RunOutcome",
+    "RunPlan",
     "RunRecord",
     "RunResult",
     "Snapshot",

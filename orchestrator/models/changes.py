@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.counts import format_count
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -39,5 +41,5 @@ class Diff:
             return "nothing changed"
         added = sum(change.added or 0 for change in self.changes)
         removed = sum(change.removed or 0 for change in self.changes)
-        files = f"{len(self.changes)} file{'s' if len(self.changes) > 1 else ''}"
+        files = format_count(len(self.changes), "file")
         return f"{files}, +{added} -{removed}"

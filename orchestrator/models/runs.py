@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.masking import REDACTED
-from orchestrator.models.agents import AgentResult
+from orchestrator.models.agents import AgentOutcome, AgentResult
 from orchestrator.models.changes import Diff, Snapshot
 from orchestrator.models.findings import Finding, FindingKind
 from orchestrator.models.rules import RuleChange, Teaching
@@ -128,6 +128,14 @@ class RunResult:
     baseline: SuiteReport | None = None
     message: str = ""
     """Why it ended like that, with a hint, where the outcome does not say enough."""
+
+    @property
+    def can_resume_help(self) -> bool:
+        """Whether the same task, continued, may end in another way."""
+        if self.outcome not in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
+            return False
+        last = self.attempts[-1] if self.attempts else None
+        return last is None or last.agent.outcome is not AgentOutcome.REFUSED
 
     @property
     def usage(self) -> Usage:

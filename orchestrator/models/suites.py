@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from orchestrator.counts import format_count
 
 
 class CaseOutcome(StrEnum):
@@ -11,6 +14,10 @@ class CaseOutcome(StrEnum):
     FAILED = "failed"
     ERROR = "error"
     SKIPPED = "skipped"
+
+
+_PLURALS: Final = {CaseOutcome.ERROR: "errors"}
+"""The outcomes that are nouns."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,11 @@ class SuiteReport:
     """Functions of the runner, of its hooks and of tests that had been replaced at run time."""
 
     @property
+    def is_exit_code_only(self) -> bool:
+        """Whether the command itself is the only case, so that its exit code alone decides."""
+        return [case.id for case in self.cases] == [self.command]
+
+    @property
     def has_passed(self) -> bool:
         """Whether the verdict is green."""
         return self.outcome is SuiteOutcome.PASSED
@@ -133,11 +145,11 @@ class SuiteReport:
     def summary(self) -> str:
         """The result in one line: `12 passed, 2 failed`."""
         counts = [
-            f"{sum(case.outcome is outcome for case in self.cases)} {outcome}"
+            format_count(count, outcome, _PLURALS.get(outcome, outcome))
             for outcome in CaseOutcome
-            if any(case.outcome is outcome for case in self.cases)
+            if (count := sum(case.outcome is outcome for case in self.cases))
         ]
-        text = ", ".join(counts) or "no cases"
+        text = ", ".join(counts)
         if self.outcome not in (SuiteOutcome.PASSED, SuiteOutcome.FAILED):
-            text = f"{self.outcome} ({text})"
+            text = f"{self.outcome} ({text or 'no test ran'})"
         return f"{text}: {self.message}" if self.message else text

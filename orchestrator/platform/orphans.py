@@ -31,6 +31,7 @@ from typing import Final
 
 import psutil
 
+from orchestrator.counts import format_count
 from orchestrator.platform.children import (
     Children,
     current_children,
@@ -159,5 +160,5 @@ def describe_orphans(orphans: Orphans) -> str:
     """Return one line on the processes that were ended; empty if there were none."""
     if not orphans.commands:
         return ""
-    count = len(orphans.commands)
-    return f"ended {count} process{'es' if count > 1 else ''} left running: {orphans.commands[0]}"
+    count = format_count(len(orphans.commands), "process", "processes")
+    return f"ended {count} left running: {orphans.commands[0]}"

@@ -73,6 +73,19 @@ def start_process(
         raise
 
 
+def run_in_foreground(argv: Sequence[str]) -> int:
+    """Run a program that a person works with in this terminal, such as an editor.
+
+    Returns:
+        its exit code; minus the number of the signal that ended it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    with subprocess.Popen([_encode_argument(each) for each in argv]) as program:
+        return program.wait()
+
+
 def _start_watch(argv: Sequence[str], env: Mapping[str, str]) -> Popen:
     """Start the program that watches this process; it holds none of our files open."""
     return start_unowned(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from orchestrator.counts import format_count
 from orchestrator.errors import LoopError
 from orchestrator.replay import RecordedRequest, ReplayServer, load_scenario
 
@@ -45,7 +46,7 @@ def main(scenario: Path, port: int, variables: dict[str, str]) -> None:
         with server, contextlib.suppress(KeyboardInterrupt):
             click.echo(server.url)
             threading.Event().wait()
-        click.echo(f"stopped after {len(server.requests)} requests", err=True)
+        click.echo(f"stopped after {format_count(len(server.requests), 'request')}", err=True)
     except LoopError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -8,6 +8,10 @@ from typing import Any, Final
 
 from orchestrator.replay.scenario import Speaker
 
+ANSWER_TOOL: Final = "StructuredOutput"
+"""The tool by which Claude Code has a model answer in the form of a schema."""
+_NO_REAL_TOOLS: Final = frozenset({ANSWER_TOOL, "DeferredToolPlaceholder"})
+
 _CWD: Final = re.compile(r"^[ -]*(?:Primary w|W)orking directory: (.+?)\s*$", re.MULTILINE)
 
 
@@ -49,12 +53,20 @@ class RecordedRequest:
         return value if isinstance(value, Mapping) else None
 
     @property
+    def answers_by_tool(self) -> bool:
+        """Whether structured output is to be the input of a tool, as Claude Code asks for it."""
+        return ANSWER_TOOL in self.tools
+
+    @property
     def speaker(self) -> Speaker:
         """The sender, as far as the request shows it.
 
-        Claude Code's own housekeeping (titles, summaries of fetched pages) offers no tools, and
+        A teacher that asks through Claude Code offers no tool but the one for its answer. Claude
+        Code's own housekeeping (titles, summaries of fetched pages) offers no tools, and
         checks of a key or quota, by it and by other programs, ask for a single token.
         """
+        if self.answers_by_tool and _NO_REAL_TOOLS.issuperset(self.tools):
+            return Speaker.TEACHER
         if self.tools:
             return Speaker.AGENT
         if self.user_agent.startswith("claude-cli/") or self.body.get("max_tokens") == 1:

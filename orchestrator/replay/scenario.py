@@ -27,7 +27,7 @@ class Speaker(StrEnum):
     AGENT = "agent"
     """Offers tools."""
     TEACHER = "teacher"
-    """Offers none."""
+    """Offers none, or only the one for its answer."""
     SIDE = "side"
     """Housekeeping: a title, a quota check. Meets only answers that name it."""
 
@@ -104,7 +104,7 @@ class Reply:
     say: str = ""
     tools: tuple[ToolCall, ...] = ()
     json: object = None
-    """Structured output; sent as text."""
+    """Structured output; sent as text, or to Claude Code as the input of its tool for answers."""
     stop_reason: str = ""
     """Empty means `tool_use` when there are tools, else `end_turn`."""
     usage: Tokens = field(default_factory=Tokens)

@@ -7,10 +7,11 @@ what the `anthropic` SDK and Claude Code were seen to accept.
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from orchestrator.replay.request import RecordedRequest
-from orchestrator.replay.scenario import Reply
+from orchestrator.replay.request import ANSWER_TOOL, RecordedRequest
+from orchestrator.replay.scenario import Reply, ToolCall
 
 ERROR_TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
@@ -42,14 +43,15 @@ Json = dict[str, Any]
 
 def build_message(reply: Reply, request: RecordedRequest) -> Json:
     """Return a reply as a complete message, as a client without streaming gets it."""
-    blocks = _build_content(reply)
+    blocks = _build_content(_answer_by_tool(reply) if request.answers_by_tool else reply)
+    uses_tool = any(block["type"] == "tool_use" for block in blocks)
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",
         "role": "assistant",
         "model": request.model,
         "content": blocks,
-        "stop_reason": reply.stop_reason or ("tool_use" if reply.tools else "end_turn"),
+        "stop_reason": reply.stop_reason or ("tool_use" if uses_tool else "end_turn"),
         "stop_sequence": None,
         "usage": _build_usage(reply, request, blocks),
     }
@@ -100,6 +102,14 @@ def build_model_list() -> Json:
 def build_housekeeping_reply(request: RecordedRequest) -> Reply:
     """Return a harmless reply to a request that the scenario is not about."""
     return Reply(say="ok") if request.schema is None else Reply(json=_build_example(request.schema))
+
+
+def _answer_by_tool(reply: Reply) -> Reply:
+    """Return a reply whose structured output is a tool call, as Claude Code expects it."""
+    if not isinstance(reply.json, Mapping):
+        return reply
+    call = ToolCall(ANSWER_TOOL, reply.json)
+    return replace(reply, json=None, tools=(*reply.tools, call))
 
 
 def _build_content(reply: Reply) -> list[Json]:

@@ -11,7 +11,8 @@ lines of the file, for `editing`. Nothing here reads or writes a file.
     - **Why**: ...
       - **Source**: Learned on 2026-11-20 from test failure
 
-Claude Code removes such a comment before it sends the file.
+Claude Code removes such a comment before it sends the file. A rule without a comment of its own was
+written by hand: it is not active until a person adopts it, and no edit touches it.
 """
 
 import posixpath
@@ -66,11 +67,12 @@ class RuleLocation:
 class Document:
     """A rulebook file after parsing.
 
-    `rules` are all active rules in the order of the file, each with a unique id: the one in its
-    comment, or one derived from its text.
+    `rules` are all active rules in the order of the file, each with the id in its comment.
     """
 
     rules: tuple[Rule, ...]
+    hand_written: tuple[Rule, ...] = field(repr=False)
+    """The rules without a comment of their own, each with an id that is derived from its text."""
     ids: frozenset[str] = field(repr=False)
     """Every id that is taken, also by a comment whose rule is gone."""
     bom: str = field(repr=False)
@@ -78,7 +80,8 @@ class Document:
     """The file's lines with their endings, bytes that are not UTF-8 as surrogates."""
     section: tuple[int, int] | None = field(repr=False)
     """The lines of the (first) managed section, after its heading."""
-    locations: tuple[RuleLocation, ...] = field(repr=False)
+    locations: Mapping[str, RuleLocation] = field(repr=False)
+    """The location of each rule, hand-written or not, by its id."""
     closer: str = field(repr=False)
     """The text that closes the last block of the file, if it is open."""
 
@@ -89,7 +92,7 @@ class Document:
 
     def find_location(self, rule: str) -> RuleLocation:
         """Return the location of a rule. Raises KeyError when there is no such rule."""
-        return self.locations[self._positions_by_id[rule]]
+        return self.locations[rule]
 
     def get_comment(self, rule: str) -> str:
         """Return the comment of a rule, with its marks; empty if there is none."""
@@ -131,14 +134,18 @@ def build_document(bom: str, lines: tuple[str, ...], pieces: Sequence[Piece]) ->
     ]
     comments = frozenset(mark.id for part in marks for mark in part if isinstance(mark, Comment))
     places = tuple(location for part in marks for location in _iter_locations(part))
-    rules = _build_rules(places, comments)
+    located = _identify_rules(places, comments)
+    adopted = {
+        rule.id for rule, location in located if location.comment and location.comment.id == rule.id
+    }
     return Document(
-        rules=rules,
-        ids=comments | {rule.id for rule in rules},
+        rules=tuple(rule for rule, _ in located if rule.id in adopted),
+        hand_written=tuple(rule for rule, _ in located if rule.id not in adopted),
+        ids=comments | {rule.id for rule, _ in located},
         bom=bom,
         lines=lines,
         section=sections[0] if sections else None,
-        locations=places,
+        locations={rule.id: location for rule, location in located},
         closer=next((piece.closer for piece in reversed(pieces) if not piece.empty), ""),
     )
 
@@ -245,19 +252,23 @@ def _iter_locations(marks: Iterable[Bullet | Comment]) -> Iterator[RuleLocation]
         yield RuleLocation(comment, tuple(bullets))
 
 
-def _build_rules(locations: Sequence[RuleLocation], comments: frozenset[str]) -> tuple[Rule, ...]:
-    rules: dict[str, Rule] = {}
-    taken = set(comments)
+def _identify_rules(
+    locations: Sequence[RuleLocation], comments: frozenset[str]
+) -> Sequence[tuple[Rule, RuleLocation]]:
+    """Return the rule at each location, with an id that no other has."""
+    rules: list[tuple[Rule, RuleLocation]] = []
+    taken, used = set(comments), set[str]()
     for location in locations:
         said = {bullet.name: bullet.text for bullet in location.bullets}
         text = RuleText(said["Rule"], said.get("When", ""), said.get("Why", ""))
-        if location.comment and location.comment.id not in rules:
+        if location.comment and location.comment.id not in used:
             key = location.comment.id
         else:
             key = find_free_id(text, taken)
         taken.add(key)
-        rules[key] = Rule(key, text, said.get("Source", ""))
-    return tuple(rules.values())
+        used.add(key)
+        rules.append((Rule(key, text, said.get("Source", "")), location))
+    return rules
 
 
 def find_free_id(text: RuleText, taken: AbstractSet[str]) -> str:

@@ -43,7 +43,11 @@ def append_rule(data: bytes, rule: Rule, provenance: str, imports: Sequence[str]
     for closer in dict.fromkeys(("", document.closer)):
         written = _insert_block(document, _render_block(rule, provenance), imports, closer)
         known = parse_document(written)
-        if known.find_rule(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
+        if (
+            known.find_rule(rule.id) == rule
+            and len(known.rules) == len(document.rules) + 1
+            and _list_texts(known.hand_written) == _list_texts(document.hand_written)
+        ):
             return written
     raise build_unclosed_error("a rule")
 
@@ -66,6 +70,7 @@ def amend_rule(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
     written = _apply_edits(document, edits)
     _require_rules(
         written,
+        document,
         [
             replace(known, text=overlay_text(text, known.text)) if known.id == rule else known
             for known in document.rules
@@ -87,7 +92,7 @@ def reinforce_rule(data: bytes, rule: str, today: date) -> bytes:
         document,
         _build_counter_edits(document, document.find_location(rule), rule, "reinforced", today),
     )
-    _require_rules(written, document.rules, rule)
+    _require_rules(written, document, document.rules, rule)
     return written
 
 
@@ -112,25 +117,25 @@ def remove_rule(data: bytes, rule: str) -> bytes:
     if kept and not ended:
         kept[-1] = kept[-1].rstrip("\r\n")  # it had no final newline, and has none afterwards
     written = _encode_lines(document, kept)
-    _require_rules(written, [known for known in document.rules if known.id != rule], rule)
+    _require_rules(written, document, [known for known in document.rules if known.id != rule], rule)
     return written
 
 
-def add_missing_comments(data: bytes) -> bytes:
-    """Return the file with a comment for each rule that has none, so that it keeps its id.
+def adopt_rule(data: bytes, rule: str) -> bytes:
+    """Return the file with a comment for a hand-written rule, which makes it an active one.
 
-    Where a comment would change how a rule reads, there is none.
+    Raises:
+        KeyError: there is no such rule.
+        RulebookError: a comment would change how the rule reads.
     """
     document = parse_document(data)
-    without = [
-        _build_comment_edit(document, location, rule.id)
-        for rule, location in zip(document.rules, document.locations, strict=True)
-        if location.comment is None or location.comment.id != rule.id
-    ]
-    if not without:
-        return data
-    written = _apply_edits(document, without)
-    return written if parse_document(written).rules == document.rules else data
+    edit = _build_comment_edit(document, document.find_location(rule), rule)
+    written = _apply_edits(document, [edit])
+    known = parse_document(written)
+    everything = (*document.rules, *document.hand_written)
+    if known.find_rule(rule) is None or {*known.rules, *known.hand_written} != {*everything}:
+        raise _build_mixed_error(rule)
+    return written
 
 
 def _build_comment_edit(
@@ -237,9 +242,21 @@ def _encode_lines(document: Document, lines: Iterable[str]) -> bytes:
     return (document.bom + "".join(lines)).encode("utf-8", "surrogateescape")
 
 
-def _require_rules(written: bytes, rules: Sequence[Rule], rule: str) -> None:
-    if list(parse_document(written).rules) != list(rules):
-        raise RulebookError(
-            f"rule {rule} cannot be changed: it is mixed with the text around it",
-            "set its bullets apart with a blank line, each on a line of its own",
-        )
+def _require_rules(written: bytes, before: Document, rules: Sequence[Rule], rule: str) -> None:
+    """Check that a file has these rules, and the hand-written ones that it had before."""
+    known = parse_document(written)
+    is_same = _list_texts(known.hand_written) == _list_texts(before.hand_written)
+    if list(known.rules) != list(rules) or not is_same:
+        raise _build_mixed_error(rule)
+
+
+def _list_texts(rules: Iterable[Rule]) -> Sequence[tuple[RuleText, str]]:
+    """Return what rules say; the id of a hand-written one depends on those of the others."""
+    return [(rule.text, rule.source) for rule in rules]
+
+
+def _build_mixed_error(rule: str) -> RulebookError:
+    return RulebookError(
+        f"rule {rule} cannot be changed: it is mixed with the text around it",
+        "set its bullets apart with a blank line, each on a line of its own",
+    )

@@ -71,8 +71,14 @@ def reconcile_history(
     rules = file_set.rules
     if own and file_set.unreadable_files:
         _require_all_present(history, file_set)
+    # A rule that lost only its comment was not deleted: its text must not be refused.
+    texts = {rule.text for rule in file_set.hand_written}
+
+    def is_deleted(record: RuleRecord) -> bool:
+        return record.rule.text not in texts and withdrawn(record)
+
     origins = {rule.id: _parse_origin(file_set.get_comment(rule.id)) for rule in rules}
-    history.reconcile_rules(rules, origins, withdrawn, own=own)
+    history.reconcile_rules(rules, origins, is_deleted, own=own)
 
 
 def build_preflight_context(

@@ -14,11 +14,16 @@ from teacher.models import KnownRule, RuleText
 
 _MAX_REFUSED_RULES: Final = 20
 """Rejected rules that a teacher is shown: the newest."""
+_HAND_WRITTEN_NOTE: Final = "written by a person, who alone may change it"
 _REFUSED_NOTE: Final = "rejected by a person: it is not active, and must not be proposed again"
 
 
 def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
-    """Return the active rules as the teacher sees them, in text that any request can carry."""
+    """Return the rules in the files as the teacher sees them, in text that any request can carry.
+
+    With the hand-written ones, which Claude Code loads too: a lesson need not repeat them.
+    """
+    hand_written = {rule.id for rule in file_set.hand_written}
     return tuple(
         KnownRule(
             rule.id,
@@ -27,13 +32,17 @@ def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
                 _replace_surrogates(rule.text.when),
                 _replace_surrogates(rule.text.why),
             ),
-            f"it is loaded only for {_replace_surrogates(', '.join(rule.paths))}"
-            if rule.paths
-            else "",
+            _describe_limits(rule, is_hand_written=rule.id in hand_written),
         )
-        for rule in file_set.rules
+        for rule in file_set.all_rules
         if rule.text.rule
     )
+
+
+def _describe_limits(rule: Rule, *, is_hand_written: bool) -> str:
+    scope = f"it is loaded only for {_replace_surrogates(', '.join(rule.paths))}"
+    notes = (_HAND_WRITTEN_NOTE * is_hand_written, scope * bool(rule.paths))
+    return "; ".join(filter(None, notes))
 
 
 def list_refused_rules(history: History, active: Sequence[Rule]) -> Sequence[KnownRule]:

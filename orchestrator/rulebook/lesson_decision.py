@@ -172,7 +172,7 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
         target: the rule that would be amended, if any.
     """
     text, context = rule.text, case.context
-    others = [each for each in case.file_set.rules if each != target]
+    others = [each for each in case.file_set.all_rules if each != target]
     found = find_conflict(text, others, context) if context else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
         return Decision(reason=found.message)
@@ -195,6 +195,8 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
 
 
 def _reinforce_rule(case: _Case, rule: Rule) -> Decision:
+    if case.file_set.find_hand_written(rule.id):  # a person's: nothing is counted in its file
+        return Decision(rule, ChangeKind.ALREADY_KNOWN)
     edits = (ReinforceRule(rule.id, case.today),)
     return Decision(rule, ChangeKind.REINFORCED, edits=edits)
 

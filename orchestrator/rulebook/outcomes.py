@@ -89,6 +89,8 @@ class _ExposureRecorder:
     def handle_event(self, event: events.Event) -> None:
         """Handle an event of the run."""
         match event:
+            case events.AttemptStarted(number=number, resumed=True):
+                self._attempt = number  # what it was started with is recorded
             case events.AttemptStarted(number=number):
                 self._attempt = number
                 always = [rule for rule in self.rulebook.list_rules() if not rule.paths]
@@ -159,7 +161,10 @@ def _record_recurrence(
         why = f"its failure came back {count} times while it was active"
         escalated = replace(record, status=Status.ESCALATED, reason=why, suggestion=check)
         history.update_record(escalated, RuleEventKind.ESCALATED, why)
-        report(f"rule {record.rule.id} is not followed: {why}. Enforce it with {check}")
+        report(
+            f"rule {record.rule.id} is not followed: {why}. A check can enforce it: "
+            f"`orchestrator rules show {record.rule.id}` suggests one"
+        )
 
 
 def _record_verdict(history: History, run: str, attempt: Attempt) -> None:

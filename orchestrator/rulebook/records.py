@@ -212,7 +212,7 @@ def build_origin(lesson: Lesson, failure: Failure, run: str) -> Origin:
     files = tuple(dict.fromkeys(_DIFF_PATH.findall(failure.diff)))
     return Origin(
         failure.fingerprint,
-        failure.source,
+        failure.suite or failure.source,
         run,
         lesson.model,
         failure.summary,

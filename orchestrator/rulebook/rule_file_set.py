@@ -10,9 +10,8 @@ Nothing here reads or writes a file.
 """
 
 import contextlib
-import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -83,6 +82,21 @@ class RuleFileSet:
         """All active rules, file by file."""
         return tuple(self._rules_by_id.values())
 
+    @cached_property
+    def hand_written(self) -> tuple[Rule, ...]:
+        """The rules that people wrote and nobody adopted: Claude Code loads them, we do not."""
+        found: dict[str, Rule] = {}
+        for name, document in self._documents.items():
+            paths = self._read_scope(name)
+            for rule in document.hand_written:
+                found.setdefault(rule.id, replace(rule, paths=paths) if paths else rule)
+        return tuple(found.values())
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The active rules, and the hand-written ones."""
+        return (*self.rules, *self.hand_written)
+
     @property
     def ids(self) -> frozenset[str]:
         """Every id that is taken."""
@@ -106,6 +120,18 @@ class RuleFileSet:
     def find_files(self, rule: str) -> tuple[str, ...]:
         """Return the names of the files that contain a rule."""
         return tuple(name for name, _ in self._iter_documents_with(rule))
+
+    def find_hand_written(self, rule: str) -> Rule | None:
+        """Return the hand-written rule with this id."""
+        return next((each for each in self.hand_written if each.id == rule), None)
+
+    def list_files_with_hand_written(self, rule: str) -> tuple[str, ...]:
+        """Return the names of the files that contain a hand-written rule."""
+        return tuple(
+            name
+            for name, document in self._documents.items()
+            if any(each.id == rule for each in document.hand_written)
+        )
 
     def list_rules_in(self, name: str) -> tuple[Rule, ...]:
         """Return the rules in one file."""
@@ -144,6 +170,18 @@ class RuleFileSet:
             return self._replace_file(
                 name, editing.append_rule(data, _strip_paths(rule), provenance, imports)
             )
+
+    def adopt_rule(self, rule: str) -> "RuleFileSet":
+        """Return the files with a comment that makes a hand-written rule an active one."""
+        names = self.list_files_with_hand_written(rule)
+        if not names:
+            raise KeyError(rule)
+        file_set = self
+        for name in names:
+            with _name_file_in_errors(name):
+                data = editing.adopt_rule(self.files[name], rule)
+                file_set = file_set._replace_file(name, data)
+        return file_set
 
     def amend_rule(self, rule: str, text: RuleText, today: date) -> "RuleFileSet":
         """Return the files with another text for a rule; a field that is empty stays as it is."""
@@ -271,37 +309,7 @@ class RuleFileSet:
             return parse_scope(self.files[name])
 
     def _replace_file(self, name: str, data: bytes) -> "RuleFileSet":
-        # Rules that people wrote have no comment; their id is derived from the text, and would
-        # change with it. So a file that is changed anyway gets a comment for each of them.
-        data = editing.add_missing_comments(data) if contains_rules(data) else data
         return replace(self, files={**self.files, name: data})
-
-
-def list_changed_files(before: RuleFileSet, after: RuleFileSet) -> Sequence[str]:
-    """Return the names of the files that differ, those that lose a rule last.
-
-    If the process is killed in between, a moved rule is in two files, and never in none.
-    """
-    names = [n for n in after.files if after.files[n] != before.files.get(n, b"")]
-
-    def loses(name: str) -> bool:
-        return not {r.id for r in before.list_rules_in(name)} <= {
-            r.id for r in after.list_rules_in(name)
-        }
-
-    return sorted(names, key=loses)
-
-
-def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
-    """Return what changes in the files, as one unified diff."""
-    lines: list[str] = []
-    for name in dict.fromkeys([*before.files, *after.files]):
-        old, new = (
-            file_set.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
-            for file_set in (before, after)
-        )
-        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def _strip_paths(rule: Rule) -> Rule:

@@ -14,14 +14,9 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_shadowable_files
 from orchestrator.rulebook.document import contains_rules
+from orchestrator.rulebook.file_differences import list_changed_files
 from orchestrator.rulebook.locking import lock_instruction_files
-from orchestrator.rulebook.rule_file_set import (
-    RULES_DIR,
-    Destination,
-    RuleFileSet,
-    Target,
-    list_changed_files,
-)
+from orchestrator.rulebook.rule_file_set import RULES_DIR, Destination, RuleFileSet, Target
 from orchestrator.rulebook.written_copies import WrittenCopies
 
 _LARGEST_RULES_FILE: Final = 1_000_000

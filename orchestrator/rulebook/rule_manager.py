@@ -12,6 +12,7 @@ from typing import Final
 
 from orchestrator.errors import RulebookError, UsageError
 from orchestrator.models import Approval, Rule
+from orchestrator.rulebook.file_differences import list_changed_files
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.preflight import (
     Objection,
@@ -27,7 +28,7 @@ from orchestrator.rulebook.records import (
     Status,
     describe_difference,
 )
-from orchestrator.rulebook.rule_file_set import RuleFileSet, list_changed_files
+from orchestrator.rulebook.rule_file_set import RuleFileSet
 from orchestrator.rulebook.rule_input import build_warning, resolve_scope, validate_text
 from orchestrator.rulebook.rule_plans import BY_HAND, PlannedEdit, RulePlanner
 from orchestrator.rulebook.rulebook import MarkdownRulebook
@@ -53,7 +54,6 @@ class ChangeResult:
 
 Plan = Callable[[RuleFileSet], PlannedEdit]
 """Returns the files after a change; called again when somebody else has written them."""
-
 
 _ACTIVATIONS: Final = frozenset(
     (
@@ -88,11 +88,23 @@ class RuleManager:
 
     def resolve_record(self, rule: str) -> RuleRecord:
         """Return one rule's record, by its id or the beginning of it."""
-        return self._history.resolve_record(rule)
+        try:
+            return self._history.resolve_record(rule)
+        except UsageError:
+            if len(found := self._find_hand_written(rule)) != 1:
+                raise
+            raise UsageError(
+                f"{found[0].id} was written by hand and is not adopted: it has no history",
+                f"adopt it: orchestrator rules adopt {found[0].id}",
+            ) from None
 
     def list_events(self, rule: str) -> Sequence[RuleEvent]:
         """Return what happened to a rule, the oldest first."""
         return self._history.list_events(rule)
+
+    def list_hand_written(self) -> Sequence[Rule]:
+        """Return the rules that people wrote into the files, and that nobody adopted."""
+        return self._book.list_hand_written()
 
     def list_pending(self) -> list[RuleRecord]:
         """Return the rules that wait for a person."""
@@ -127,6 +139,18 @@ class RuleManager:
         )
         done = self._record_addition(edit, files, BY_HAND, RuleEventKind.ADDED_BY_HAND)
         return replace(done, warning=warning)
+
+    def adopt_rule(self, rule: str) -> ChangeResult:
+        """Make a rule that a person wrote into a file an active one: it gets a comment."""
+        found = self._find_hand_written(rule)
+        if len(found) != 1:
+            problem = f"{rule} is the beginning of several" if found else f"there is no {rule}"
+            raise UsageError(f"{problem} among the hand-written rules", "see `rules list`")
+        identity = found[0].id
+        edit, files = self._execute_plan(
+            lambda file_set: self._planner.plan_adoption(file_set, identity)
+        )
+        return self._record_addition(edit, files, Origin(), RuleEventKind.ADOPTED)
 
     def edit_rule(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> ChangeResult:
         """Change a rule's text, and its scope if one is given; its id and history stay the same.
@@ -254,6 +278,12 @@ class RuleManager:
                 f" {screening.reason}",
                 "write it in your own words with `orchestrator rules add`, or reject it",
             )
+
+    def _find_hand_written(self, rule: str) -> Sequence[Rule]:
+        """Return the hand-written rules with this id, or the beginning of it."""
+        known = self.list_hand_written()
+        exact = [each for each in known if each.id == rule]
+        return exact or [each for each in known if rule and each.id.startswith(rule)]
 
     def _was_active(self, record: RuleRecord) -> bool:
         """Return whether a rule was ever in the files, so that it is more than a proposal."""

@@ -7,6 +7,7 @@ never activate both of two contradicting rules. It is made again when somebody e
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.counts import format_count
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
 from orchestrator.rulebook.document import find_free_id
@@ -55,6 +56,7 @@ class RulePlanner:
     ) -> PlannedEdit:
         """Plan to add a person's own rule, which must not repeat or contradict an active one."""
         _require_no_conflict(text, file_set.rules)
+        _require_no_hand_written_conflict(text, file_set)
         taken = self._read_context().find_reserved_ids(text) | file_set.ids
         source = f"Added on {self._book.today()} by hand"
         rule = Rule(find_free_id(text, taken), text, source, scope)
@@ -63,7 +65,17 @@ class RulePlanner:
     def plan_restoration(self, file_set: RuleFileSet, record: RuleRecord) -> PlannedEdit:
         """Plan to write a rule that has left the files."""
         _require_no_conflict(record.rule.text, file_set.rules)
+        _require_no_hand_written_conflict(record.rule.text, file_set)
         return self._plan_addition(file_set, record.rule, record.origin)
+
+    def plan_adoption(self, file_set: RuleFileSet, rule_id: str) -> PlannedEdit:
+        """Plan to make a hand-written rule an active one; its text stays as it is."""
+        rule = file_set.find_hand_written(rule_id)
+        if rule is None:
+            raise UsageError(f"{rule_id} has left the files", "see `orchestrator rules list`")
+        _require_no_conflict(rule.text, file_set.rules)
+        self._check_length(rule)
+        return self._fit_budget(file_set.adopt_rule(rule_id), rule)
 
     def plan_edit(
         self, file_set: RuleFileSet, rule_id: str, text: RuleText, scope: tuple[str, ...] | None
@@ -80,6 +92,7 @@ class RulePlanner:
     def plan_approval(self, file_set: RuleFileSet, record: RuleRecord) -> PlannedEdit:
         """Plan what a pending rule would have done; the rules that it contradicts leave."""
         rule, target = record.rule, file_set.find_rule(record.proposal.target)
+        _require_no_hand_written_conflict(rule.text, file_set)
         others = _exclude_rule(file_set, target.id if target else rule.id)
         # Compare again: people may have changed rules since this one was held back.
         found = {each.rule.id for each in _iter_conflicts(rule.text, others)}
@@ -119,8 +132,8 @@ class RulePlanner:
         context = self._read_context()
         if is_too_long(rule, context):
             raise UsageError(
-                f"the rule takes {count_tokens(rule)} tokens, and rules.max_tokens is"
-                f" {context.max_tokens}",
+                f"the rule takes {format_count(count_tokens(rule), 'token')}, and "
+                f"rules.max_tokens is {context.max_tokens}",
                 "say it in fewer words",
             )
 
@@ -137,6 +150,17 @@ def _iter_conflicts(text: RuleText, rules: Sequence[Rule]) -> Iterator[RuleConfl
     while found := find_conflict(text, rules, PreflightContext()):
         yield found
         rules = [rule for rule in rules if rule.id != found.rule.id]
+
+
+def _require_no_hand_written_conflict(text: RuleText, file_set: RuleFileSet) -> None:
+    """Reject a rule that conflicts with one that is a person's alone to change."""
+    if found := find_conflict(text, file_set.hand_written, PreflightContext()):
+        rule = found.rule.id
+        raise UsageError(
+            f"{found.message}; {rule} was written by hand",
+            f"change it in {', '.join(file_set.list_files_with_hand_written(rule))},"
+            f" or use it: orchestrator rules adopt {rule}",
+        )
 
 
 def _require_no_conflict(text: RuleText, rules: Sequence[Rule]) -> None:

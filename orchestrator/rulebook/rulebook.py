@@ -12,6 +12,7 @@ from orchestrator.events import Listener, Notice
 from orchestrator.models import Approval, ChangeKind, Rule, RuleChange
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_agents_md_above, find_shadowing_file
+from orchestrator.rulebook.file_differences import list_changed_files, render_diff
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.history_updates import (
     build_preflight_context,
@@ -24,12 +25,7 @@ from orchestrator.rulebook.lesson_decision import decide_lesson
 from orchestrator.rulebook.lesson_editing import Outcome, apply_decision
 from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
 from orchestrator.rulebook.preflight import PreflightContext
-from orchestrator.rulebook.rule_file_set import (
-    RuleFileSet,
-    Target,
-    list_changed_files,
-    render_diff,
-)
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
 from orchestrator.rulebook.rule_files import RuleFiles, RuleFilesSnapshot
 from teacher.models import Action, Failure, KnownRule, Lesson
 
@@ -98,7 +94,10 @@ class MarkdownRulebook:
             return list_known_rules(self._rule_files.read().file_set)
         with self._open_files() as snapshot:
             known = snapshot.file_set
-        return (*list_known_rules(known), *list_refused_rules(self._policy.history, known.rules))
+        return (
+            *list_known_rules(known),
+            *list_refused_rules(self._policy.history, known.all_rules),
+        )
 
     def list_rules(self) -> tuple[Rule, ...]:
         """Return the active rules, after recording what people did to the files.
@@ -108,6 +107,14 @@ class MarkdownRulebook:
         """
         with self._open_files() as snapshot:
             return snapshot.file_set.rules
+
+    def list_hand_written(self) -> tuple[Rule, ...]:
+        """Return the rules that people wrote into the files, and that nobody adopted.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `known_rules`.
+        """
+        return self._rule_files.read().file_set.hand_written
 
     def list_files(self) -> tuple[str, ...]:
         """Return the names of the project's files that contain rules, or would.
@@ -145,7 +152,8 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        names = self._rule_files.read().file_set.find_files(rule)
+        known = self._rule_files.read().file_set
+        names = known.find_files(rule) or known.list_files_with_hand_written(rule)
         return tuple(self._rule_files.root / name for name in names)
 
     def find_rule(self, rule: str) -> Rule | None:

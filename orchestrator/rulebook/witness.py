@@ -37,6 +37,10 @@ def _build_exposure(rule: Rule, witness: Witness) -> Exposure:
 def _parse_rules(text: str) -> tuple[Rule, ...]:
     data = text.encode("utf-8", "replace")
     try:
-        return parse_document(data).rules if contains_rules(data) else ()
+        if not contains_rules(data):
+            return ()
+        document = parse_document(data)
+        # Claude Code has removed the comments, so every rule looks hand-written.
+        return (*document.rules, *document.hand_written)
     except RulebookError:
         return ()

@@ -12,16 +12,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
+from orchestrator.agents.claude_payer import SCRIPTED_KEY
 from orchestrator.config import Override
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
 from orchestrator.models import RunOutcome, RunResult
 from orchestrator.platform import process
 from orchestrator.platform.folders import CLAUDE_MD, CONFIG_VARIABLE
+from orchestrator.platform.shipped_files import find_shipped_file
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
@@ -103,7 +104,7 @@ def _report_findings(
 def _create_demo_folder(keep: bool) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-demo-")).resolve()
     try:
-        with resources.as_file(_find_data("example_project")) as example:
+        with resources.as_file(find_shipped_file("example_project")) as example:
             shutil.copytree(
                 example,
                 folder / "project",
@@ -131,7 +132,7 @@ def _commit_all(project: Path) -> None:
 
 @contextlib.contextmanager
 def _serve_scripted_model(folder: Path) -> Iterator[ReplayServer]:
-    with resources.as_file(_find_data("demo.yaml")) as path:
+    with resources.as_file(find_shipped_file("demo.yaml")) as path:
         scenario = load_scenario(path)
     variables = {"project": str(folder / "project"), "python": shlex.quote(sys.executable)}
     with ReplayServer(scenario, variables=variables) as server:
@@ -150,7 +151,7 @@ def _build_environment(folder: Path, url: str) -> dict[str, str]:
     return {
         **_clean_environment(),
         "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": "the-demo-needs-no-key",
+        "ANTHROPIC_API_KEY": SCRIPTED_KEY,
         CONFIG_VARIABLE: str(folder / "claude"),
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
@@ -161,11 +162,3 @@ def _clean_environment() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_SETTINGS)
     }
-
-
-def _find_data(name: str) -> Traversable:
-    """Return a data file of the wheel, or in a checkout the file that it is built from."""
-    packaged = resources.files("orchestrator") / "data" / name
-    if packaged.is_file() or packaged.is_dir():
-        return packaged
-    return resources.files("orchestrator").joinpath("..", name)

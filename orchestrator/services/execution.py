@@ -3,22 +3,25 @@
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from orchestrator import events
 from orchestrator.config import Config
 from orchestrator.errors import LoopError, LostRunError
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import RunOutcome, RunPlan, RunRecord, RunResult, Task
 from orchestrator.platform.children import Children
 from orchestrator.ports import Journal
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
 from orchestrator.services.isolation import WorkFolder
+from orchestrator.services.next_steps import advise_next_step, describe_changes
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
-from orchestrator.workspace import open_workspace
+from orchestrator.workspace import GitWorkspace, open_workspace
 from orchestrator.workspace.pinning import PinnedTree, locate_pin
+from orchestrator.workspace.run_trees import RunTrees
 from orchestrator.workspace.swap import SwapNote
 
 
@@ -28,6 +31,7 @@ class RunExecution:
 
     record: RunRecord
     config: Config
+    plan: RunPlan
     work_folder: WorkFolder
     store: Store
     token: int
@@ -46,6 +50,7 @@ class RunExecution:
         """
         started, record = time.monotonic(), self.record
         self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
+        self.emit(events.RunPlanned(self.plan))
         try:
             result = self._loop_or_stop()
         except LostRunError:
@@ -70,6 +75,8 @@ class RunExecution:
             return self._end_run(RunOutcome.STOPPED, self._describe_stop(str(error)))
 
     def _loop_and_save(self) -> RunResult:
+        if trees := self._trees:
+            trees.record_start()
         with self.children.collect():
             result = run_loop(self._make_steps(), wiring.build_policy(self.config))
         if result.outcome is RunOutcome.STOPPED:
@@ -86,9 +93,23 @@ class RunExecution:
 
     def _report_end(self, result: RunResult, started: float) -> None:
         seconds, spent = time.monotonic() - started, None
+        with contextlib.suppress(LoopError):  # then `undo` takes the run for a killed one
+            if trees := self._trees:
+                trees.record_end()
         with contextlib.suppress(LoopError):  # the database fails: the result has most of it
             spent = sum_run_cost(self.store.database, self.record.id)
-        self.emit(events.RunEnded(self.record.id, result, self.record.folder, seconds, spent))
+        run, from_start = self.record.id, self.config.learning.retry_from == "start"
+        self.emit(
+            events.RunEnded(
+                run,
+                result,
+                self.record.folder,
+                seconds,
+                spent,
+                describe_changes(result, self.plan, run, from_start=from_start),
+                advise_next_step(result, self.config, run),
+            )
+        )
 
     def _describe_stop(self, message: str) -> str:
         """Return why a run stopped, and whether its tests are still unchanged."""
@@ -97,9 +118,24 @@ class RunExecution:
                 return f"{message}; {state}"
         return message
 
+    @cached_property
+    def _workspace(self) -> GitWorkspace:
+        return open_workspace(self.work_folder.folder, self.record.folder)
+
+    @property
+    def _trees(self) -> RunTrees | None:
+        """The record for `orchestrator undo`; None if it cannot be continued.
+
+        An isolated run has nothing to undo. While trees are swapped, the files are not the run's.
+        """
+        note = SwapNote.for_project(self.work_folder.folder, self.store.directory)
+        if self.work_folder.worktree or note.path.exists():
+            return None
+        return RunTrees(self.record.folder, self._workspace)
+
     def _make_steps(self) -> Steps:
         record, state, project = self.record, self.store.directory, self.work_folder.folder
-        workspace = open_workspace(project, record.folder)
+        workspace = self._workspace
 
         def pin_tree(pinned: PinnedTree, known: bool) -> None:
             folder = locate_pin(state, pinned)

@@ -4,11 +4,12 @@
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.counts import format_count, name_first
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
@@ -22,7 +23,6 @@ from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_
 
 BRANCHES: Final = "orchestrator/"
 
-_MOST_NAMED: Final = 3
 _SUBJECT_LENGTH: Final = 72
 
 
@@ -173,11 +173,11 @@ def _describe_branch(worktree: Worktree) -> str:
     if obstacles.untracked:
         return (
             f"{where}; a merge would replace files in {worktree.repository.top} that are not in "
-            f"git, or be refused: first move away {_name_paths(obstacles.untracked)}"
+            f"git, or be refused: first move away {name_first(obstacles.untracked)}"
         )
     merge = f"{where}, `git merge {branch}` merges it"
     if obstacles.uncommitted:
-        names = _name_paths(obstacles.uncommitted)
+        names = name_first(obstacles.uncommitted)
         return f"{merge}, once your changes to {names} are committed or stashed"
     return merge
 
@@ -185,22 +185,17 @@ def _describe_branch(worktree: Worktree) -> str:
 def _carry_files(carried: CarriedFiles, listener: Listener) -> None:
     too_large = carried.carry()
     if paths := carried.list_paths():
-        listener(Notice(f"the isolated run gets {_name_paths(paths)} from your folder: not in git"))
+        listener(Notice(f"the isolated run gets {name_first(paths)} from your folder: not in git"))
     if too_large:
-        listener(Notice(f"too large for the isolated run: {_name_paths(too_large)}"))
+        listener(Notice(f"too large for the isolated run: {name_first(too_large)}"))
 
 
 def _report_uncommitted(project: Path, carried: CarriedFiles, listener: Listener) -> None:
     private = set(carried.list_paths())
     paths = [path for path in list_uncommitted(project) if path not in private]
     if paths:
-        named = _name_paths(paths)
+        named = name_first(paths)
         listener(Notice(f"the isolated run starts from the last commit, without {named}"))
-
-
-def _name_paths(paths: Sequence[str]) -> str:
-    named = ", ".join(paths[:_MOST_NAMED])
-    return f"{named} and {len(paths) - _MOST_NAMED} more" if paths[_MOST_NAMED:] else named
 
 
 def _locate_originals(state: Path, run: str) -> Path:
@@ -212,9 +207,9 @@ def _format_commit_message(task: Task, run: str, result: RunResult) -> str:
     first = task.text.strip().splitlines()[0]
     subject = first if len(first) <= _SUBJECT_LENGTH else f"{first[: _SUBJECT_LENGTH - 1]}…"
     rest = "" if subject == task.text.strip() else f"{task.text.strip()}\n\n"
-    attempts = f"{len(result.attempts)} attempt{'s' if len(result.attempts) != 1 else ''}"
-    rules = sum(attempt.rule is not None for attempt in result.attempts)
+    attempts = format_count(len(result.attempts), "attempt")
+    rules = format_count(sum(attempt.rule is not None for attempt in result.attempts), "rule")
     return (
         f"{subject}\n\n{rest}Outcome: {result.outcome} after {attempts}, "
-        f"{rules} rule{'s' if rules != 1 else ''} learned\nRun: {run}\n"
+        f"{rules} learned\nRun: {run}\n"
     )

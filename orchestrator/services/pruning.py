@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.config import load_config
+from orchestrator.counts import format_count
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.platform.project import resolve_project
@@ -63,12 +64,11 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
     except LoopError as error:
         listener(Notice(f"old runs could not be removed: {error}"))
         return
-    if count := len(pruned.runs):
-        which = "a run" if count == 1 else f"{count} runs"
+    if pruned.runs:
         listener(
             Notice(
-                f"removed the files of {which} that ended more than {days:g} days ago; "
-                "state.keep_days keeps them longer"
+                f"removed the files of {format_count(len(pruned.runs), 'run')} that ended more "
+                f"than {days:g} days ago; state.keep_days keeps them longer"
             )
         )
 

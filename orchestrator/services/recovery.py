@@ -7,13 +7,15 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.errors import UsageError
+from orchestrator.counts import format_count
+from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 
@@ -22,19 +24,32 @@ def lock_project(folder: Path, store: Store) -> Iterator[None]:
     """Keep other runs out of a folder.
 
     Raises:
-        UsageError: another run works in it.
+        InfrastructureError: another run works in it.
     """
     lock = FileLock(store.locks / f"project-{hash_path(folder)}.lock", 0)
     try:
         lock.acquire()
     except LockHeldError:
-        raise UsageError(
-            f"another run works in {folder}", "wait for it, or look with `orchestrator runs`"
+        # Nothing is wrong with the usage: the same command works later.
+        raise InfrastructureError(
+            f"another run works in {folder}{_describe_active_run(folder, store)}",
+            "wait for it, or start one beside it with `orchestrator run --isolate`",
         ) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _describe_active_run(folder: Path, store: Store) -> str:
+    """Return the id and the start of the run that works in a folder; empty if it is not found."""
+    for each in store.list_active_runs():
+        worktree = worktree_folder(store.directory, each.id)
+        place = worktree if worktree.exists() else each.task.project
+        # Before it is claimed it does not work yet, as that of the caller.
+        if each.token and (folder == place or worktree in folder.parents):
+            return f": {each.id}, since {each.started.astimezone():%Y-%m-%d %H:%M}"
+    return ""
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:
@@ -43,8 +58,8 @@ def recover_project(project: Path, store: Store, listener: Listener) -> None:
     What it has left running was ended when the database was opened.
 
     Raises:
-        UsageError: files are swapped, and another run works in the project.
-        InfrastructureError: files are swapped, and cannot be restored.
+        InfrastructureError: files are swapped, and cannot be restored, or another run works in the
+            project.
     """
     if SwapNote.for_project(project, store.directory).path.exists():
         with lock_project(project, store):
@@ -63,7 +78,7 @@ def end_leftover_processes(record: RunRecord, listener: Listener) -> None:
 
 def _report_ended(count: int, run: str, listener: Listener) -> None:
     if count:
-        what = "a process" if count == 1 else f"{count} processes"
+        what = format_count(count, "process", "processes")
         listener(Notice(f"ended {what} that run {run} had left running"))
 
 

@@ -15,7 +15,9 @@ from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
+from orchestrator.services.renewed_tests import renew_tests
 from orchestrator.services.run_environment import record_variables
+from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import list_digests, load_trusted_config, require_still_trusted
 from orchestrator.storage.event_record import EventBuffer
@@ -83,10 +85,12 @@ def start_run(
         loaded = load_trusted_config(
             project, config_file, overrides, environment, state=store.directory
         )
+        loaded = choose_suite(loaded, project, environment, emit)
         report_project_choices(loaded, emit)
         report_unused_settings(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
-        masked_config = _mask_config(loaded, project, config_file, masker, store)
+        given = [each.key for each in overrides]
+        masked_config = _mask_config(loaded, project, config_file, masker, store, given)
         store.create_run(Task(masker.mask(task), project), masked_config, run)
     try:
         _record_environment(run, state, environment, masker)
@@ -109,6 +113,8 @@ def resume_run(
 ) -> RunResult:
     """Resume a run after its last finished step, with the configuration it was started with.
 
+    While its suite has given no verdict yet, `tests.*` is read again.
+
     Args:
         run: the run's id, a prefix of it, or `last`.
         listener: receives the events, possibly in threads other than the caller's.
@@ -129,19 +135,27 @@ def resume_run(
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
         project = resolve_project(record.task.project)
-        require_still_trusted(project, read_trusted(store.read_config(record.id)), state)
         config = wiring.recall_config(store, record.id, project, os.environ)
+        stored = store.read_config(record.id)
+        config, stored = renew_tests(record, config, stored, project, store, os.environ)
+        require_still_trusted(project, read_trusted(stored), state)
     changed = override_limits(config, limits)
-    return execute_run(record.id, Caller(state, listener=listener, config=changed))
+    caller = Caller(state, listener=listener, config=changed, stored_config=stored)
+    return execute_run(record.id, caller)
 
 
 def _mask_config(
-    loaded: LoadedConfig, project: Path, file: Path | None, masker: Masker, store: Store
+    loaded: LoadedConfig,
+    project: Path,
+    file: Path | None,
+    masker: Masker,
+    store: Store,
+    given: Sequence[str],
 ) -> str:
     """Return a configuration as text for the database, without its secrets."""
     config_masker = ConfigMasker(masker, ensure_masking_key(store.directory))
     trusted = list_digests(project, loaded.trusted, store.directory)
-    return config_masker.mask_config(loaded.config, file and file.resolve(), trusted)
+    return config_masker.mask_config(loaded.config, file and file.resolve(), trusted, given)
 
 
 def _record_environment(

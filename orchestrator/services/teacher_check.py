@@ -11,12 +11,14 @@ from typing import Final
 from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import MeteredTeacher
 from orchestrator.config import Config
+from orchestrator.counts import format_count
 from orchestrator.events import Listener
 from orchestrator.masking import Masker
 from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import teacher_wiring, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.teacher_choice import TeacherMode, build_own_teacher
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.services.workflow_check import WorkflowCheck, build_open_error
@@ -24,6 +26,7 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
 from teacher.address import format_address
+from teacher.claude import ClaudeTeacher
 from teacher.errors import TeacherError, UnusableAnswer
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, KnownRule, Lesson
@@ -57,16 +60,21 @@ class _Inquiry:
         teacher: is asked.
     """
 
-    def __init__(self, teacher: LocalTeacher | WebhookTeacher) -> None:
+    def __init__(self, teacher: LocalTeacher | ClaudeTeacher | WebhookTeacher) -> None:
         self._teacher = teacher
         self.answer: WebhookAnswer | None = None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is asked from this machine, without a workflow."""
+        return not isinstance(self._teacher, WebhookTeacher)
+
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the teacher. Raises TeacherError."""
-        if isinstance(self._teacher, LocalTeacher):
-            return self._teacher.teach(failure, known_rules)
-        self.answer = self._teacher.ask(failure, known_rules)
-        return self.answer.lesson
+        if isinstance(self._teacher, WebhookTeacher):
+            self.answer = self._teacher.ask(failure, known_rules)
+            return self.answer.lesson
+        return self._teacher.teach(failure, known_rules)
 
 
 def try_teacher(
@@ -101,13 +109,18 @@ def try_teacher(
     def say_part(label: str, text: str) -> None:
         say("\n".join(iter_labelled_lines(label, masker.mask(text))))
 
-    say(f"Teacher   {_format_address(config)}")
-    say(f"Request   {_format_request(config, SAMPLE)}")
-    if config.teacher.mode == "local":
+    mode = TeacherMode(config.teacher.mode)
+    if mode is not TeacherMode.WEBHOOK:
+        environment = {**os.environ, "CLAUDE_CODE_MAX_RETRIES": "0"}
+        own = build_own_teacher(mode, config, environment, listener, Retries(tries=1))
+        say(f"Teacher   {own.name}, paid by: {own.payer}")
+        say(f"Request   {_format_request(config)}")
         if fresh:
-            say_part("Fresh", "without effect: a local teacher has no memory, and is always asked")
-        teacher = teacher_wiring.build_local_teacher(config, os.environ, listener, Retries(tries=1))
-        return _ask(config, _Inquiry(teacher), masker, say)
+            say_part("Fresh", "without effect: only a workflow has a memory")
+        return _ask(config, _Inquiry(own.teacher), masker, say)
+    address = format_address(config.n8n.webhook_url) or "(n8n.webhook_url is empty)"
+    say(f"Teacher   webhook {address}")
+    say(f"Request   {_indent_lines(json.dumps(build_request_body(SAMPLE, ()), indent=2))}")
     webhook = teacher_wiring.build_webhook_teacher(
         config, os.environ, listener, Retries(tries=1), fresh=fresh
     )
@@ -153,7 +166,7 @@ def _teach_metered(
     config: Config, inquiry: _Inquiry, masker: Masker, say: Callable[[str], None]
 ) -> Teaching:
     """Ask a teacher, count the cost, and print how long it took."""
-    kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
+    kind = Kind.LESSON if inquiry.is_own else Kind.WEBHOOK
     with open_database(resolve_state_directory()) as database:
         metered = MeteredTeacher(inquiry, wiring.open_account(config, database), kind)
         # Its events are dropped: the caller prints the result.
@@ -165,16 +178,8 @@ def _teach_metered(
             say(f"Latency   {time.monotonic() - started:.2f} s")
 
 
-def _format_address(config: Config) -> str:
-    if config.teacher.mode == "webhook":
-        return f"webhook {format_address(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
-    return f"local {config.teacher.model}"
-
-
-def _format_request(config: Config, failure: Failure) -> str:
-    if config.teacher.mode == "webhook":
-        return _indent_lines(json.dumps(build_request_body(failure, ()), indent=2))
-    request = build_request(failure, (), config.resolve_prompts())
+def _format_request(config: Config) -> str:
+    request = build_request(SAMPLE, (), config.resolve_prompts())
     return _indent_lines(f"system: {len(request.system)} characters\nuser: {request.user}")
 
 
@@ -187,9 +192,8 @@ def _format_lesson(lesson: Lesson) -> str:
             f"Why:  {lesson.text.why}",
         ]
     if lesson.model:
-        lines.append(
-            f"({lesson.model}, {lesson.usage.tokens} tokens, ${lesson.usage.cost_usd:.4f})"
-        )
+        tokens = format_count(lesson.usage.tokens, "token")
+        lines.append(f"({lesson.model}, {tokens}, ${lesson.usage.cost_usd:.4f})")
     if lesson.usage.tokens and (notice := build_price_notice(lesson.model)):
         lines.append(notice)
     return _indent_lines("\n".join(lines))

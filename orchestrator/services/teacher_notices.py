@@ -1,11 +1,16 @@
-"""Report settings that a workflow in n8n does not use, because it has its own."""
+"""Report settings that a workflow in n8n does not use, and a teacher that has changed."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Config, LoadedConfig
 from orchestrator.events import Listener, Notice
+from orchestrator.models import EventRow
+
+TEACHER_LINE: Final = "teacher: "
+"""The start of the line that names the teacher of a run that is ready."""
 
 _DEFAULTS: Final = Config()
 _TIMEOUT: Final = "teacher.timeout"
@@ -45,6 +50,32 @@ def report_unused_settings(loaded: LoadedConfig, listener: Listener) -> None:
     if unused and used:
         parts.append(f"only {user} uses {', '.join(used)}")
     listener(Notice("; ".join(parts)))
+
+
+def report_changed_teacher(rows: Sequence[EventRow], name: str, listener: Listener) -> None:
+    """Report that a resumed run has another teacher than before, such as for want of a key.
+
+    Args:
+        rows: the run's recorded events, of earlier processes alone.
+        name: the teacher's name now.
+        listener: receives a notice, if it was another before.
+    """
+    before = next(filter(None, map(_find_teacher, reversed(rows))), name)
+    if before != name:
+        listener(Notice(f"the teacher is now {name}; before, it was {before}"))
+
+
+def _find_teacher(row: EventRow) -> str:
+    """Return the teacher that a row says is ready; empty if it says nothing about one."""
+    if row.kind != "ready":
+        return ""
+    try:
+        parts = json.loads(row.values)["parts"]
+        lines = [str(part) for part in parts]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    found = (line.removeprefix(TEACHER_LINE) for line in lines if line.startswith(TEACHER_LINE))
+    return next(found, "")
 
 
 def _iter_changed(loaded: LoadedConfig) -> Iterator[str]:

@@ -10,6 +10,7 @@ from orchestrator.config import Config
 from orchestrator.events import Listener, Notice
 from orchestrator.failures.record_masking import mask_rule
 from orchestrator.masking import Masker
+from orchestrator.services.teacher_choice import TeacherMode, build_own_teacher
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import record_answer
 from orchestrator.teaching.teachers import (
@@ -18,7 +19,8 @@ from orchestrator.teaching.teachers import (
     RecordingTeacher,
     SecondLookTeacher,
 )
-from teacher.local import OWN_KEY_VARIABLE, LocalTeacher
+from teacher.claude import ClaudeTeacher
+from teacher.local import LocalTeacher
 from teacher.models import RuleText
 from teacher.retry import Retries
 from teacher.second_look import SecondLook
@@ -49,13 +51,13 @@ def build_teacher(
     """
     record = partial(record_answer, pending, masker, listener)
 
-    def meter(teacher: LocalTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
+    def meter(teacher: LocalTeacher | ClaudeTeacher | WebhookTeacher, kind: Kind) -> MeteredTeacher:
         if not config.learning.second_look:
             return MeteredTeacher(RecordingTeacher(teacher, record), account, kind)
-        if isinstance(teacher, LocalTeacher):
-            reader = teacher
+        if isinstance(teacher, WebhookTeacher):
+            reader = build_own_teacher(TeacherMode.AUTO, config, environment, listener).teacher
         else:
-            reader = build_local_teacher(config, environment, listener)
+            reader = teacher
 
         def examine(text: RuleText) -> SecondLook:  # another's teacher may have given the rule
             return reader.examine_rule(mask_rule(masker, text))
@@ -63,46 +65,17 @@ def build_teacher(
         examined = SecondLookTeacher(teacher, examine, record)
         return MeteredTeacher(RecordingTeacher(examined, record), account, kind)
 
-    if config.teacher.mode == "local":
-        local = build_local_teacher(config, environment, listener)
-        payer = f"API key ({local.key_origin})"
-        return NamedTeacher(meter(local, Kind.LESSON), local.model, payer)
+    mode = TeacherMode(config.teacher.mode)
+    if mode is not TeacherMode.WEBHOOK:
+        own = build_own_teacher(mode, config, environment, listener)
+        return NamedTeacher(meter(own.teacher, Kind.LESSON), own.name, own.payer)
     webhook = meter(build_webhook_teacher(config, environment, listener), Kind.WEBHOOK)
     payer = "the workflow's credential"
     if config.teacher.fallback == "local":
-        local = build_local_teacher(config, environment, listener)
-        both = FallbackTeacher(webhook, meter(local, Kind.LESSON), listener)
-        payer = f"{payer}, or else API key ({local.key_origin})"
-        return NamedTeacher(both, f"webhook, or else {local.model}", payer)
+        own = build_own_teacher(TeacherMode.LOCAL, config, environment, listener)
+        both = FallbackTeacher(webhook, meter(own.teacher, Kind.LESSON), listener)
+        return NamedTeacher(both, f"webhook, or else {own.name}", f"{payer}, or else {own.payer}")
     return NamedTeacher(webhook, "webhook", payer)
-
-
-def build_local_teacher(
-    config: Config,
-    environment: Mapping[str, str],
-    listener: Listener,
-    retries: Retries | None = None,
-) -> LocalTeacher:
-    """Build the teacher that asks Anthropic's API from this machine.
-
-    Raises:
-        TeacherError: its key or a prompt is missing.
-    """
-    teacher = LocalTeacher(
-        config.teacher.model,
-        config.teacher.max_tokens,
-        config.resolve_prompts(),
-        # An empty one is none; without it, that of this process would be read.
-        own_key=environment.get(OWN_KEY_VARIABLE, ""),
-        api_key=environment.get("ANTHROPIC_API_KEY"),
-        base_url=environment.get("ANTHROPIC_BASE_URL"),
-        timeout_seconds=config.teacher.timeout,
-        retries=retries,
-    )
-    teacher.preflight()
-    if teacher.notice:
-        listener(Notice(teacher.notice))
-    return teacher
 
 
 def build_webhook_teacher(

@@ -31,6 +31,7 @@ from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.project_settings import report_project_commands
 from orchestrator.services.rulebooks import require_loaded, require_writable, resolve_rule_files
+from orchestrator.services.teacher_notices import TEACHER_LINE
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
 from orchestrator.storage.database import Database
@@ -119,14 +120,21 @@ def _report_ready(
     listener: Listener,
 ) -> None:
     """Report what the run consists of, and who pays for it."""
-    payers = (
-        f"paid by: {agent.payer}, agent and teacher"
-        if agent.payer == teacher.payer
-        else f"paid by: agent: {agent.payer}; teacher: {teacher.payer}"
+    payers = f"paid by: {describe_payers(agent, teacher)}"
+    listener(
+        Ready((version, f"suite: {config.tests.command}", f"{TEACHER_LINE}{teacher.name}", payers))
     )
-    listener(Ready((version, f"suite: {config.tests.command}", f"teacher: {teacher.name}", payers)))
     if notice := agent.payer_notice:
         listener(Notice(notice))
+
+
+def describe_payers(
+    agent: ClaudeCodeAgent | CommandAgent, teacher: NamedTeacher | SilentTeacher
+) -> str:
+    """Return who pays for agent and teacher."""
+    if agent.payer == teacher.payer:
+        return f"{agent.payer}, agent and teacher"
+    return f"agent: {agent.payer}; teacher: {teacher.payer}"
 
 
 def _build_guard(
@@ -181,7 +189,9 @@ def build_agent(
     """
     if config.agent.kind == "command":
         if not config.agent.command:
-            raise ConfigError("agent.kind is `command`, but agent.command is empty", "set it")
+            raise ConfigError(
+                "agent.kind is `command`, but agent.command is empty", "set agent.command"
+            )
         return CommandAgent(config.agent.command, environment=environment)
     return ClaudeCodeAgent(
         environment=environment,

@@ -29,10 +29,12 @@ from orchestrator.services import rulebooks, wiring
 from orchestrator.services.execution import RunExecution
 from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
 from orchestrator.services.late_secrets import mask_late_secrets
+from orchestrator.services.plan import build_plan
 from orchestrator.services.private_files import PrivateRules
 from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
 from orchestrator.services.run_environment import restore_variables
+from orchestrator.services.teacher_notices import report_changed_teacher
 from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory
@@ -59,6 +61,7 @@ class Caller:
         config: the configuration with its secrets, and with changed limits.
         early_events: the events that were emitted before this process claimed the run.
         masker: removes secrets; knows afterwards what the run has learned.
+        stored_config: the stored configuration, if other values are trusted now; otherwise empty.
     """
 
     state: Path = field(default_factory=resolve_state_directory)
@@ -68,6 +71,7 @@ class Caller:
     config: Config | None = None
     early_events: EventBuffer = field(default_factory=EventBuffer)
     masker: Masker | None = None
+    stored_config: str = ""
 
 
 _caller: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
@@ -161,7 +165,15 @@ class _Preparation:
         if resumed:
             revert_swap(self.work_folder.folder, store, self.emit)
             end_leftover_processes(record, self.emit)
-        parts = self._build_parts()
+        environment = restore_variables(record.folder, self.caller.environment, self.emit)
+        parts = self._build_parts(environment)
+        if resumed:
+            rows = store.events.list_events(record.id)
+            report_changed_teacher(rows, parts.teacher.name, self.emit)
+        payers = wiring.describe_payers(parts.agent, parts.teacher)
+        plan = build_plan(
+            self.config, record.task.project, environment, payers=payers, resumed=resumed
+        )
         if carried := self.work_folder.carried:
             self.work_folder.private_rules = self._open_private_rules(carried)
         token = self._claim_run(parts)
@@ -170,6 +182,7 @@ class _Preparation:
         return RunExecution(
             replace(record, task=self._task),
             self.config,
+            plan,
             self.work_folder,
             store,
             token,
@@ -185,9 +198,8 @@ class _Preparation:
         """The task: with its secrets if this process knows them, else as stored in the record."""
         return Task(self.caller.task or self.record.task.text, self.record.task.project)
 
-    def _build_parts(self) -> wiring.Parts:
+    def _build_parts(self, environment: Mapping[str, str]) -> wiring.Parts:
         record, store, emit = self.record, self.store, self.emit
-        environment = restore_variables(record.folder, self.caller.environment, emit)
         account = wiring.open_account(self.config, store.database, record.id, lambda: emit.attempt)
         task = replace(self._task, project=self.work_folder.folder)
         pending = Pending(
@@ -209,7 +221,7 @@ class _Preparation:
     def _claim_run(self, parts: wiring.Parts) -> int:
         """Claim the run, now that its parts are complete, and return this process's token."""
         config_masker = ConfigMasker(parts.masker, ensure_masking_key(self.store.directory))
-        stored = self.store.read_config(self.record.id)
+        stored = self.caller.stored_config or self.store.read_config(self.record.id)
         changed = config_masker.mask_changed_config(self.config, stored)
         return self.store.claim_run(self.record.id, changed)
 

@@ -103,6 +103,8 @@ class _Recorder:
                 return
             if isinstance(event, events.CaseFinished) and not event.case.is_failing:
                 return
+            if isinstance(event, events.SuiteRunning):  # only of interest while it is
+                return
             if speech := self._speech:
                 self._speech = None  # first: if it cannot be written, the next event still can
                 self._record_event(speech)
@@ -150,6 +152,11 @@ def _extract_values(event: events.Event) -> Mapping[str, object]:
         for each in fields(event)
         if each.name not in _COMMON_FIELDS
     }
+
+
+@_extract_values.register
+def _extract_run_planned(event: events.RunPlanned) -> Mapping[str, object]:
+    return vars(event.plan)
 
 
 @_extract_values.register
@@ -207,6 +214,7 @@ def _extract_suite_finished(event: events.SuiteFinished) -> Mapping[str, object]
         "seconds": report.seconds,
         "baseline": event.baseline,
         "before_attempt": event.before_attempt,
+        "goal": event.goal,
     }
 
 
@@ -269,7 +277,13 @@ def _extract_attempt_finished(event: events.AttemptFinished) -> Mapping[str, obj
 
 @_extract_values.register
 def _extract_run_ended(event: events.RunEnded) -> Mapping[str, object]:
-    return {"seconds": event.seconds, **_outcome_values(event.result), **_usage_values(event.usage)}
+    return {
+        "seconds": event.seconds,
+        **_outcome_values(event.result),
+        **_usage_values(event.usage),
+        "changes": event.changes,
+        "advice": event.advice,
+    }
 
 
 def _outcome_values(result: RunResult) -> Mapping[str, object]:

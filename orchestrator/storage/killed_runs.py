@@ -6,6 +6,7 @@ too.
 
 from typing import Final
 
+from orchestrator.counts import format_count
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import ProcessMark, is_running
 from orchestrator.storage.database import Database
@@ -54,6 +55,6 @@ def _describe_end(mark: ProcessMark) -> str:
     count = end_marked_processes(mark.text)
     text = "its process was killed, or the machine was switched off"
     if count:
-        what = "a process" if count == 1 else f"{count} processes"
+        what = format_count(count, "process", "processes")
         text += f"; ended {what} that it had left running"
     return text

@@ -252,6 +252,8 @@ class Store:
             )
             found = self._build_records(rows)
             found = [record for record in found if record.id == run] or found
+        if not found and run == "last":
+            raise UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
         if not found:
             raise UsageError(f"there is no run {run}", "list the runs with `orchestrator runs`")
         if len(found) > 1:
@@ -265,6 +267,13 @@ class Store:
             f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,)
         )
         return self._build_records(rows)
+
+    def list_active_runs(self) -> list[RunRecord]:
+        """Return the runs that a process executes, the newest first, without their results."""
+        rows = self.database.fetch_rows(
+            f"{_SELECT} WHERE outcome = ? ORDER BY started DESC", (RunOutcome.RUNNING,)
+        )
+        return [record for record in self._build_records(rows) if record.carried]
 
     def list_resumable(self) -> set[str]:
         """Return the ids of all runs that can be resumed, or are active."""

@@ -4,6 +4,7 @@
     command_line     parse and run the configured test command
     command_suite    a suite whose verdict is the exit code of any command
     pytest/          a suite that reports each case of pytest
+    progress         report what a suite is doing while it runs
     fake             a suite with scripted reports, for tests
 
 To add a suite, write a class with the methods of `orchestrator.ports.Suite` (see

@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files, process
-from orchestrator.platform.child import Channel
+from orchestrator.platform.child import Channel, LineSink
 from orchestrator.platform.escape_sequences import strip_escape_sequences
 from orchestrator.platform.watchdog import EndReason
 
@@ -119,6 +119,7 @@ def run_command(
     env: Mapping[str, str],
     timeout_seconds: float,
     channel: Channel | None = None,
+    on_line: LineSink | None = None,
 ) -> CommandResult:
     """Run a command, and then end the processes that it has left running.
 
@@ -129,10 +130,16 @@ def run_command(
         env: its whole environment.
         timeout_seconds: after which it is ended.
         channel: a pipe that it inherits, if any.
+        on_line: called with each line of its output, in other threads.
     """
     try:
         done = process.run(
-            argv, cwd=workspace, env=env, wall_clock=timeout_seconds, channel=channel
+            argv,
+            cwd=workspace,
+            env=env,
+            wall_clock=timeout_seconds,
+            on_line=on_line,
+            channel=channel,
         )
     except OSError as error:
         return CommandResult(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
@@ -140,7 +147,7 @@ def run_command(
     if len(output) > OUTPUT_BOUND:  # between words: half of a secret would not be masked
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
     if done.ended_by is not EndReason.ITSELF:
-        text = f"ended after {timeout_seconds:g} seconds"
+        text = f"ended after {timeout_seconds:g} seconds (tests.timeout)"
         return CommandResult(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
     if signal_name := _find_signal_name(done.returncode, line.by_shell):
         text = f"ended by {signal_name}"

@@ -8,6 +8,7 @@ from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.progress import report_progress
 
 
 class CommandSuite:
@@ -40,7 +41,10 @@ class CommandSuite:
     ) -> SuiteReport:
         """Run the command and return the report."""
         line, env = self._line, self._line.build_environment(self._environment(workspace))
-        ended = command_line.run_command(line, line.argv, workspace, env, self._timeout)
+        with report_progress(on_event, self._timeout) as progress:
+            ended = command_line.run_command(
+                line, line.argv, workspace, env, self._timeout, on_line=progress.note_line
+            )
         if ended.outcome:
             return ended.build_report(line, ended.outcome)
         verdict = SuiteOutcome.FAILED if ended.exit_code else SuiteOutcome.PASSED

@@ -27,6 +27,11 @@ _NOT_PASSED_ON: Final = (
 )
 
 
+def drop_own_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what only this program and its teacher may know."""
+    return {name: value for name, value in environment.items() if name not in _NOT_PASSED_ON}
+
+
 def build_project_environment(
     project: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
@@ -43,7 +48,7 @@ def build_project_environment(
         base: the environment to start from; `os.environ` if None.
     """
     given = drop_repository_variables(os.environ if base is None else base)
-    env = {name: value for name, value in given.items() if name not in _NOT_PASSED_ON}
+    env = drop_own_secrets(given)
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
     own = find_virtualenv(project)
     if own:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from orchestrator import events
+from orchestrator.counts import format_count
 from orchestrator.guard import Guard
 from orchestrator.models import (
     Attempt,
@@ -140,8 +141,7 @@ class Experiment:
             _SwapVoidError: a swapped file was edited during the run.
         """
         trees = self._refresh_trees()
-        count = len(trees.changes)
-        files = f"{count} file{'' if count == 1 else 's'} swapped"
+        files = f"{format_count(len(trees.changes), 'file')} swapped"
         self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
         rewritten = self.guard.baseline_written_files
         swap = Swap(trees.before, trees.after, trees.leave, rewritten)
@@ -286,14 +286,16 @@ def _describe_unsteady(verdicts: dict[str, CaseVerdict]) -> str:
 def _describe_rest(verdicts: dict[str, CaseVerdict]) -> str:
     """Return the failures that do not count, as text; empty if there are none."""
     named = {
-        CaseVerdict.OLD: "old failure{s} remain{v}",
-        CaseVerdict.FLAKY: "flaky case{s}",
-        CaseVerdict.DISCOUNTED: "new case{s} not counted, because what was needed is reverted",
+        CaseVerdict.OLD: ("old failure remains", "old failures remain"),
+        CaseVerdict.FLAKY: ("flaky case", "flaky cases"),
+        CaseVerdict.DISCOUNTED: (
+            "new case not counted, because what was needed is reverted",
+            "new cases not counted, because what was needed is reverted",
+        ),
     }
     parts = []
-    for kind, text in named.items():
+    for kind, (one, many) in named.items():
         ids = [id_ for id_, each in verdicts.items() if each is kind]
         if ids:
-            words = text.format(s="s"[: len(ids) > 1], v="s"[: len(ids) == 1])
-            parts.append(f"{len(ids)} {words} ({summarize_names(ids)})")
+            parts.append(f"{format_count(len(ids), one, many)} ({summarize_names(ids)})")
     return "; ".join(parts)

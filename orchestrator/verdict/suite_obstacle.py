@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform import files
+from orchestrator.suites.installing import suggest_install
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
@@ -60,7 +61,7 @@ def find_obstacle(
         written = _is_unwritten_module(module, project, task)
         return None if written else _explain_missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
-        return _explain_missing_plugin(plugin[1] or plugin[2], interpreter)
+        return _explain_missing_plugin(plugin[1] or plugin[2], interpreter, bool(plugin[2]))
     ran = report.has_verdict and not all(case.collecting for case in errors)
     return None if ran else _explain_missing_cases(report, errors)
 
@@ -111,17 +112,17 @@ def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
 
 
 def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
-    python = interpreter or "python"
     top = module.partition(".")[0]
     where = f"in {interpreter}, which runs the tests" if interpreter else "where the tests run"
     if _find_package(top, project) is not None:
         return Obstacle(
             f"the project itself cannot be imported {where}: no module named {module}",
-            f"install it: {python} -m pip install -e .",
+            f"install it: {suggest_install(project, interpreter, '-e .')}",
         )
     return Obstacle(
         f"no case can run, because the module {module} is not installed {where}",
-        f"install what the project declares, for example: {python} -m pip install {top}",
+        "install what the project declares, for example: "
+        f"{suggest_install(project, interpreter, top)}",
     )
 
 
@@ -135,13 +136,13 @@ def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
     )
 
 
-def _explain_missing_plugin(name: str, interpreter: str) -> Obstacle:
+def _explain_missing_plugin(name: str, interpreter: str, configured: bool) -> Obstacle:
     python = interpreter or "python"
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
         f"install the plugin that provides it with {python} -m pip install, or change the "
         "project's test configuration",
-        configured=True,
+        configured=configured,
     )
 
 

@@ -6,11 +6,17 @@
 - snapshots: take a snapshot, compare two, restore one
 - trees: what differs between two trees
 - modes, bytecode: the permissions of files, and Python's cache of them, after a restore
+- restore_plan: which files a restore replaces, and which it leaves alone
 - restore: restore the files of an earlier snapshot
+- tree_files: write files of a tree into another folder
+- empty_folders: folders without files, of which git knows nothing
+- run_trees: the files as each process of a run found and left them
+- uncommitted: how many files are not in the last commit
 - swap: put the tree before an attempt in place for one run of the suite
 - pinning: store a tree so that it does not depend on the user's repository
 - repository_history: commits, branches and work trees, through GitPython
 - worktree: a separate work tree, in which an isolated run works
+- uncommitted: how many files are not committed
 - carrying: the user's untracked instruction files in it
 - merge_obstacles: what a merge of its branch would meet in the user's folder
 - fake: a project in memory, for tests

@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +21,42 @@ from orchestrator.workspace.modes import (
     iter_parents,
 )
 from orchestrator.workspace.private import PrivateGit
-from orchestrator.workspace.trees import EXECUTABLE, Change, list_changes, list_paths
+from orchestrator.workspace.restore_plan import RestorePlanner
+from orchestrator.workspace.tree_files import check_out_files
+from orchestrator.workspace.trees import EXECUTABLE, Change
 
-_IGNORE_FILE: Final = b".gitignore"
 _OPENED_NOTE: Final = "opened"
 """Name of the file with the folders that a restore has opened, beside those of the trees."""
+
+
+FileSignature = tuple[int, int, int]
+"""Inode, size and time of change of a file or link, in nanoseconds."""
+
+
+def sign_files(project: Path, paths: Iterable[bytes]) -> dict[bytes, FileSignature | None]:
+    """Return the signature of each path that can be reached."""
+    found: dict[bytes, FileSignature | None] = {}
+    for path in paths:
+        with contextlib.suppress(PermissionError):
+            found[path] = sign_file(project / os.fsdecode(path))
+    return found
+
+
+def sign_file(path: Path) -> FileSignature | None:
+    """Return what changes when a file or link is written; None if there is neither.
+
+    Raises:
+        PermissionError: a folder above it may not be entered.
+    """
+    try:
+        status = path.lstat()
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
+        return None
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -36,11 +67,14 @@ class Restoration:
         private: the private git directory.
         state: the folder in which files are written before they are moved into place.
         hidden: paths that a snapshot could not see; folders end in a slash.
+        seen: the files that may be touched, as they were before the present tree was determined;
+            without those in a folder that could not be entered.
     """
 
     private: PrivateGit
     state: Path
     hidden: frozenset[bytes]
+    seen: Mapping[bytes, FileSignature | None]
 
     def restore_files(self, to: str, changed_since: str, now: str) -> set[bytes]:
         """Restore the files of `to` that differ from `changed_since`. All three are tree ids.
@@ -52,88 +86,49 @@ class Restoration:
             InfrastructureError: git failed.
             OSError: a file cannot be written.
         """
-        git = self.private.project
-        wanted = list_changes(git, changed_since, to)
-        edited = {change.path: change.after for change in list_changes(git, changed_since, now)}
-        still = [change for change in wanted if edited.get(change.path) != change.after]
-        left_alone = {
-            change.path for change in still if change.path in edited or self._is_hidden(change.path)
-        }
-        goes = [c.path for c in still if c.path not in left_alone and not c.after.exists]
-        comes = [c for c in still if c.path not in left_alone and c.after.exists]
-        if any(_file_name(change.path) == _IGNORE_FILE for change in wanted):
-            left_alone |= self._find_ignored(to, goes)
+        planner = RestorePlanner(self.private, self.state, self.hidden)
+        plan = planner.plan_restore(to, changed_since, now)
+        left_alone = set(plan.left)
+        goes, comes = plan.removed, plan.written
         with TemporaryDirectory(dir=self.state) as scratch:
             # All files are written before the project is touched, because the disk may be full.
-            self._check_out_files(to, [change.path for change in comes], Path(scratch))
-            self._record_modes(changed_since, goes, [change.path for change in comes])
+            installed = [change.path for change in comes]
+            check_out_files(self.private, self.state, to, installed, Path(scratch))
+            self._record_modes(changed_since, goes, installed)
             modes = self._modes.read_modes(to)
-            with self._open_folders([change.path for change in wanted], modes):
-                self._remove_temporaries([change.path for change in wanted])
+            with self._open_folders(plan.differing, modes):
+                self._remove_temporaries(plan.differing)
                 # Removals come first: there may be a folder where a file has to be restored.
-                for path in goes:
-                    if path not in left_alone:
-                        self._remove_file(path)
+                left_alone |= {path for path in goes if not self._remove_file(path)}
                 left_alone |= {
                     c.path for c in comes if not self._install_file(c, Path(scratch), modes)
                 }
         with contextlib.suppress(OSError):  # the files themselves are restored
-            drop_bytecode(
-                git.folder, [os.fsdecode(c.path) for c in still if c.path not in left_alone]
-            )
+            restored = {*goes, *installed} - left_alone
+            drop_bytecode(self.private.project.folder, map(os.fsdecode, restored))
         return left_alone
-
-    def _is_hidden(self, path: bytes) -> bool:
-        return any(
-            path == hidden or (hidden.endswith(b"/") and path.startswith(hidden))
-            for hidden in self.hidden
-        )
-
-    def _find_ignored(self, tree: str, paths: list[bytes]) -> set[bytes]:
-        """Return those of some paths that the ignore rules of a tree cover.
-
-        The agent may have changed the rules. A file that was ignored before is not a new file of
-        the agent, although the snapshot after the attempt shows it as one.
-        """
-        git = self.private.project
-        rules = [path for path in list_paths(git, tree) if _file_name(path) == _IGNORE_FILE]
-        with TemporaryDirectory(dir=self.state) as scratch:
-            inside = Path(os.fsdecode(self.private.prefix))
-            (Path(scratch) / inside).mkdir(parents=True, exist_ok=True)
-            self._check_out_files(tree, rules, Path(scratch) / inside)
-            for above in inside.parents:
-                source = self.private.top / above / ".gitignore"
-                if source.is_file():
-                    shutil.copyfile(source, Path(scratch) / above / ".gitignore")
-            command = ("check-ignore", "-z", "--stdin", "--no-index")
-            found = git.with_folder(Path(scratch) / inside, GIT_WORK_TREE=scratch).run(
-                *command, stdin=b"".join(path + b"\0" for path in paths), allowed=(0, 1)
-            )
-        return set(found.stdout.split(b"\0")[:-1])
-
-    def _check_out_files(self, tree: str, paths: Iterable[bytes], folder: Path) -> None:
-        """Write some files of a tree into a private folder."""
-        listed = b"".join(path + b"\0" for path in paths)
-        if not listed:
-            return
-        project = self.private.project.folder
-        with TemporaryDirectory(dir=self.state) as scratch:
-            git = self.private.project.with_folder(
-                project, GIT_INDEX_FILE=f"{scratch}/index", GIT_WORK_TREE=str(project)
-            )
-            git.run("read-tree", tree)
-            git.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=listed)
 
     def _resolve_path(self, path: bytes) -> Path:
         return self.private.project.folder / os.fsdecode(path)
 
-    def _remove_file(self, path: bytes) -> None:
+    def _remove_file(self, path: bytes) -> bool:
+        """Remove one file or link; return False if it is no longer what the present tree has."""
+        if self._is_touched(path):
+            return False
         self._resolve_path(path).unlink()
         for folder in iter_parents(path):
             try:
                 self._resolve_path(folder).rmdir()
             except OSError:
-                return  # not empty
+                break  # not empty
+        return True
+
+    def _is_touched(self, path: bytes) -> bool:
+        """Return whether somebody has written a file since the present tree was determined.
+
+        Laying out the files of a large restore takes seconds, in which a person may save one.
+        """
+        return path in self.seen and sign_file(self._resolve_path(path)) != self.seen[path]
 
     def _install_file(self, change: Change, laid_out: Path, modes: Mapping[bytes, int]) -> bool:
         """Install one file or link atomically; return False if something is in its place."""
@@ -146,6 +141,8 @@ class Restoration:
         temporary = self._temporary_path(change.path)
         try:
             _copy_file(source, temporary, change, target, modes)
+            if self._is_touched(change.path):
+                return False
             atomic.move_path(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -226,7 +223,7 @@ class Restoration:
     def _modes(self) -> Modes:
         return Modes(self.private.project.folder, self.state / "modes")
 
-    def _record_modes(self, tree: str, goes: list[bytes], comes: list[bytes]) -> None:
+    def _record_modes(self, tree: str, goes: Sequence[bytes], comes: Sequence[bytes]) -> None:
         """Store the modes of files that will be replaced or removed, for a later restore."""
         folders = {folder for path in goes for folder in iter_parents(path)}
         self._modes.record_paths(tree, (*goes, *comes, *sorted(folders)))
@@ -270,10 +267,6 @@ def _remove_empty_folder(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _file_name(path: bytes) -> bytes:
-    return path.rpartition(b"/")[2]
 
 
 def _is_real_folder(full: Path) -> bool:

@@ -3,20 +3,34 @@
 import os
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.platform import files
+from orchestrator.workspace.empty_folders import FolderModes, list_empty_folders
 from orchestrator.workspace.git import Git, decode_path
 from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.pinning import PinnedTree, pin_tree
 from orchestrator.workspace.private import PrivateGit, open_private_git
 from orchestrator.workspace.repository import find_repository
-from orchestrator.workspace.restore import Restoration
-from orchestrator.workspace.trees import Comparison, compare_trees, list_paths, list_tree
+from orchestrator.workspace.restore import Restoration, sign_files
+from orchestrator.workspace.restore_plan import (
+    LeftReason,
+    RestorePlanner,
+    build_planned_tree,
+)
+from orchestrator.workspace.tree_files import copy_files
+from orchestrator.workspace.trees import (
+    Comparison,
+    compare_trees,
+    list_changes,
+    list_paths,
+    list_tree,
+)
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
 """git skips such a folder with exit code 0, and reports it only in this warning."""
@@ -46,6 +60,21 @@ def open_workspace(project: Path, state: Path) -> "GitWorkspace":
         return GitWorkspace(open_private_git(project, repository, state), state)
     except OSError as error:
         raise _build_write_error(error, state) from error
+
+
+@dataclass(frozen=True)
+class PlannedRestore:
+    """What a restore would do.
+
+    Args:
+        now: the present files.
+        then: the files that it would leave.
+        left: the files that it would leave alone, with the reason.
+    """
+
+    now: Snapshot
+    then: Snapshot
+    left: Mapping[str, LeftReason]
 
 
 class GitWorkspace:
@@ -154,9 +183,9 @@ class GitWorkspace:
         """Restore the files of `to` that differ from `changed_since`.
 
         A file that differs from `changed_since` by now was edited by somebody else, and is left
-        alone. So is a file that `to` could not see because it was ignored or unreadable: its
-        absence from `to` does not mean that it did not exist. Each file is replaced atomically, and
-        an interrupted restore can be repeated.
+        alone, even if that happens while the others are restored. So is a file that `to` could not
+        see because it was ignored or unreadable: its absence from `to` does not mean that it did
+        not exist. Each file is replaced atomically, and an interrupted restore can be repeated.
 
         Args:
             to: the snapshot whose files are restored.
@@ -169,10 +198,11 @@ class GitWorkspace:
         Raises:
             InfrastructureError: git failed, or a file cannot be written.
         """
+        differing = list_changes(self._git, changed_since.tree, to.tree)
+        seen = sign_files(self._git.folder, (change.path for change in differing))
         now = self.take_snapshot()
-        hidden = frozenset(self._read_unseen(to.tree) | self._read_unseen(now.tree))
-        hidden |= {os.fsencode(path) for path in leave}
-        restoration = Restoration(self._private, self._state, hidden)
+        hidden = self._list_hidden(to, now, leave)
+        restoration = Restoration(self._private, self._state, hidden, seen)
         try:
             left_alone = restoration.restore_files(to.tree, changed_since.tree, now.tree)
         except OSError as error:
@@ -180,9 +210,57 @@ class GitWorkspace:
                 f"{error.filename or self._git.folder} cannot be restored: {error.strerror}",
                 "make it writable, or free some space; then run again",
             ) from error
-        return tuple(
-            decode_path(path) for path in sorted(left_alone) if decode_path(path) not in leave
-        )
+        names = ((decode_path(path), os.fsdecode(path)) for path in sorted(left_alone))
+        return tuple(shown for shown, name in names if shown not in leave and name not in leave)
+
+    def plan_restore(
+        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
+    ) -> PlannedRestore:
+        """Return what `restore_files` with the same arguments would do, without doing it.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        now = self.take_snapshot()
+        hidden = self._list_hidden(to, now, leave)
+        planner = RestorePlanner(self._private, self._state, hidden)
+        try:
+            plan = planner.plan_restore(to.tree, changed_since.tree, now.tree)
+            then = build_planned_tree(self._private, self._state, now.tree, plan)
+        except OSError as error:
+            raise _build_write_error(error, self._state) from error
+        left = {os.fsdecode(path): reason for path, reason in sorted(plan.left.items())}
+        return PlannedRestore(now, Snapshot(then), left)
+
+    def copy_files(self, snapshot: Snapshot, paths: Collection[str], folder: Path) -> None:
+        """Write some files of a snapshot into a new folder, which exists as a whole or not at all.
+
+        Args:
+            snapshot: the snapshot.
+            paths: the files, with surrogates for bytes that are not UTF-8.
+            folder: the folder; nothing is done if it exists.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        encoded = [os.fsencode(path) for path in paths]
+        try:
+            copy_files(self._private, self._state, snapshot.tree, encoded, folder)
+        except OSError as error:
+            raise _build_write_error(error, folder) from error
+
+    def list_changed_paths(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
+        """Return the paths that differ, with surrogates for bytes that are not UTF-8."""
+        changes = list_changes(self._git, one.tree, other.tree)
+        return frozenset(os.fsdecode(change.path) for change in changes)
+
+    def list_files(self, snapshot: Snapshot) -> list[bytes]:
+        """Return the paths of all files of a snapshot."""
+        return list_paths(self._git, snapshot.tree)
+
+    def list_empty_folders(self) -> FolderModes:
+        """Return the folders without files at the time of the last snapshot."""
+        return list_empty_folders(self._git)
 
     def pin_snapshot(self, pinned: PinnedTree, folder: Path) -> None:
         """Store the tree of a snapshot in a folder that depends on no other.
@@ -191,6 +269,11 @@ class GitWorkspace:
             InfrastructureError: the tree is too large or incomplete, or it cannot be written.
         """
         pin_tree(self._git, pinned, folder)
+
+    def _list_hidden(self, to: Snapshot, now: Snapshot, leave: Collection[str]) -> frozenset[bytes]:
+        """Return the paths that a restore leaves alone: unseen ones, and those it is to leave."""
+        unseen = self._read_unseen(to.tree) | self._read_unseen(now.tree)
+        return frozenset(unseen | {os.fsencode(path) for path in leave})
 
     def _find_comparison(self, before: str, after: str) -> Comparison:
         known = self._compared

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program
+from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_program import find_bundled_program
+from orchestrator.agents.claude_question import ClaudeQuestions
 from orchestrator.replay import ReplayServer, Scenario, parse_scenario
 
 SMALL = {"input": 100, "output": 50}
@@ -74,3 +76,23 @@ def write(workspace: Path, files: Mapping[str, str]) -> None:
         path = workspace / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def log_in(home: Path) -> None:
+    """Store a login in a home, such as a person with a subscription has; no server knows it."""
+    login = {
+        "accessToken": "sk-ant-oat01-not-a-token",
+        "refreshToken": "sk-ant-ort01-not-a-token",
+        "expiresAt": 4102444800000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+    }
+    write(home, {".claude/.credentials.json": json.dumps({"claudeAiOauth": login})})
+
+
+def ask_with(url: str, env: Mapping[str, str] | None = None) -> ClaudeQuestions:
+    """The real program, as it is asked single questions, whose model is at an address."""
+    program = find_bundled_program()
+    assert program, "the SDK's wheel has no program for this platform"
+    more = {"ANTHROPIC_BASE_URL": url, "CLAUDE_CODE_MAX_RETRIES": "0"}
+    return ClaudeQuestions({**os.environ, **more, **(env or {})}, program)

@@ -30,6 +30,16 @@ def end(*messages: Message) -> AgentResult:
     return read(*messages)[0]
 
 
+def test_a_429_of_a_login_that_is_not_the_limit_of_its_plan() -> None:
+    text = (
+        "API Error: Server is temporarily limiting requests (not your usage limit) · This request "
+        "would exceed your organization's rate limit."
+    )
+    ended = end(MODEL, limit(), by_program(text), failure(text, api_error_status=429))
+    assert ended.outcome is AgentOutcome.API_ERROR
+    assert "API error 429: Server is temporarily limiting requests" in ended.message
+
+
 def by_program(text: str) -> AssistantMessage:
     return AssistantMessage(content=[TextBlock(text)], model="<synthetic>", error="rate_limit")
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.agents.claude_payer import describe_payer, describe_unused_login
+from orchestrator.agents.claude_payer import (
+    choose_login,
+    describe_payer,
+    describe_unused_login,
+    has_credential,
+    suggest_login,
+)
 
 KEY = {"ANTHROPIC_API_KEY": "k"}
 
@@ -65,3 +71,53 @@ def test_a_login_in_the_keychain_is_known_by_its_account(tmp_path: Path) -> None
     notice = describe_unused_login({"HOME": str(tmp_path), **KEY})
     assert "not by your subscription" in notice
     assert "me@example.org" not in notice
+
+
+LOGIN = "subscription (the login of Claude Code)"
+GATEWAY = {"ANTHROPIC_AUTH_TOKEN": "t", "ANTHROPIC_BASE_URL": "https://gateway.example"}
+
+
+@pytest.mark.parametrize(
+    ("env", "payer"),
+    [
+        ({}, LOGIN),
+        (KEY, LOGIN),
+        ({"ANTHROPIC_AUTH_TOKEN": "t"}, LOGIN),
+        ({**KEY, "CLAUDE_CODE_OAUTH_TOKEN": "t"}, "subscription (CLAUDE_CODE_OAUTH_TOKEN)"),
+        ({**KEY, "CLAUDE_CODE_USE_BEDROCK": "1"}, "cloud account (CLAUDE_CODE_USE_BEDROCK)"),
+        (GATEWAY, "token (ANTHROPIC_AUTH_TOKEN)"),
+    ],
+)
+def test_the_login_is_chosen_before_a_key_of_the_user(
+    login: Path, env: dict[str, str], payer: str
+) -> None:
+    given = {"HOME": str(login), **env}
+    chosen = choose_login(given)
+    assert chosen.payer == payer
+    assert chosen.uses_login == payer.startswith("subscription")
+    keys = {name: chosen.variables.get(name) for name in KEY.keys() | GATEWAY.keys()}
+    assert chosen.uses_login == (keys["ANTHROPIC_API_KEY"] == keys["ANTHROPIC_AUTH_TOKEN"] == "")
+    assert keys["ANTHROPIC_BASE_URL"] == env.get("ANTHROPIC_BASE_URL")
+
+
+def test_without_a_login_a_key_stays(tmp_path: Path) -> None:
+    given = {"HOME": str(tmp_path), **KEY}
+    chosen = choose_login(given)
+    assert (chosen.variables, chosen.uses_login) == (given, False)
+    assert chosen.payer == "API key (ANTHROPIC_API_KEY)"
+    assert has_credential(given)
+    assert not has_credential({"HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("env", "advice"),
+    [
+        ({}, "log in again: `claude auth login`"),
+        (KEY, "correct the API key (ANTHROPIC_API_KEY), or remove it and log in: `claude auth "),
+        ({"CLAUDE_CODE_USE_VERTEX": "1"}, "check the cloud account (CLAUDE_CODE_USE_VERTEX)"),
+    ],
+)
+def test_what_is_not_accepted_is_named(login: Path, env: dict[str, str], advice: str) -> None:
+    assert suggest_login({"HOME": str(login), **env}, "claude auth login").startswith(advice)
+    without = suggest_login({"HOME": "/nowhere"}, "claude auth login")
+    assert without == "log in: `claude auth login`, or set ANTHROPIC_API_KEY"

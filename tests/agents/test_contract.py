@@ -503,7 +503,8 @@ def test_ctrl_c_ends_the_process_tree_and_is_raised(project: Path) -> None:
     with claude(scenario) as (_, replay):
         code = (
             "from pathlib import Path\n"
-            "from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program\n"
+            "from orchestrator.agents.claude_code import ClaudeCodeAgent\n"
+            "from orchestrator.agents.claude_program import find_bundled_program\n"
             "from orchestrator.models import AgentLimits\n"
             "ClaudeCodeAgent(allowed_tools=['Bash'], program=find_bundled_program()).run(\n"
             "    'wait', Path.cwd(), AgentLimits(), lambda event: None)\n"

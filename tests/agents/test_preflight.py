@@ -7,12 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.agents.claude_code import (
-    ClaudeCodeAgent,
-    find_bundled_program,
-    find_program,
-    read_version,
-)
+from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_program import find_bundled_program, find_program, read_version
 from orchestrator.errors import InfrastructureError, UsageError
 
 

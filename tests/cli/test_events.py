@@ -1,6 +1,7 @@
 """What a run did can be asked: `runs events`, as a time line and as JSON."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.records import iter_record_lines
 from orchestrator.cli.timeline import iter_json_lines, iter_lines
-from orchestrator.models import EventRow
+from orchestrator.models import EventRow, RunOutcome, RunRecord, Task
 from orchestrator.replay import ReplayServer
 from orchestrator.storage.runs import Store
 from tests.cli.conftest import RULE, TASK, Call, Shop, start_command
@@ -163,3 +165,17 @@ def test_a_run_goes_on_when_the_reader_of_its_json_lines_is_gone(
         child.stdout.close()
         assert (child.stderr.read(), child.wait(60)) == ("", 0)
     assert shop.word == "right\n"
+
+
+def test_of_a_scripted_run_no_price_is_shown() -> None:
+    plan = row(1, "run_planned", 0, command="make test", max_attempts=1, is_scripted=True)
+    end = row(2, "run_ended", 0, outcome="solved", tokens=1, cost_usd=0.42, seconds=3)
+    planned, ended = iter_lines([plan, end])
+    assert "make test; at most 1 attempt" in planned
+    assert ended.endswith("solved, 1 token, nothing was paid, 3.0 s")
+    (paid,) = iter_lines([end])
+    assert paid.endswith("solved, 1 token, $0.42, 3.0 s")
+    started = datetime.fromisoformat(AT)
+    record = RunRecord("r", Task("t", Path()), started, None, RunOutcome.SOLVED, Path())
+    shown = list(iter_record_lines(replace(record, cost_usd=0.42), scripted=True))
+    assert "cost     0 tokens, nothing was paid (scripted model)" in shown

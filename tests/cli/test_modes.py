@@ -43,6 +43,7 @@ ARGUMENTS = {
     "rules restore": ("r-000000",),
     "rules reject": ("r-000000",),
     "rules approve": ("r-000000",),
+    "rules adopt": ("r-000000",),
     "learnings init": ("local", "--hooks"),
     "learnings promote": ("LRN-20260101-001",),
     "learnings log": ("lrn", "Ask first."),
@@ -57,19 +58,31 @@ ARGUMENTS = {
     "hooks uninstall": ("local",),
     "hook": (),
     "config show": (),
+    "config edit": (),
+    "docs": (),
+    "help": (),
+    "version": (),
+    "completion": ("bash",),
     "trust": (),
     "demo": (),
+    "init": ("--yes",),
+    "doctor": (),
+    "undo": ("--yes",),
 }
 """Arguments of every command, such that most of them come to use the state directory."""
 
-WITHOUT_PROJECT = {"resume", "runs", "runs show", "runs events", "teacher workflow", "hook", "demo"}
+WITHOUT_PROJECT = {
+    *("resume", "runs", "runs show", "runs events", "teacher workflow", "hook", "demo"),
+    *("docs", "help", "version", "completion"),
+}
 ELSEWHERE = {"demo"}
 """It has a state directory of its own, in a folder that `mkdtemp` makes."""
 USES_NO_STATE = {
-    *("teacher workflow", "teacher test", "config show", "trust", "demo", "teach"),
+    *("teacher workflow", "teacher test", "config show", "trust", "demo", "teach", "init"),
     *("learnings init", "learnings promote", "learnings log", "learnings review"),
     *("learnings resolve", "learnings resume", "learnings score"),
     *("hooks install", "hooks uninstall"),
+    *("config edit", "docs", "help", "version", "completion", "doctor"),
 }
 """They do not open the database, and so correct no mode; nothing is pending for `teach`."""
 
@@ -93,6 +106,7 @@ def iter_commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterato
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VISUAL", "true")  # for `config edit`: it changes nothing
     state = tmp_path / "home" / "local" / "state"
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
     return state

@@ -1,5 +1,7 @@
 """`report-failure`: a person's report becomes a rule in CLAUDE.md like any failure."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.budget.ledger import Ledger
@@ -9,6 +11,7 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from teacher.models import FailureType
 from teacher.prompt import build_system_prompt
+from tests.agents.claude import log_in
 from tests.cli.conftest import RULE, Call, Shop
 
 WORDS = {
@@ -84,11 +87,24 @@ def test_without_a_key(call: Call, shop: Shop) -> None:
     done = call(*report("other", description="x"), "--project-dir", shop.project)
     assert done.code == 3
     assert done.err.startswith(
-        "orchestrator: the teacher has no API key (set ORCHESTRATOR_TEACHER_API_KEY"
+        "orchestrator: the teacher has no API key, and Claude Code has no login (log in with `"
     )
+    assert "or set ORCHESTRATOR_TEACHER_API_KEY, a key that only the teacher uses" in done.err
     assert len(done.err.splitlines()) == 1
     assert done.out == ""
     assert shop.rulebook == b""
+
+
+def test_with_a_login_alone(
+    call: Call, shop: Shop, teacher: ReplayServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(home)
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    done = call(*report("other", **WORDS), "--project-dir", shop.project)
+    assert (done.code, done.err) == (0, "")
+    assert f"    Rule   {RULE}." in done.out
+    [request] = teacher.requests
+    assert request.user_agent.startswith("claude-cli/")
 
 
 def test_with_reports_switched_off(call: Call, shop: Shop, teacher: ReplayServer) -> None:

@@ -76,7 +76,7 @@ def test_json_lines_tell_a_whole_run(call: Call, shop: Shop, teacher: ReplayServ
     assert all(time.tzinfo for time in times)
     by_name = {event["event"]: event for event in done.events}
     assert by_name["run_started"]["task"]["text"] == TASK
-    assert by_name["rule_written"]["change"]["rule"]["text"]["rule"] == f"{RULE}."
+    assert by_name["rule_written"]["change"]["rule"]["rule"] == f"{RULE}."
     assert by_name["run_ended"]["result"]["outcome"] == "solved"
     (record,) = call("runs", "--json").events
     assert record["id"] == by_name["run_started"]["run_id"]
@@ -242,7 +242,7 @@ def test_what_is_missing_is_3(
         says = "the agent's program was not found: nosuch-agent"
     elif missing == "key":
         monkeypatch.delenv("ANTHROPIC_API_KEY")
-        says = "the teacher has no API key (set ORCHESTRATOR_TEACHER_API_KEY"
+        says = "the teacher has no API key, and Claude Code has no login (log in with `"
     else:
         monkeypatch.setenv("PATH", str(shop.project))
         says = "git was not found (install git)"

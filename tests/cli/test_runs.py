@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.cli.run_lines import iter_table_lines
+from orchestrator.cli.run_lines import iter_run_table
 from orchestrator.journal.durable import read_history
 from orchestrator.services.recovery import lock_project
 from orchestrator.storage.listing import list_summaries
@@ -50,10 +50,10 @@ def test_a_narrow_terminal_gets_the_task_on_a_line_of_its_own(call: Call, shop: 
     assert call("run", TASK, "--project-dir", shop.project).code == 0
     with Store() as store:
         found = list_summaries(store.database, 1)
-    head, line, task = iter_table_lines(found, width=80)
+    head, line, task = iter_run_table(found, width=80)
     assert max(len(head), len(line)) <= 80
     assert (head.split()[-1], task) == ("COST", f"    {TASK}")
-    assert len(list(iter_table_lines(found, width=120))) == 2
+    assert len(list(iter_run_table(found, width=120))) == 2
 
 
 def test_old_runs_are_removed_by_hand(call: Call, shop: Shop) -> None:
@@ -92,7 +92,7 @@ def test_a_run_that_ends_removes_what_is_old(call: Call, shop: Shop) -> None:
     assert old.folder.exists()
     (shop.project / "word.txt").write_text("wrong\n", encoding="utf-8")
     done = call("run", TASK, "--project-dir", shop.project)
-    assert "removed the files of a run that ended" in done.output
+    assert "removed the files of 1 run that ended" in done.output
     assert not old.folder.exists()
     assert get_last_run().folder.exists()
 
@@ -122,7 +122,7 @@ def test_a_refused_resume_changes_nothing(call: Call, shop: Shop) -> None:
     assert call("run", TASK, "--project-dir", shop.project).code == 1
     run = get_last_run()
     with Store() as store, lock_project(shop.project, store):
-        assert call("resume", run.id, "--max-cost-usd", "99").code == 2
+        assert call("resume", run.id, "--max-cost-usd", "99").code == 3
         assert json.loads(store.read_config(run.id))["limits"]["max_cost_usd"] == 3.0
     assert call("resume", run.id, "--max-cost-usd", "99").code == 0
     with Store() as store:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.replay import ReplayServer
+from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.replay import Reply as Says
 from orchestrator.services.workflow_check import describe_version
 from teacher.strangers import Reception, Stranger
 from teacher.workflow import WORKFLOW_VERSION
+from tests.agents.claude import log_in
 from tests.cli.conftest import Call, CommandResult
 from tests.teacher.n8n_api import KEY, FakeN8n, make_workflow
 from tests.teacher.samples import ADD, TEXT
@@ -148,10 +150,44 @@ def test_a_local_teacher_has_no_memory(
         plain = call("teacher", "test", "--project-dir", project)
         fresh = call("teacher", "test", "--fresh", "--project-dir", project)
     assert (plain.code, fresh.code) == (0, 0)
-    assert "Fresh     without effect: a local teacher has no memory" in fresh.out
+    assert "Fresh     without effect: only a workflow has a memory" in fresh.out
     assert "Fresh" not in plain.out
     for word in ("Workflow", "Saved", "Strangers"):
         assert word not in fresh.out
+
+
+def test_a_login_is_enough(
+    call: Call, project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(home)
+    with ReplayServer(scenario(Says(json=json.loads(ADD)))) as model:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        done = call("teacher", "test", "--project-dir", project)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(
+        "Teacher   claude-sonnet-5-5 through Claude Code, paid by: subscription (the login of "
+    )
+    assert f"Rule: {TEXT['rule']}" in done.out
+
+
+@pytest.mark.parametrize("login", [True, False])
+def test_a_401_gets_no_advice_to_wait(
+    login: bool, call: Call, project: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if login:
+        log_in(home)
+        advice = "claude auth login`"
+    else:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "a-wrong-key")
+        advice = "the API does not accept this key: correct ANTHROPIC_API_KEY"
+    with ReplayServer(parse_scenario("answers: [{reply: {fault: 401}}]")) as model:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        done = call("teacher", "test", "--project-dir", project)
+    assert done.code == 3
+    assert "(401)" in done.err
+    assert advice in done.err
+    assert "wait" not in done.err
+    assert "network" not in done.err
 
 
 @pytest.mark.parametrize(

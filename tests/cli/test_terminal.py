@@ -123,6 +123,7 @@ def test_long_texts_are_wrapped_beside_their_label() -> None:
         "           then at what they say.",
         "  suite    1 failed, 0.0 s",
         "    ✗ tests/test_it.py::test_xxxxxxxxxx…",
+        "      assert 1 == 2",
     ]
 
 
@@ -143,3 +144,47 @@ def test_what_is_cut_short_leaves_no_moving_line() -> None:
     assert "running the agent" in printed.getvalue()
     assert "".join(screen.display).strip() == ""
     assert not screen.cursor.hidden
+
+
+def test_without_a_terminal_a_long_suite_says_once_a_minute_that_it_runs() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed))
+    console(events.StepStarted("running the suite"))
+    for seconds in (5.0, 61.0, 70.0, 125.0):
+        console(events.SuiteRunning(seconds, 600, line=f"compiling {EVIL[:5]} {seconds:g}"))
+    assert printed.getvalue().splitlines() == [
+        "... running the suite",
+        "    still running after 1:01 min · compiling \ufffd[45m 61",
+        "    still running after 2:05 min · compiling \ufffd[45m 125",
+    ]
+
+
+def test_the_live_line_names_the_case_that_hangs() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed, force_terminal=True, width=120, color_system=None))
+    console(events.StepStarted("running the suite"))
+    console(events.CaseFinished(Case("tests/test_a.py::test_x", CaseOutcome.PASSED)))
+    console(events.SuiteRunning(62, 120, "tests/test_a.py::test_y", 60, is_late=True))
+    line = console._progress._render_text("running the suite", 62).plain
+    assert line == "running the suite · 1:02 min · 1 passed · tests/test_a.py::test_y for 1:00 min"
+    console(events.CaseFinished(Case("tests/test_a.py::test_y", CaseOutcome.PASSED)))
+    line = console._progress._render_text("running the suite", 63).plain
+    assert line == "running the suite · 1:03 min · 2 passed · tests/test_a.py::test_y"
+    console.close()
+    said = " ".join(printed.getvalue().split())
+    assert "test_y has been running for 1:00 min; tests.timeout ends the suite after 2:00" in said
+
+
+def test_calls_at_the_same_time_that_fail_are_told_apart() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed))
+    for id_, path in (("1", "a.py"), ("2", "b.py")):
+        console(events.ToolUsed("Edit", path, id=id_))
+    console(events.ToolEnded("1", "Edit", failed=True, why="not found\nmore"))
+    console(events.ToolEnded("2", "Edit", refused=True, why="not permitted"))
+    assert printed.getvalue().splitlines() == [
+        "  Edit     a.py",
+        "  Edit     b.py",
+        "  failed   Edit a.py: not found ...",
+        "  refused  Edit b.py: not permitted",
+    ]

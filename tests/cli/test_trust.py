@@ -141,7 +141,7 @@ def test_what_is_asked_trusted_and_revoked(call: Call, cloned: Shop) -> None:
     shown = call("config", "show", *where)
     assert shown.code == 0
     assert 'tests.guard: "off" (orchestrator.yaml:3); see `orchestrator trust`' in shown.err
-    assert 'tests.guard: "restore"' in shown.out
+    assert "  guard: restore  # default" in shown.out
     assert call("trust", "--yes", *where).code == 0
     assert call("trust", *where).out.count("trusted: ") == 3
     assert "not trusted" not in call("trust", *where).out

@@ -37,8 +37,10 @@ def test_every_command_helps(call: Call, words: tuple[str, ...]) -> None:
 
 def test_the_help_names_every_command_and_exit_code(call: Call) -> None:
     program = sys.modules["orchestrator.cli.main"]  # whose name in the package is its function's
-    text, _, listed = call("--help").out.partition("\nCommands:\n")
-    assert {line.split()[0] for line in listed.splitlines()} == cli.commands.keys()
+    text, _, listed = call("--help").out.partition("\nStart:\n")
+    names = [line.split()[0] for line in listed.splitlines() if re.match("  [a-z]", line)]
+    assert sorted(names) == sorted(cli.commands)
+    assert "\nCommands:\n" not in listed, "each command has a section"
     named = text.partition("Exit codes: ")[2].partition("\n\n")[0]
     used = {value for name, value in vars(program).items() if name.startswith("EXIT_")}
     used |= {exit_code(RunResult(one)) for one in RunOutcome if one is not RunOutcome.RUNNING}
@@ -50,35 +52,58 @@ def test_without_arguments_it_shows_the_help(call: Call) -> None:
     assert done.code == 2
     assert "Usage: orchestrator" in done.output
     assert "report-failure" in done.output
+    assert "left out" not in done.output
+    assert done.output == call("--help").output, "the page is whole"
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["rnus"], "there is no command `rnus`; did you mean `runs`?"),
-        (["rnus"], "orchestrator run rnus"),
+        (["rnus"], "try: orchestrator runs"),
+        (["version2"], "did you mean `version`?"),
+        (["status"], "did you mean `runs`?"),
+        (["satus"], "did you mean `runs`?"),
+        (["rules", "lst"], "did you mean `list`? (try: orchestrator rules list)"),
+        (["rules", "zzz"], "see the commands: orchestrator rules --help"),
+        (["help", "rulse"], "did you mean `rules`?"),
+        (["help", "runs", "shw"], "did you mean `show`?"),
+        (["help", "run", "x"], "there is no command `x`"),
+        (["docs", "ruels"], "there is no page `ruels`; did you mean `rules`?"),
+        (["docs", "zzz"], "list the pages: orchestrator docs"),
+        (["completion", "csh"], "'csh' is not one of 'bash', 'zsh', 'fish'"),
         (["reprot-failure", "--description", "x"], "did you mean `report-failure`?"),
-        (["run"], "Missing argument 'TASK'"),
         (["run", ""], "the task is empty"),
         ([""], "the task is empty"),
         (["run", " \n"], "the task is empty"),
-        (["run", "task", "more"], "unexpected extra argument"),
+        (["run", "task", "more"], "(quote the task: orchestrator run 'task more')"),
         (["run", "-x"], "No such option"),
-        (["fix", "the", "bug"], 'put the whole text in quotes: "fix the bug"'),
+        (["fix", "the", "bug"], "(quote the task: orchestrator run 'fix the bug')"),
+        (
+            ["fix", "--model", "m n", "it's", "this"],
+            """(quote the task: orchestrator run --model 'm n' 'fix it'"'"'s this')""",
+        ),
+        (["run", "--", "-x", "y"], "(quote the task: orchestrator run -- '-x y')"),
         (["run", "--weird"], "text that begins with a dash goes after `--`"),
-        (["learnings", "log", "ERR", "make", "fails"], 'in quotes: "make fails"'),
+        (
+            ["learnings", "log", "ERR", "make", "fails"],
+            "(quote the text: orchestrator learnings log ERR 'make fails')",
+        ),
         (["--nosuch"], "No such option"),
-        (["run", "task", "--max-retries", "many"], "'many' is not a valid integer"),
-        (["run", "task", "--max-retries", "-1"], "command line --max-retries"),
-        (["run", "task", "--max-cost-usd", "0"], "command line --max-cost-usd"),
-        (["run", "task", "--config", "nosuch.yaml"], "nosuch.yaml: cannot be read: No such file"),
+        (["run", "the task", "--max-retries", "many"], "'many' is not a valid integer"),
+        (["run", "the task", "--max-retries", "-1"], "command line --max-retries"),
+        (["run", "the task", "--max-cost-usd", "0"], "command line --max-cost-usd"),
+        (
+            ["run", "the task", "--config", "nosuch.yaml"],
+            "nosuch.yaml: cannot be read: No such file",
+        ),
         (["runs", "--limit", "0"], "0 is not in the range"),
         (
             ["runs", "show", "nosuch"],
             "there is no run nosuch (list the runs with `orchestrator runs`)",
         ),
-        (["runs", "show"], "there is no run last"),
-        (["resume"], "there is no run last"),
+        (["runs", "show"], "there is no run yet"),
+        (["resume"], "there is no run yet"),
         (["report-failure", "--failure-type", "other"], "Missing option '--description'"),
         (["report-failure", "--failure-type", "oops", "--description", "x"], "planning_error"),
         (["report-failure", "--failure-type", "test_failure", "--description", "x"], "is not one"),
@@ -112,7 +137,7 @@ def test_a_task_needs_no_subcommand(call: Call, shop: Shop, teacher: object) -> 
 @pytest.mark.parametrize(
     "words",
     [
-        *(["--no-auto-retry", TASK], ["do-it"], ["--", "-x"], ["run", "--", "-x"], ["run", "run"]),
+        *(["--no-auto-retry", TASK], ["--", "-x y"], ["run", "--", "-x y"], ["run", "run it"]),
         *(["- [ ] fix it"], ["run", "--weird task"], ["--model", "m", "-h does a=b"]),
         ["run", "-- x", "--model", "- m", "--max-retries", "1"],
     ],

@@ -229,6 +229,8 @@ def test_letters_that_look_like_others_are_escaped(project: Path) -> None:
         "python -m pytest -q -x tests/test_a.py::TestA::test_b",
         "pytest -n auto --dist=loadfile --maxfail=3",
         "pytest -k 'not slow' -m unit packages/core",
+        "PYTHONPATH=src pytest tests/ -v",
+        "PYTHONPATH=. python -m pytest",
     ],
 )
 def test_plain_pytest_is_harmless(command: str) -> None:
@@ -261,6 +263,13 @@ def test_plain_pytest_is_harmless(command: str) -> None:
         "pytest @arguments",
         "pytest ~/x",
         "PYTHONPATH=/x pytest",
+        "PYTHONPATH=../x pytest",
+        "PYTHONPATH=src/../../x pytest",
+        "PYTHONPATH=src:/x pytest",
+        "PYTHONPATH= pytest",
+        "PYTHONPATH=src make test",
+        "PYTHONPATH=src PYTHONSTARTUP=x pytest",
+        "PATH=src pytest",
         "env pytest",
         "python -c pytest",
         "python -m pytest.evil",

@@ -118,7 +118,10 @@ def test_a_list_in_the_file_gives_its_line_to_the_whole_value(project: Path) -> 
             "max_retries: 3\n",
             ":1: unknown key `max_retries` (did you mean `learning.max_retries`?)",
         ),
-        ("wholly_unknown: 3\n", ":1: unknown key `wholly_unknown` (see docs/configuration.md)"),
+        (
+            "wholly_unknown: 3\n",
+            ":1: unknown key `wholly_unknown` (all settings: orchestrator docs configuration)",
+        ),
         ("learning: 5\n", ":1: `learning`: "),
         ("learning:\n  max_retries: many\n", ":2: `learning.max_retries`: "),
         ("learning:\n  max_retries: -1\n", ":2: `learning.max_retries`: "),
@@ -203,8 +206,7 @@ def test_a_project_does_not_choose_to_skip_permissions(project: Path) -> None:
     [
         ("rules.max_rules", "1"),
         ("rules.max_tokens", "100"),
-        ("rules.mirror", "false"),
-        ("learning.approval", "auto"),
+        ("learning.approval", "strict"),
     ],
 )
 def test_a_project_does_not_choose_how_the_users_own_rules_are_kept(

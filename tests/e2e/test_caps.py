@@ -18,7 +18,7 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
     result = world.run(WRONG, LESSON, limits__max_agent_starts_per_hour=1)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
     assert len(result.attempts) == 1
-    assert "1 agents were started within an hour" in result.message
+    assert "1 agent was started within an hour" in result.message
     assert "free again" in result.message
     assert "limits.max_agent_starts_per_hour" in result.message
     with closing(sqlite3.connect(resolve_state_directory() / "state.db")) as ledger, ledger:

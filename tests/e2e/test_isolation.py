@@ -103,7 +103,7 @@ def test_two_isolated_runs_at_once_do_not_touch_each_other(world: World) -> None
     meeting = world.home / "meeting"
     meeting.mkdir()
     root = str(Path(__file__).parents[2])
-    argv = [sys.executable, "-m", "orchestrator", "run", "Answer.", "--isolate"]
+    argv = [sys.executable, "-m", "orchestrator", "run", "Make it answer.", "--isolate"]
     runs = [
         subprocess.Popen(
             argv, cwd=world.project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

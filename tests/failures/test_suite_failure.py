@@ -202,7 +202,7 @@ def test_without_cases_the_end_of_the_output_speaks() -> None:
         "ended by SIGSEGV",
     )
     given = failure(crashed)
-    assert given.summary == "crashed (no cases): ended by SIGSEGV"
+    assert given.summary == "crashed (no test ran): ended by SIGSEGV"
     assert given.logs.endswith("the end")
     assert len(given.logs) < LOG_BOUND + 200
     assert given.fingerprint == failure(replace(crashed, output="b", seconds=9.0)).fingerprint

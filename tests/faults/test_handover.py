@@ -142,7 +142,7 @@ def test_one_that_lives_is_not_robbed(make_case: Factory) -> None:
     heir = become_heir(case)
     _, err = heir.communicate(timeout=300)
     first.send_signal(signal.SIGCONT)
-    assert heir.returncode == 2
+    assert heir.returncode == 3
     assert "another run works in" in err
     out, err = first.communicate(timeout=300)
     assert (first.returncode, err) == (0, "")

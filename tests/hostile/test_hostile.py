@@ -8,7 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program
+from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_program import find_bundled_program
 from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.rulebook.agents_md import find_active_agents_md

@@ -20,7 +20,7 @@ from orchestrator.journal.database import DATABASE, resolve_workflows_url
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.loop.steps import BlockedError
+from orchestrator.loop.values import BlockedError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
 from orchestrator.storage.state_directory import URL_VARIABLE

@@ -120,11 +120,8 @@ def test_a_promoted_rule_is_a_rule_like_all_others(
     entry = learned("Sort the version")
     command("learnings", "promote", entry, "--yes", "--when", "Sorting", "--why", "It drifts")
     (rule,) = listed(command)
-    assert rule["rule"]["text"] == {
-        "rule": "Sort the version",
-        "when": "Sorting",
-        "why": "It drifts",
-    }
+    said = ("Sort the version", "Sorting", "It drifts")
+    assert (rule["rule"], rule["when"], rule["why"]) == said
     assert rule["origin"]["source"] == f"learning:{entry}"
     assert rule["origin"]["summary"].startswith(f"{entry}: ")
     shown = command("rules", "why", rule["id"], "--json").output

@@ -131,9 +131,11 @@ def test_learned_rules_stay_what_they_are(
     target = workspace.base / "CLAUDE.md"
     target.write_bytes(rules)
     promote_entry(workspace, resolved.id, build_rule_text(resolved, LINE), book)
-    first, second = parse_rulebook(target.read_bytes()).rules
-    assert (first,) == parse_rulebook(rules).rules
-    assert second.text.rule == LINE
+    document = parse_rulebook(target.read_bytes())
+    (promoted,) = document.rules
+    assert promoted.text.rule == LINE
+    assert len(document.hand_written) == 1
+    assert document.hand_written == parse_rulebook(rules).hand_written
     assert target.read_bytes().endswith(b"## Last\r\n\r\ncaf\xe9")
     assert b"\r\n" in target.read_bytes()
     assert target.read_bytes().count(b"\n") == target.read_bytes().count(b"\r\n")

@@ -12,7 +12,8 @@ from orchestrator.agents.fake import Act, ScriptedAgent, fail_with
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.fake import ScriptedReviewer
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.loop.policy import Policy
+from orchestrator.loop.notices import describe_goal
+from orchestrator.loop.policy import Policy, describe_agent_failure
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
 from orchestrator.models import (
@@ -443,6 +444,46 @@ def test_events_say_which_attempt_is_in_hand_also_after_a_resume(bench: MakeBenc
     assert loop.events[0].attempt == 0
 
 
+def test_an_attempt_that_goes_on_is_announced_again_but_a_finished_one_is_not(
+    bench: MakeBench,
+) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.journal = MortalJournal(loop.journal.results, 5)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    with pytest.raises(Death):
+        loop.run()
+    loop.journal = MortalJournal(loop.journal.results, 100)
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    started = [event for event in loop.events if isinstance(event, events.AttemptStarted)]
+    assert [(event.number, event.resumed) for event in started] == [
+        (1, False),
+        (1, True),
+        (2, False),
+    ]
+    assert loop.run().outcome is RunOutcome.SOLVED  # everything is remembered
+    assert len([each for each in loop.events if isinstance(each, events.AttemptStarted)]) == 3
+
+
+def test_what_counts_as_solved_is_said_with_the_baseline(bench: MakeBench) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.run()
+    (goal, *others) = [
+        event.goal for event in loop.events if isinstance(event, events.SuiteFinished)
+    ]
+    assert goal == (
+        "1 failing test passes, as now written, and what passes now (1 test) still does; "
+        "a failure that has nothing to do with the task may remain"
+    )
+    assert set(others) == {""}
+    assert "may remain" not in describe_goal(RED, must_pass=True)
+    case = Case("make test", CaseOutcome.FAILED)
+    command = SuiteReport(SuiteOutcome.FAILED, 1, (case,), command="make test")
+    assert describe_goal(command, must_pass=False).startswith("the command ends with exit code 0")
+
+
 def test_each_attempt_is_saved_before_it_is_reported(bench: MakeBench) -> None:
     loop = bench(RED, RED, GREEN)
     loop.agent.enqueue(loop.edits("wrong\n"))
@@ -833,3 +874,12 @@ def test_a_person_who_edits_during_the_comparison_wins(bench: MakeBench) -> None
     assert "code.py changed while the tests ran on the tree before" in result.message
     assert loop.workspace.files["code.py"] == b"mine\n"
     assert loop.teacher.asked == []
+
+
+def test_the_hint_of_an_api_error_does_not_guess_its_cause() -> None:
+    """The message names it: to wait for a wrong key or model would help nobody."""
+    for why in ("API error 403: no; check that this key may use the model", "API error 404: no"):
+        said = describe_agent_failure(AgentResult(AgentOutcome.API_ERROR, why))
+        assert said == (
+            f"the agent did not work: {why} (once that is corrected, `orchestrator resume`)"
+        )

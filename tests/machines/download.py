@@ -9,13 +9,14 @@ through as they are.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.machines.heartbeat import heartbeat
 
 _COMES = re.compile(
     r"\s*(Downloading|Using cached) (\S+?)-\d\S*(?<!\.metadata) \(([\d.]+) (bytes|kB|MB|GB)\)"
@@ -46,7 +47,7 @@ class Progress:
 
     def __str__(self) -> str:
         megabytes = (self.finished + self.arrived) / 10**6
-        return f"  package {self.packages}, {megabytes:.0f} MB: {self.file}"
+        return f"package {self.packages}, {megabytes:.0f} MB: {self.file}"
 
 
 def follow(lines: Iterable[str]) -> Iterator[Progress]:
@@ -80,23 +81,19 @@ def main(folder: str, *arguments: str) -> int:
         errors="replace",
     ) as child:
         assert child.stdout
-        show = _show_on_terminal if sys.stdout.isatty() else _show_in_lines
-        show(follow(child.stdout))
+        now, announced = Progress(), set[str]()
+        with heartbeat(lambda: str(now) if now.packages else "choosing the versions"):
+            for now in follow(child.stdout):
+                announce_large_file(now, announced)
         return child.wait()
 
 
-def _show_on_terminal(progress: Iterable[Progress]) -> None:
-    for now in progress:
-        print(f"\r\x1b[K{str(now)[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
-    print("\r\x1b[K", end="", flush=True)
-
-
-def _show_in_lines(progress: Iterable[Progress]) -> None:
-    announced = ""
-    for now in progress:
-        if now.size >= _LARGE and now.arrived < now.size and now.file != announced:
-            announced = now.file
-            print(f"  downloading {now.file}, {now.size / 10**6:.0f} MB", flush=True)
+def announce_large_file(now: Progress, announced: set[str]) -> None:
+    """Print a line for a large file that is fetched, once, where lines cannot be overwritten."""
+    is_fetched = now.size >= _LARGE and now.arrived < now.size
+    if is_fetched and now.file not in announced and not sys.stdout.isatty():
+        announced.add(now.file)
+        print(f"  downloading {now.file}, {now.size / 10**6:.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

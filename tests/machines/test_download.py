@@ -35,19 +35,21 @@ def lines(tmp_path: Path) -> list[str]:
 
 def test_progress_counts_what_arrives_and_what_was_there(lines: list[str]) -> None:
     assert [str(now) for now in follow(lines)] == [
-        "  package 1, 3 MB: anthropic",
-        "  package 2, 3 MB: claude_agent_sdk",
-        "  package 2, 3 MB: claude_agent_sdk",
-        "  package 2, 92 MB: claude_agent_sdk",
-        "  package 2, 180 MB: claude_agent_sdk",
-        "  package 3, 182 MB: click",
+        "package 1, 3 MB: anthropic",
+        "package 2, 3 MB: claude_agent_sdk",
+        "package 2, 3 MB: claude_agent_sdk",
+        "package 2, 92 MB: claude_agent_sdk",
+        "package 2, 180 MB: claude_agent_sdk",
+        "package 3, 182 MB: click",
     ]
 
 
 def test_without_a_terminal_only_large_files_that_are_fetched_have_a_line(
     lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    download._show_in_lines(follow(lines))
+    announced: set[str] = set()
+    for now in follow(lines):
+        download.announce_large_file(now, announced)
     assert capsys.readouterr().out == "  downloading claude_agent_sdk, 178 MB\n"
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.first_hour.pages import FIRST_HOUR, README, list_shown
+
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
 
 CHECKOUT = Path(__file__).parents[2]
@@ -42,9 +44,9 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel; built from a copy, so that the checkout stays as it is."""
-    copy, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files, so that the checkout stays as it is."""
+    copy = tmp_path_factory.mktemp("tree")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=True
     ).stdout
@@ -52,7 +54,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source, target = CHECKOUT / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(copy))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel."""
+    out = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(tree))
     (built,) = out.glob("*.whl")
     return built
 
@@ -76,14 +85,25 @@ def install(wheel: Path, extra: str, folders: pytest.TempPathFactory) -> Install
     return Installed(wheel, where / "bin", folders.mktemp("nowhere"))
 
 
-def run(*argv: str) -> None:
-    """Run a build step with the user's own settings, and show what it said when it fails."""
-    env = dict(os.environ)
+@pytest.fixture(scope="module")
+def installers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with uv, pipx and pip."""
+    where = tmp_path_factory.mktemp("installers")
+    venv.create(where, with_pip=True)
+    run(str(where / "bin" / "python"), "-m", "pip", "install", "-q", "uv", "pipx")
+    return where / "bin"
+
+
+def run(*argv: str, cwd: str | Path = "/", **variables: str) -> str:
+    """Run a build step with the user's own settings; return its output, and show it on failure."""
+    env = {**os.environ, **variables}
     if pins := env.get("ORCHESTRATOR_PINS"):
         # As an address, because pip takes a space in this variable for the end of a name.
         env["PIP_CONSTRAINT"] = (CHECKOUT / pins).as_uri()
-    done = subprocess.run(argv, cwd="/", env=env, capture_output=True, text=True, check=False)
+        env["UV_CONSTRAINT"] = str(CHECKOUT / pins)
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_what_is_inside(wheel: Path) -> None:
@@ -103,6 +123,10 @@ def test_what_is_inside(wheel: Path) -> None:
     assert {f"teacher/n8n/{name}" for name in workflows} <= names
     assert {f"orchestrator/data/{path}" for path in example} <= names
     assert {"orchestrator/data/config.yaml", "orchestrator/data/demo.yaml"} <= names
+    pages = {path.name for path in (CHECKOUT / "docs").glob("*.md")}
+    assert len(pages) >= 10
+    assert {f"orchestrator/data/docs/{name}" for name in pages} <= names
+    assert {"orchestrator/data/README.md", "orchestrator/data/N8N_SETUP.md"} <= names
     (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert f"{info}/licenses/LICENSE" in names
     tops = {name.split("/")[0] for name in names}
@@ -119,7 +143,9 @@ def test_it_works_outside_the_checkout(installed: Installed) -> None:
     assert done.stdout.startswith("Usage: orchestrator ")
     done = installed.call("orchestrator", "config", "show")
     assert done.returncode == 0, done.stderr
-    assert 'teacher.mode: "local"' in done.stdout
+    assert 'teacher:\n  mode: "auto"' in done.stdout or "teacher:\n  mode: auto" in done.stdout
+    done = installed.call("orchestrator", "docs", "rules")
+    assert (done.returncode, done.stdout.startswith("# Rules\n")) == (0, True), done.stderr
     done = installed.call("python", "-c", "import orchestrator; print(orchestrator.__file__)")
     assert str(installed.bin.parent) in done.stdout
 
@@ -145,7 +171,54 @@ def test_whoever_has_claude_code_installs_no_second_one(bare: Installed) -> None
     assert bare.call("python", "-c", "import claude_agent_sdk").returncode == 1
     done = bare.call("orchestrator", "config", "show")
     assert done.returncode == 0, done.stderr
-    done = bare.call("orchestrator", "run", "task")
+    done = bare.call("orchestrator", "run", "do the task")
     assert (done.returncode, done.stdout.count("Traceback")) == (3, 0), done.stderr
     assert "Claude Code is not installed" in done.stderr
     assert "claude-agent-sdk" in done.stderr
+
+
+INSTALL = ("uv tool install .", "pipx install .", "pip install .")
+UNINSTALL = {
+    "uv": "uv tool uninstall prompt-learning-loop",
+    "pipx": "pipx uninstall prompt-learning-loop",
+    "pip": "pip uninstall --yes prompt-learning-loop",
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A program that was installed as a page shows, called, and removed again."""
+
+    commands: tuple[str, str]
+    version: str
+    is_left: bool
+
+
+@pytest.fixture(scope="module", params=INSTALL)
+def visit(
+    request: pytest.FixtureRequest,
+    tree: Path,
+    installers: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Visit:
+    """Install, call and remove the program; here, because a test itself reaches no index."""
+    tool, *words = request.param.split()
+    tools = tmp_path_factory.mktemp("tools")
+    variables = {
+        **{"UV_TOOL_DIR": str(tools / "uv"), "UV_TOOL_BIN_DIR": str(tools / "bin")},
+        **{"PIPX_HOME": str(tools / "pipx"), "PIPX_BIN_DIR": str(tools / "bin")},
+        "PATH": f"{installers}{os.pathsep}{os.environ['PATH']}",
+    }
+    # pip installs beside itself; the other two have folders of their own.
+    program = (installers if tool == "pip" else tools / "bin") / "orchestrator"
+    run(str(installers / tool), *words, cwd=tree, **variables)
+    version = run(str(program), "--version", **variables)
+    run(str(installers / tool), *UNINSTALL[tool].split()[1:], **variables)
+    return Visit((request.param, UNINSTALL[tool]), version, program.exists())
+
+
+def test_each_way_to_install_and_uninstall_that_the_pages_show(visit: Visit) -> None:
+    shown = {each.text for page in (README, FIRST_HOUR) for each in list_shown(page)}
+    assert set(visit.commands) <= shown
+    assert visit.version.startswith("orchestrator, version ")
+    assert not visit.is_left

@@ -39,7 +39,7 @@ def test_serves_until_ctrl_c(tmp_path: Path) -> None:
         finally:
             server.kill()
     assert line == "1: teacher, step 0, m, last text \"hey\" -> answer 'hi' at line 1\n"
-    assert (server.returncode, err) == (0, "stopped after 1 requests\n")
+    assert (server.returncode, err) == (0, "stopped after 1 request\n")
 
 
 @pytest.mark.parametrize(

@@ -140,4 +140,4 @@ def test_rules_in_front_matter_are_read_just_when_they_are_sent(
     (project / "CLAUDE.md").write_bytes(data)
     (text,) = sent(project, home)
     assert "Use tabs." in text
-    assert ("Never use eval" in text) is bool(book(project, Target.PROJECT).list_rules())
+    assert ("Never use eval" in text) is bool(book(project, Target.PROJECT).list_hand_written())

@@ -17,7 +17,9 @@ _TEXT = RuleText("A", "B", "C")
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    return parse_document(text.encode()).rules
+    """The rules of a text, also those that were written by hand."""
+    document = parse_document(text.encode())
+    return (*document.rules, *document.hand_written)
 
 
 def test_a_rule_is_read_with_its_id_and_source() -> None:
@@ -26,7 +28,9 @@ def test_a_rule_is_read_with_its_id_and_source() -> None:
 
 
 def test_a_rule_written_by_hand_has_an_id_from_its_text() -> None:
-    assert _rules(_HEAD + _ONE) == (Rule(derive_rule_id(_TEXT), _TEXT, "Learned on 2024-12-07"),)
+    document = parse_document((_HEAD + _ONE).encode())
+    expected = (Rule(derive_rule_id(_TEXT), _TEXT, "Learned on 2024-12-07"),)
+    assert (document.rules, document.hand_written) == ((), expected)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +101,11 @@ def test_a_rule_is_read_in_the_forms_that_people_write(text: str, expected: Rule
 
 def test_an_id_that_stands_twice_is_given_once() -> None:
     comment = "<!-- rule r-1: x -->\n"
-    found = _rules(_HEAD + comment + _ONE + comment + _ONE.replace("A", "Z") + _ONE + _ONE)
+    text = _HEAD + comment + _ONE + comment + _ONE.replace("A", "Z") + _ONE + _ONE
+    found = _rules(text)
     assert [rule.text.rule for rule in found] == ["A", "Z", "A", "A"]
     assert found[0].id == "r-1"
+    assert [rule.id for rule in parse_document(text.encode()).rules] == ["r-1"]
     assert len({rule.id for rule in found}) == len(found)
 
 
@@ -123,7 +129,8 @@ def test_utf_16_is_refused_with_the_mend() -> None:
 @given(any_files)
 def test_any_file_can_be_read(data: bytes) -> None:
     document = parse_document(data)
-    assert len({rule.id for rule in document.rules}) == len(document.rules)
+    found = (*document.rules, *document.hand_written)
+    assert len({rule.id for rule in found}) == len(found)
     raw = document.bom + "".join(document.lines)
     assert raw.encode("utf-8", "surrogateescape") == data
     assert contains_rules(data) or not document.section

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
 from orchestrator.rulebook.document import find_free_id, find_front_matter, parse_document
-from orchestrator.rulebook.editing import amend_rule, append_rule, reinforce_rule
+from orchestrator.rulebook.editing import adopt_rule, amend_rule, append_rule, reinforce_rule
 from orchestrator.rulebook.text import sanitize_text
 from teacher.models import RuleText
 from tests.rulebook.making import LISTS, NONE, TODAY, any_files, is_one_insertion, rule_texts
@@ -165,13 +165,14 @@ def test_reinforce_counts_in_the_comment_alone() -> None:
     assert twice == _AROUND.replace("failure 1 -->", "failure 1, reinforced 2 (2026-11-21) -->")
 
 
-def test_a_rule_written_by_hand_gets_its_comment_when_it_is_first_needed() -> None:
+def test_a_rule_written_by_hand_gets_its_comment_when_it_is_adopted() -> None:
     data = b"## Learned Rules & Patterns\r\n- **Rule**: A\r\n- **Rule**: B"
-    first, second = parse_document(data).rules
-    written = reinforce_rule(data, second.id, TODAY)
-    comment = f"<!-- rule {second.id}: reinforced 1 (2026-11-20) -->\r\n".encode()
+    first, second = parse_document(data).hand_written
+    written = adopt_rule(data, second.id)
+    comment = f"<!-- rule {second.id} -->\r\n".encode()
     assert written == data.replace(b"- **Rule**: B", comment + b"- **Rule**: B")
-    assert parse_document(written).rules == (first, second)
+    found = parse_document(written)
+    assert (found.rules, found.hand_written) == ((second,), (first,))
 
 
 def test_amend_completes_a_half_deleted_rule() -> None:

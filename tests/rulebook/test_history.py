@@ -196,9 +196,9 @@ def test_the_history_follows_the_file(
     alone = (
         edited[: edited.index(f"<!-- rule {first}")] + edited[edited.index(f"<!-- rule {second}") :]
     )
-    path.write_text(f"{alone}- **Rule**: Never use eval\n", encoding="utf-8")
+    path.write_text(f"{alone}<!-- rule r-1 -->\n- **Rule**: Never use eval\n", encoding="utf-8")
     rules = book.list_rules()
-    assert [rule.id for rule in rules] == [second, rules[1].id]
+    assert [rule.id for rule in rules] == [second, "r-1"]
     assert (history.resolve_record(first).status, history.resolve_record(first).reason) == (
         Status.ARCHIVED,
         "deleted from the file",
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_text_are_adopted_once(
     book: MarkdownRulebook, history: History, project: Path
 ) -> None:
     (project / "CLAUDE.md").write_bytes(
-        b"## Learned Rules & Patterns\n\n- **Rule**: Never caf\xe9 here\n"
+        b"## Learned Rules & Patterns\n\n<!-- rule r-1 -->\n- **Rule**: Never caf\xe9 here\n"
     )
     (rule,) = book.list_rules()
     book.list_rules()
@@ -319,7 +319,8 @@ def test_a_month_of_runs_elsewhere_archives_a_rule(
 ) -> None:
     rule = learned(book, failure=replace(FAILURE, diff="+++ b/other.py\n"))
     own = project / "CLAUDE.md"
-    own.write_text(own.read_text("utf-8") + "\n- **Rule**: Never use eval\n", encoding="utf-8")
+    by_hand = "\n<!-- rule r-1 -->\n- **Rule**: Never use eval\n"
+    own.write_text(own.read_text("utf-8") + by_hand, encoding="utf-8")
     clock.moment += timedelta(days=20)
     told.run("run-2", solved=True)
     assert history.resolve_record(rule).status is Status.ACTIVE

@@ -86,7 +86,10 @@ def test_what_stood_in_one_before_comes_into_the_other(twins: Twins) -> None:
     alone = MarkdownRulebook(twins.project, twins.project.parent / "locks")
     change = alone.apply(add(NONE), FAILURE)
     assert change is not None
-    twins.agents.write_text("Say please.\n\n## Learned Rules & Patterns\n\n- **Rule**: Never x\n")
+    twins.agents.write_text(
+        "Say please.\n\n## Learned Rules & Patterns\n\n<!-- rule r-1 -->\n- **Rule**: Never x\n",
+        "utf-8",
+    )
     twins.book.list_rules()
     claude, agents = twins.said
     assert sorted(claude) == sorted(agents)
@@ -101,7 +104,7 @@ def test_what_people_do_to_one_is_done_to_the_other(twins: Twins, edited: str) -
     twins.edit(path, NONE.rule, "Never return zero")
     path.write_bytes(remove_rule(path.read_bytes(), second))
     text = path.read_text("utf-8")
-    path.write_text(f"{text}\n- **Rule**: Never use eval\n", encoding="utf-8")
+    path.write_text(f"{text}\n<!-- rule r-1 -->\n- **Rule**: Never use eval\n", encoding="utf-8")
     rules = twins.book.list_rules()
     assert [rule.text.rule for rule in rules] == ["Never return zero", "Never use eval"]
     claude, agents = twins.said
@@ -115,7 +118,7 @@ def test_a_deletion_counts_whatever_else_was_done_to_the_other_file(twins: Twins
     first, second = twins.learn(NONE), twins.learn(LISTS)
     twins.claude.write_bytes(remove_rule(twins.claude.read_bytes(), first))
     with twins.agents.open("a", encoding="utf-8") as file:
-        file.write("- **Rule**: Greet owls\n")
+        file.write("<!-- rule r-1 -->\n- **Rule**: Greet owls\n")
     twins.edit(twins.agents, LISTS.rule, "Never sort any list in place")
     rules = [rule.text.rule for rule in twins.book.list_rules()]
     assert rules == ["Never sort any list in place", "Greet owls"]
@@ -160,8 +163,8 @@ def test_a_project_with_agents_md_alone_gets_a_pointer_and_no_rule_twice(
 
 
 def test_another_branch_where_the_files_differ_deletes_nothing(twins: Twins) -> None:
-    first = "## Learned Rules & Patterns\n\n- **Rule**: Never use eval\n"
-    second = "## Learned Rules & Patterns\n\n- **Rule**: Sort imports\n"
+    first = "## Learned Rules & Patterns\n\n<!-- rule r-1 -->\n- **Rule**: Never use eval\n"
+    second = "## Learned Rules & Patterns\n\n<!-- rule r-2 -->\n- **Rule**: Sort imports\n"
     for _ in range(2):  # the branch before the files were mirrored is checked out again
         twins.claude.write_text(f"{OWN}\n{first}", encoding="utf-8")
         twins.agents.write_text(f"Say please.\n\n{second}", encoding="utf-8")

@@ -16,9 +16,11 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.models import Rule, RuleChange
 from orchestrator.ports import Rulebook
+from orchestrator.rulebook.file_differences import list_changed_files
 from orchestrator.rulebook.records import Status
-from orchestrator.rulebook.rule_file_set import Target, list_changed_files
+from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.scope import filter_globs, is_in_scope, parse_scope
 from orchestrator.services.rulebooks import open_rulebook
@@ -537,7 +539,7 @@ def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path
         assert [record.rule.id for record in history.list_records()] == [change.rule.id]
 
 
-def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
+def test_a_rule_by_hand_has_a_history_once_it_is_adopted(
     project: Path, open_book: OpenBook
 ) -> None:
     file = project / "CLAUDE.md"
@@ -546,11 +548,13 @@ def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
         encoding="utf-8",
     )
     made = open_book(Target.PROJECT)
-    first, second = (rule.id for rule in made.book.list_rules())
-    assert b"<!--" not in file.read_bytes()
+    first, second = (rule.id for rule in made.book.list_hand_written())
     made.learn(add(NONE))
+    assert b"- **Rule**: Never x\n- **Rule**: Never y\n" in file.read_bytes()
+    assert made.history.find_record(first) is None
+    RuleManager(made.book, made.history).adopt_rule(second)
     text = file.read_text("utf-8")
-    assert f"<!-- rule {first} -->\n- **Rule**: Never x\n<!-- rule {second} -->\n" in text
+    assert f"- **Rule**: Never x\n<!-- rule {second} -->\n- **Rule**: Never y\n" in text
     file.write_text(text.replace("Never y", "Never z"), encoding="utf-8")
     made.book.list_rules()
     assert made.history.resolve_record(second).rule.text.rule == "Never z"

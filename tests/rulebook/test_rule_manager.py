@@ -301,7 +301,8 @@ HAND_WRITTEN = (
 
 def test_what_is_not_given_stays_as_people_wrote_it(kept: Kept) -> None:
     kept.file.write_text(HAND_WRITTEN, encoding="utf-8")
-    (rule,) = kept.book.list_rules()
+    (rule,) = kept.book.list_hand_written()
+    kept.keeper.adopt_rule(rule.id[:4])
     kept.keeper.edit_rule(rule.id, RuleText("", "", "The machine has few"))
     assert "- **When**: see @docs/style.md\n" in kept.file.read_text("utf-8")
     waits = kept.waiting(amend(rule.id, RuleText(rule.text.rule[:60], "", "")))

@@ -10,7 +10,6 @@ import pytest
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.ports import Rulebook
-from orchestrator.rulebook.editing import add_missing_comments
 from orchestrator.rulebook.fake import MemoryRulebook
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
@@ -86,7 +85,7 @@ def test_bytes_that_are_not_utf_8_reach_the_teacher_as_text(project: Path) -> No
     (project / "CLAUDE.md").write_bytes(data)
     assert rulebook(project).known_rules()[0].text.rule == "caf\ufffd"
     rulebook(project).apply(add(LISTS), FAILURE)
-    assert is_one_insertion(add_missing_comments(data), (project / "CLAUDE.md").read_bytes())
+    assert is_one_insertion(data, (project / "CLAUDE.md").read_bytes())
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o755])

@@ -111,6 +111,15 @@ def test_the_real_program_bears_witness(
     assert exposed == {always} | ({scoped} if expected == "transcript" else set())
 
 
+def test_an_attempt_that_goes_on_was_made_with_the_rules_that_it_started_with(
+    project: Path, tmp_path: Path, history: Remembering
+) -> None:
+    book, _, _ = learn(project, tmp_path, history)
+    listen = build_outcomes_listener(history, book, "run-1", pytest.fail)
+    listen(events.AttemptStarted(1, 2, "go", resumed=True))
+    assert history.kept == {}
+
+
 def test_of_an_agent_without_a_transcript_the_changed_files_say_what_was_loaded(
     project: Path, tmp_path: Path, history: Remembering
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.cli.records import iter_record_lines
-from orchestrator.cli.run_lines import iter_json_lines, iter_table_lines
+from orchestrator.cli.run_lines import iter_json_lines, iter_run_table
 from orchestrator.cli.summaries import summarize_usage
 from orchestrator.models import RunOutcome, Task
 from orchestrator.storage.listing import find_summary
@@ -37,7 +37,7 @@ def test_a_run_without_any_result_shows_what_the_ledger_counts(
     assert sum_run_cost(store.database, run) == Usage(120, cost_usd=0.625)
     summary = find_summary(store.database, run)
     assert (summary.attempts, summary.cost_usd, summary.tokens) == (1, 0.625, 120)
-    assert "$0.6250" in "\n".join(iter_table_lines([summary]))
+    assert "$0.6250" in "\n".join(iter_run_table([summary]))
     assert '"cost_usd": 0.625' in "\n".join(iter_json_lines(store.database, [summary]))
     record = "\n".join(iter_record_lines(store.load_run(run)))
     assert "120 tokens, $0.62, " in record

@@ -39,7 +39,7 @@ def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> 
 
 
 def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
-    with pytest.raises(UsageError, match="no run last"):
+    with pytest.raises(UsageError, match="there is no run yet"):
         store.load_run("last")
     store.create_run(Task("one", Path("/p")), "{}")
     store.create_run(Task("two", Path("/p")), "{}")

@@ -158,7 +158,9 @@ def test_a_timeout_ends_everything_that_the_tests_started(project: Path) -> None
         seconds *= 2  # on a busy machine, the time was over before the tests began
         report = run_suite(project, seconds=seconds)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.TIMEOUT, None)
-    assert report.message == f"ended after {seconds} seconds, while {A}::test_y was running"
+    assert report.message == (
+        f"ended after {seconds} seconds (tests.timeout), while {A}::test_y was running"
+    )
     assert outcomes(report) == {f"{A}::test_x": "passed", f"{A}::test_y": "error"}
     assert report.failing[0].message == UNFINISHED_MESSAGE
     assert not _alive(int(noted.read_text(encoding="utf-8")))

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.replay import ReplayServer
+from teacher.claude import ClaudeTeacher
 from teacher.errors import TeacherUnavailable
 from teacher.fake import ScriptedTeacher
 from teacher.local import LocalTeacher
 from teacher.webhook import WebhookTeacher
+from tests.agents.claude import answers, ask_with, log_in
 from tests.teacher.conformance import TeacherConformance
 from tests.teacher.loopback import Loopback, Reply
 from tests.teacher.samples import message_saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from orchestrator.ports import Teacher
 
@@ -71,3 +76,36 @@ class TestScriptedTeacher(TeacherConformance):
     @contextmanager
     def open_teacher(self, words: str) -> Iterator[Teacher]:
         yield ScriptedTeacher(words)
+
+
+@pytest.mark.whole
+class TestClaudeTeacher(TeacherConformance):
+    """The real program, with a person's login; its model answers in a text, or by its tool."""
+
+    @pytest.fixture(autouse=True, params=[pytest.param("text", marks=pytest.mark.long), "tool"])
+    @classmethod
+    def log_in(cls, home: Path, request: pytest.FixtureRequest) -> None:
+        log_in(home)
+        cls.by_tool = request.param == "tool"
+
+    by_tool: bool
+
+    @contextmanager
+    def open_teacher(self, words: str) -> Iterator[Teacher]:
+        with ReplayServer(answers({"reply": self.reply(words)})) as model:
+            yield ClaudeTeacher(ask_with(model.url))
+
+    def reply(self, words: str) -> dict[str, object]:
+        """What the model says; by the tool, if the words are an object, else in a text."""
+        value = _parse(words) if self.by_tool else None
+        return {"json": value} if isinstance(value, dict) else {"say": words}
+
+
+def _parse(words: str) -> object:
+    """The value of the words, if they are JSON that a tool's input can carry unchanged."""
+    try:
+        value: object = json.loads(words)
+        json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
+        return None
+    return value

@@ -230,7 +230,7 @@ def test_nobody_there_is_one_clear_line() -> None:
     ("status", "hint"),
     [
         (400, "check what the API reported"),
-        (401, "check ANTHROPIC_API_KEY"),
+        (401, "does not accept this key: correct ANTHROPIC_API_KEY"),
         (403, "check ANTHROPIC_API_KEY and teacher.model"),
         (413, "too large"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import GitWorkspace, open_workspace
+from orchestrator.workspace.tree_files import check_out_files
 from tests.ordinary_user import make_public_folder, ordinary_user
 from tests.workspace.repositories import files_of, repository
 
@@ -307,3 +308,22 @@ def kill_in_copy(action: Callable[[], object]) -> int:
         action()
         os._exit(0)
     return os.waitpid(child, 0)[1]
+
+
+@pytest.mark.parametrize("name", ["a_txt", "added.txt"])
+def test_a_file_that_is_saved_while_others_are_laid_out_is_left_alone(
+    project: Path, workspace: GitWorkspace, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = workspace.take_snapshot()
+    for each in ("a_txt", "added.txt", "other.txt"):
+        (project / each).write_text("the agent's\n", encoding="utf-8")
+    after = workspace.take_snapshot()
+
+    def save_by_hand(*arguments: object) -> None:
+        check_out_files(*arguments)  # type: ignore[arg-type]
+        (project / name).write_text("by hand\n", encoding="utf-8")
+
+    monkeypatch.setattr("orchestrator.workspace.restore.check_out_files", save_by_hand)
+    assert workspace.restore_files(before, after) == (name,)
+    assert (project / name).read_text("utf-8") == "by hand\n"
+    assert not (project / "other.txt").exists()

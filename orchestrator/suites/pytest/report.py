@@ -10,7 +10,9 @@ from orchestrator.events import CaseFinished, Listener
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.suites.command_line import CommandLine, CommandResult
+from orchestrator.suites.progress import SuiteProgress
 from orchestrator.suites.pytest.case_reach import ReachedFiles
+from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.excerpts import replace_surrogates, shorten_message
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.suites.pytest.node_ids import extract_file_part
@@ -26,11 +28,13 @@ class ReportReader:
         nonce: the secret of this run; a line without it is not a record.
         workspace: where pytest is started; ids are relative to it.
         on_event: receives each case as it ends.
+        progress: receives the ids of cases that start and end.
     """
 
     nonce: str
     workspace: Path
     on_event: Listener
+    progress: SuiteProgress
     _sessions: dict[int, PytestSession] = field(default_factory=dict)
     _notified_ids: set[str] = field(default_factory=set)
     _footprint_parts: list[Record] = field(default_factory=list)
@@ -78,6 +82,7 @@ class ReportReader:
 
     def _handle_case_start(self, record: Record, session: PytestSession) -> None:
         session.running[record["id"]] = None
+        self.progress.start_case(record["id"], session.resolve_id(record["id"]))
 
     def _handle_phase(self, record: Record, session: PytestSession) -> None:
         session.phases.setdefault(record["id"], []).append(record)
@@ -85,6 +90,7 @@ class ReportReader:
     def _handle_case_end(self, record: Record, session: PytestSession) -> None:
         node = record["id"]
         session.running.pop(node, None)
+        self.progress.end_case(node)
         case = session.build_case(node, passed=record["passed"])
         self._finish_case(replace(case, seconds=record["seconds"]), session, node)
 
@@ -144,6 +150,30 @@ class ReportReader:
             complete=self._is_complete(records) and not unfinished,
             running=unfinished[0] if unfinished else "",
             forged=self._list_forgeries(),
+        )
+
+    def build_collection(self, ended: CommandResult) -> Collection:
+        """Return what was collected by a command that has ended."""
+        sessions = list(self._sessions.values())
+        start = next((each.start for each in sessions if each.start), {})
+        plugins = start.get("plugins")
+        cases = {each.resolve_id(node) for each in sessions for node in each.collected}
+        outcome = ended.outcome
+        if outcome is None and not all(each.has_collected for each in sessions):
+            outcome = SuiteOutcome.CRASHED
+        if outcome is None and not sessions:
+            outcome = SuiteOutcome.USAGE_ERROR
+        failures = tuple(case for case in self._merge_cases(None) if case.is_failing)
+        return Collection(
+            len(cases),
+            failures,
+            ended.seconds,
+            outcome,
+            ended.output,
+            str(start.get("interpreter", "")),
+            str(start.get("version", "")),
+            str(start.get("pytest", "")),
+            tuple(map(str, plugins)) if isinstance(plugins, list) else (),
         )
 
     def collect_footprint(self) -> Footprint | None:

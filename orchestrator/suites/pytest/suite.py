@@ -17,6 +17,8 @@ from orchestrator.platform import files, process
 from orchestrator.platform.child import Channel
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.progress import SuiteProgress, report_progress
+from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.node_ids import narrow_arguments
 from orchestrator.suites.pytest.report import ReportReader
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
@@ -31,6 +33,16 @@ VARIABLE: Final = "ORCHESTRATOR_SUITE"
 _COLORS_VARIABLE: Final = "PY_COLORS"
 """Variable that precedes FORCE_COLOR for pytest alone: the evidence is to be the same with colours
 as without. The plugin overrules `--color=yes`."""
+
+_COLLECT: Final = ("--collect-only", "-p", "no:cacheprovider")
+"""Options that only collect, and store nothing for the next run."""
+
+_QUIET: Final = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # Plugins ask git for the state of the project, which would refresh the user's index.
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+"""Variables with which pytest and its plugins write nothing into the project."""
 
 _RUNNERS: Final = frozenset({"pytest", "py.test"})
 _HAS_PYTEST: Final = "import importlib.util as u, sys; sys.exit(u.find_spec('pytest') is None)"
@@ -104,6 +116,20 @@ class PytestSuite:
         """
         return self._run_suite(workspace, None, on_event, observing=True)
 
+    @property
+    def runs_pytest_alone(self) -> bool:
+        """Whether the command is pytest itself, so that collecting executes nothing else."""
+        return self._first_argument is not None
+
+    def collect(self, workspace: Path) -> Collection:
+        """Let pytest collect the cases, without running them; the project stays as it is."""
+        progress = SuiteProgress(command_line.ignore_event, self._timeout)
+        reader = ReportReader(uuid.uuid4().hex, workspace, command_line.ignore_event, progress)
+        ended = self._run_command(
+            reader, workspace, None, observing=False, options=_COLLECT, is_quiet=True
+        )
+        return reader.build_collection(ended)
+
     def _run_suite(
         self,
         workspace: Path,
@@ -112,7 +138,22 @@ class PytestSuite:
         *,
         observing: bool,
     ) -> tuple[SuiteReport, Footprint | None]:
-        reader = ReportReader(uuid.uuid4().hex, workspace, on_event)
+        with report_progress(on_event, self._timeout) as progress:
+            reader = ReportReader(uuid.uuid4().hex, workspace, on_event, progress)
+            ended = self._run_command(reader, workspace, select, observing=observing)
+        report = reader.build_report(self._line, ended)
+        return report, reader.collect_footprint() if observing else None
+
+    def _run_command(
+        self,
+        reader: ReportReader,
+        workspace: Path,
+        select: Sequence[str] | None,
+        *,
+        observing: bool,
+        options: Sequence[str] = (),
+        is_quiet: bool = False,
+    ) -> command_line.CommandResult:
         with tempfile.TemporaryDirectory(prefix="orchestrator-suite-") as folder:
             channel, fallback = Channel(reader.read_line), Path(folder) / "records"
             try:
@@ -124,7 +165,9 @@ class PytestSuite:
                     "folder": str(PLUGIN_FOLDER),
                     "observing": observing,
                 }
-                argv, env = self._add_plugin(given, workspace, select)
+                argv, env = self._add_plugin(given, workspace, select, options)
+                if is_quiet:
+                    env = {**env, **_QUIET, "COVERAGE_FILE": f"{folder}/coverage"}
                 ended = command_line.run_command(
                     self._line, argv, workspace, env, self._timeout, channel
                 )
@@ -133,13 +176,16 @@ class PytestSuite:
             if files.exists(fallback):  # a program between here and pytest has closed the pipe
                 for line in fallback.read_bytes().splitlines():
                     reader.read_line(line)
-        report = reader.build_report(self._line, ended)
-        return report, reader.collect_footprint() if observing else None
+        return ended
 
     def _add_plugin(
-        self, given: Mapping[str, object], workspace: Path, select: Sequence[str] | None
+        self,
+        given: Mapping[str, object],
+        workspace: Path,
+        select: Sequence[str] | None,
+        options: Sequence[str],
     ) -> tuple[Sequence[str], Mapping[str, str]]:
-        """Return arguments and environment that load the plugin.
+        """Return arguments and environment that load the plugin, and give pytest more options.
 
         The plugin is named on pytest's command line where that is known. PYTEST_ADDOPTS reaches
         pytest through make or a shell, but also every other pytest that the command starts, so it
@@ -151,7 +197,7 @@ class PytestSuite:
         env["PYTHONPATH"] = os.pathsep.join([*path, str(PLUGIN_FOLDER)])
         env[VARIABLE] = json.dumps(given)
         env[_COLORS_VARIABLE] = "0"
-        argv, wanted = self._line.argv, ("-p", PLUGIN)
+        argv, wanted = self._line.argv, ("-p", PLUGIN, *options)
         if self._first_argument is None:
             own = env.get(OPTIONS_VARIABLE, "")
             return argv, {**env, OPTIONS_VARIABLE: f"{own} {' '.join(wanted)}".strip()}

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from orchestrator.counts import format_count
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome
 from orchestrator.suites.pytest.summary import LAST_LINE
 
@@ -72,7 +73,7 @@ def judge_run(code: int, cases: tuple[Case, ...], records: Records, output: str 
     if any(case.is_failing for case in cases):
         return _judge_failing(code, cases)
     if records.interrupted or records.missing:
-        count = f"{records.missing} collected case{'s' if records.missing > 1 else ''}"
+        count = format_count(records.missing, "collected case")
         text = "interrupted" if records.interrupted else f"no result of {count}"
         return Verdict(SuiteOutcome.CRASHED, ": ".join(filter(None, (text, records.stop_reason))))
     return _judge_green(cases) if code == 0 else _judge_nonzero_exit(code, cases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -48,6 +49,8 @@ class Reporter:
         """Make sure that all cases run, without colours, and report the start."""
         force_full_run(config.option)
         config.option.color = "no"
+        if config.option.collectonly:
+            write_no_benchmarks(config.option)
         self._stream.send(
             "start",
             root=str(config.rootpath),
@@ -59,6 +62,7 @@ class Reporter:
             interpreter=sys.executable,
             version="{}.{}.{}".format(*sys.version_info),
             prefix=sys.prefix,
+            plugins=[each.project_name for _, each in config.pluginmanager.list_plugin_distinfo()],
         )
 
     def pytest_sessionstart(self, session: Any) -> None:
@@ -237,6 +241,12 @@ def force_full_run(option: Any) -> None:
     option.maxfail = 0
     for name in ("stepwise", "stepwise_skip", "stepwise_reset", "lf", "failedfirst"):
         setattr(option, name, False)
+
+
+def write_no_benchmarks(option: Any) -> None:
+    """Turn off that pytest-benchmark creates its folder, which it does even if nothing is run."""
+    if hasattr(option, "benchmark_storage"):
+        option.benchmark_storage = "file://" + os.devnull
 
 
 def _format_message(report: Any) -> str:

@@ -1,0 +1,199 @@
+"""`orchestrator undo`: restore the files as they were before a run."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from orchestrator.cli.options import as_json, project_directory
+from orchestrator.cli.output import find_width, fit_lines, print_lines
+from orchestrator.cli.values import sanitize_text
+from orchestrator.counts import format_count
+from orchestrator.errors import UsageError
+from orchestrator.masking import mask_text
+
+if TYPE_CHECKING:
+    from orchestrator.events import Event
+    from orchestrator.models import FileChange
+    from orchestrator.services.undo import UndoPlan, UndoResult
+
+_MOST_NAMED: Final = 20
+"""Files that are listed of each kind; the command that is printed shows all."""
+
+_COMMAND: Final = "  $ "
+"""What a command to paste begins with."""
+
+_QUOTE: Final = "    "
+"""What a line of the diff begins with."""
+
+_VERBS: Final = {"A": "create", "D": "remove", "M": "restore", "T": "restore"}
+"""What an undo does with a file, by git's letter."""
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option(
+    "--attempt",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Undo attempt N and those after it [default: the whole run].",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+@project_directory
+@as_json
+def undo(
+    run: str, attempt: int | None, dry_run: bool, yes: bool, project_dir: Path, as_json: bool
+) -> None:
+    """Restore the files as they were before RUN [default: the project's last run].
+
+    What was changed since the run is left alone, and so are the rules that it learned. Replaced
+    files are saved in the state directory. HEAD, index, branches and stash are not touched.
+    """
+    from orchestrator.services.undo import open_undo
+    from orchestrator.storage.runs import Store
+
+    with Store() as store, open_undo(run, attempt, project_dir, store, _print_notice) as opened:
+        plan = opened.plan()
+        if not as_json:
+            print_lines(_fit_lines(_iter_plan_lines(plan)))
+        done = None
+        if plan.diff.changes and not dry_run and _confirm(yes, as_json):
+            done = opened.carry_out()
+        if as_json:
+            click.echo(json.dumps(_serialize(plan, done)))
+        elif done:
+            print_lines(_fit_lines(_iter_result_lines(plan, done)))
+
+
+def _fit_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines that fit the terminal, but for commands to paste and the diff."""
+    width = find_width()
+    for line in lines:
+        yield from [line] if line.startswith((_COMMAND, _QUOTE)) else fit_lines([line], width)
+
+
+def _confirm(yes: bool, as_json: bool) -> bool:
+    """Return whether the user wants it.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    if yes:
+        return True
+    if as_json or not sys.stdin.isatty():
+        raise UsageError("nothing was undone: there is no terminal to ask on", "confirm with --yes")
+    return click.confirm("Undo this?", default=False)
+
+
+def _print_notice(event: "Event") -> None:
+    from orchestrator.events import Notice
+
+    if isinstance(event, Notice):
+        click.echo(f"! {_format(event.text)}", err=True)
+
+
+def _iter_plan_lines(plan: "UndoPlan") -> Iterator[str]:
+    what = f"attempt {plan.attempt} and later ones of run" if plan.attempt > 1 else "run"
+    yield f"undo     {what} {plan.run.id}: {_format(plan.run.task.text)[:60]}"
+    yield f"project  {_format(plan.run.task.project)}"
+    if not plan.is_end_known:
+        yield (
+            "note     its process was killed, so all that was changed until it was resumed or "
+            "undone counts as the run's, your own edits too"
+        )
+    changes = plan.diff.changes
+    if changes:
+        yield f"changes  {plan.diff.summary}"
+        yield from (f"  {_describe_change(each)}" for each in changes[:_MOST_NAMED])
+        yield from _iter_rest(len(changes))
+        yield from (f"{_QUOTE}{sanitize_text(line)}" for line in mask_text(plan.patch).splitlines())
+        yield "all of it:"
+        yield f"{_COMMAND}{plan.diff_command}"
+    else:
+        yield "nothing is to be undone: no file differs from what it was before"
+    yield from _iter_left_lines(plan)
+    if plan.unseen:
+        names = ", ".join(map(_format, plan.unseen[:3])) + ", ..." * (len(plan.unseen) > 3)
+        yield f"not in the snapshots, and left as it is: {names}"
+    if changes:
+        yield "files that git ignores are in no snapshot: they are left as they are"
+
+
+def _iter_left_lines(plan: "UndoPlan") -> Iterator[str]:
+    from orchestrator.services.undo import Retained
+
+    if not plan.left:
+        return
+    yield "left as it is:"
+    for path, reason in islice(plan.left.items(), _MOST_NAMED):
+        yield f"  {_format(path)}: {reason}"
+    yield from _iter_rest(len(plan.left))
+    reasons = set(plan.left.values())
+    if Retained.RULES in reasons:
+        yield "to remove a rule: orchestrator rules retire ID (see `orchestrator rules`)"
+    if reasons - {Retained.RULES}:
+        yield "what the run changed in a file:"
+        yield f"{_COMMAND}{plan.run_command}"
+    if Retained.EDITED in reasons and plan.later:
+        yield f"run {plan.later[0]} worked here later: undo it first if the changes are its own"
+
+
+def _iter_result_lines(plan: "UndoPlan", done: "UndoResult") -> Iterator[str]:
+    from shlex import quote
+
+    for path in done.left:
+        yield f"left as it is, because it has just been changed: {_format(path)}"
+    count = len(plan.diff.changes) - len(done.left)
+    yield f"{format_count(count, 'file')} restored as before the run"
+    if done.saved:
+        saved, project = quote(f"{done.saved}/."), quote(f"{plan.run.task.project}/")
+        # Without the option, GNU's cp would write through a link that the undo has restored.
+        copy = "cp -RP --remove-destination" if sys.platform == "linux" else "cp -RP"
+        yield f"the replaced files are in {done.saved}"
+        yield "to undo this undo:"
+        yield f"{_COMMAND}{copy} {saved} {project}"
+
+
+def _iter_rest(count: int) -> Iterator[str]:
+    if count > _MOST_NAMED:
+        yield f"  and {count - _MOST_NAMED} more"
+
+
+def _describe_change(change: "FileChange") -> str:
+    verb = _VERBS.get(change.status, change.status)
+    lines = "binary" if change.added is None else f"+{change.added} -{change.removed}"
+    return f"{verb:<8} {_format(change.path)}  {lines}"
+
+
+def _serialize(plan: "UndoPlan", done: "UndoResult | None") -> dict[str, Any]:
+    return {
+        "run": plan.run.id,
+        "project": str(plan.run.task.project),
+        "attempt": plan.attempt,
+        "done": done is not None,
+        "changes": [
+            {
+                "path": mask_text(each.path),
+                "action": _VERBS.get(each.status, each.status),
+                "added": each.added,
+                "removed": each.removed,
+            }
+            for each in plan.diff.changes
+        ],
+        "left": [{"path": mask_text(path), "reason": reason} for path, reason in plan.left.items()],
+        "left_at_last": [mask_text(path) for path in done.left] if done else [],
+        "saved": str(done.saved) if done and done.saved else None,
+        "is_end_known": plan.is_end_known,
+        "diff_command": plan.diff_command,
+    }
+
+
+def _format(text: object) -> str:
+    """Return a text from outside in one line, without secrets and control characters."""
+    shown = str(text).encode("utf-8", "backslashreplace").decode()
+    return sanitize_text(mask_text(shown).replace("\n", "\\n").replace("\t", "\\t"))

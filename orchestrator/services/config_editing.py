@@ -1,0 +1,109 @@
+"""Let a person edit the project's configuration in an editor of their choice."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from orchestrator.config.loading import PROJECT_FILE
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.platform import files
+from orchestrator.platform.popen import run_in_foreground
+from orchestrator.services.trust import load_known_config
+
+_EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
+"""Editors that are tried where neither VISUAL nor EDITOR is set."""
+TEMPLATE: Final = """\
+# The settings of this project for `orchestrator`; each line below shows a default.
+# Remove the `# ` of a section and of the lines in it that you want to change.
+# All settings: orchestrator docs configuration
+
+# tests:
+#   command: pytest tests/ -v --tb=short
+#   timeout: 120  # seconds for one run of the suite
+# learning:
+#   max_retries: 3  # attempts after the first one
+# limits:
+#   max_cost_usd: 10.0  # US dollars for a whole run
+# claude:
+#   max_turns: 15  # turns of one attempt
+"""
+
+
+class EditResult(Enum):
+    """What became of the file."""
+
+    UNCHANGED = "unchanged"
+    CREATED = "created"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class EditedConfig:
+    """The configuration file after an editor has ended."""
+
+    path: Path
+    result: EditResult
+
+
+def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> EditedConfig:
+    """Open the project's `orchestrator.yaml` in an editor, and check it afterwards.
+
+    A file that does not exist is created with comments; it is removed again if it was not changed.
+
+    Raises:
+        ConfigError: what was written is not a valid configuration; the file is left as it is.
+        UsageError: the editor failed, or something else is in the place of the file.
+        InfrastructureError: there is no editor, or the file cannot be written.
+    """
+    environment = os.environ if environment is None else environment
+    editor = _find_editor(environment)
+    path = project / PROJECT_FILE
+    before = files.read_whole_file(path)
+    if before is None and (files.exists(path) or files.is_link(path)):
+        raise UsageError(f"{path} is not a file", "remove what is in its place")
+    if before is None:
+        files.write_file(path, TEMPLATE.encode())
+    try:
+        _run_editor(editor, path)
+    finally:
+        after = files.read_whole_file(path)
+        is_template = before is None and after == TEMPLATE.encode()
+        if is_template:
+            path.unlink(missing_ok=True)
+    if is_template or after == before:
+        return EditedConfig(path, EditResult.UNCHANGED)
+    load_known_config(project, None)
+    return EditedConfig(path, EditResult.CREATED if before is None else EditResult.CHANGED)
+
+
+def _find_editor(environment: Mapping[str, str]) -> list[str]:
+    """Return the words of the editor's command."""
+    for name in ("VISUAL", "EDITOR"):
+        if command := environment.get(name, "").strip():
+            try:
+                return shlex.split(command)
+            except ValueError as error:
+                raise UsageError(f"{name}: {error}: {command}", f"set {name}, as in nano") from None
+    if found := next(filter(shutil.which, _EDITORS), None):
+        return [found]
+    raise InfrastructureError("there is no editor", "set EDITOR, as in: export EDITOR=nano")
+
+
+def _run_editor(editor: list[str], path: Path) -> None:
+    try:
+        code = run_in_foreground([*editor, str(path)])
+    except OSError as error:
+        raise InfrastructureError(
+            f"the editor {editor[0]} cannot be started: {error.strerror}",
+            "set EDITOR, as in: export EDITOR=nano",
+        ) from None
+    if code:
+        raise UsageError(
+            f"the editor {editor[0]} ended with exit code {code}",
+            f"edit {path} yourself, and check it: orchestrator config show",
+        )

@@ -1,0 +1,63 @@
+"""Check the agent: its program, its version, and who pays for it."""
+
+from collections.abc import Iterator
+
+from orchestrator.agents.claude_environment import can_authenticate
+from orchestrator.agents.claude_payer import describe_payer, describe_unused_login
+from orchestrator.agents.claude_program import (
+    find_bundled_program,
+    find_program,
+    format_login_command,
+)
+from orchestrator.errors import InfrastructureError, LoopError
+from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
+from orchestrator.services.doctor.subject import Subject
+from orchestrator.services.wiring import build_agent
+
+_INSTALL = "pip install claude-agent-sdk"
+
+
+def check_agent(subject: Subject) -> Iterator[Check]:
+    """Check that a run could start the agent: program, version, permissions."""
+    # With a key that is none: whether there is a login is a link of its own.
+    env = {"ANTHROPIC_API_KEY": "none", **subject.project_environment}
+    try:
+        text = build_agent(subject.config, env).preflight()
+        # Its path is long, and says nothing.
+        yield succeed(Link.AGENT, text.replace(str(find_bundled_program()), "of claude-agent-sdk"))
+    except LoopError as error:
+        is_machine = isinstance(error, InfrastructureError)
+        fault = Fault.MACHINE if is_machine else Fault.CONFIGURATION
+        yield fail(Link.AGENT, error.message, error.hint, _choose_command(error), fault)
+
+
+def _choose_command(error: LoopError) -> str:
+    if "or newer is needed" in error.message:
+        return "claude update"
+    if "not installed" in error.message or "--version" in error.message:
+        return _INSTALL
+    return "orchestrator config edit"
+
+
+def _find_login_command() -> str:
+    """Return the command that logs in, also where Claude Code is not on the PATH."""
+    try:
+        return format_login_command(find_program())
+    except LoopError:  # the link before this one says that there is no program
+        return "claude auth login"
+
+
+def check_login(subject: Subject) -> Iterator[Check]:
+    """Check that the agent can log in, and say who pays."""
+    env = subject.project_environment
+    if subject.config.agent.kind != "claude_code":
+        yield skip(Link.LOGIN, "only the program of agent.command knows its login")
+    elif not can_authenticate(env):
+        yield fail(
+            Link.LOGIN, "Claude Code has no login and no key",
+            "a run would stop; log in once, or set ANTHROPIC_API_KEY", _find_login_command(),
+        )  # fmt: skip
+    elif notice := describe_unused_login(env):
+        yield warn(Link.LOGIN, f"paid by {describe_payer(env)}", notice, "unset ANTHROPIC_API_KEY")
+    else:
+        yield succeed(Link.LOGIN, f"paid by {describe_payer(env)}; not tried, as that costs")

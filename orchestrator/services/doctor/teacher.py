@@ -1,0 +1,91 @@
+"""Check the teacher: who it is, whether it can be asked, and who pays. Asking it is on request."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.budget.ledger import Caps, Ledger
+from orchestrator.budget.metering import Account
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.events import Event, Notice
+from orchestrator.masking import Masker
+from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
+from orchestrator.services.doctor.subject import Subject
+from orchestrator.services.teacher_check import try_teacher
+from orchestrator.services.teacher_wiring import build_teacher
+from orchestrator.storage.opening import open_database
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.teachers import NamedTeacher
+from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
+
+
+def check_teacher(subject: Subject) -> Iterator[Check]:
+    """Check that the teacher can be asked; send the one question of `teacher test` on request."""
+    config = subject.config
+    if not config.is_source_enabled("pytest"):
+        yield skip(Link.TEACHER, "failures of the suite are not taught (failure_sources)")
+        return
+    notices: list[str] = []
+    try:
+        teacher = _build_teacher(subject, notices)
+    except (LoopError, TeacherError) as error:
+        yield fail(
+            Link.TEACHER, error.message, error.hint, _choose_command(error), _find_fault(error)
+        )
+        return
+    text = f"{teacher.name}, mode {config.teacher.mode}, paid by {teacher.payer}"
+    if not subject.is_live:
+        cost = "it was not asked, as that costs; --live asks it"
+        yield succeed(Link.TEACHER, f"{text}; {cost}")
+    else:
+        yield _ask_teacher(subject, text)
+    for notice in notices:
+        yield warn(Link.TEACHER, notice)
+
+
+def _build_teacher(subject: Subject, notices: list[str]) -> NamedTeacher:
+    """Build the teacher as a run does, with a state directory that is thrown away."""
+
+    def note(event: Event) -> None:
+        if isinstance(event, Notice):
+            notices.append(event.text)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="orchestrator-doctor-") as folder,
+        open_database(Path(folder), "") as database,
+    ):
+        masker = Masker(subject.config.redaction.patterns, subject.environment)
+        return build_teacher(
+            subject.config,
+            subject.environment,
+            note,
+            Account(Ledger(database), "doctor", Caps(), lambda: 0),
+            masker,
+            Pending(subject.project, Path(folder)),
+        )
+
+
+def _ask_teacher(subject: Subject, text: str) -> Check:
+    try:
+        lesson = try_teacher(
+            subject.project, subject.config_file, lambda _event: None, lambda _line: None
+        )
+    except (LoopError, TeacherError) as error:
+        return fail(
+            Link.TEACHER, error.message, error.hint, "orchestrator teacher test", _find_fault(error)
+        )
+    cost = f"${lesson.usage.cost_usd:.4f}, {lesson.usage.tokens} tokens"
+    return succeed(Link.TEACHER, f"{text}; it answered ({cost})")
+
+
+def _choose_command(error: LoopError | TeacherError) -> str:
+    if isinstance(error, NoKey):
+        return "export ORCHESTRATOR_TEACHER_API_KEY=..."
+    return "orchestrator teacher test"
+
+
+def _find_fault(error: LoopError | TeacherError) -> Fault:
+    """Return what is to blame, with the exit codes that a run would have."""
+    if isinstance(error, TeacherMisconfigured) and not isinstance(error, NoKey):
+        return Fault.CONFIGURATION
+    return Fault.CONFIGURATION if isinstance(error, UsageError) else Fault.MACHINE

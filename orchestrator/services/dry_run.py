@@ -1,0 +1,101 @@
+"""Preview a run: what it would do, without starting, spending or writing anything."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.config import Config, Override
+from orchestrator.guard import GuardMode, build_guard
+from orchestrator.masking import mask_text
+from orchestrator.models import (
+    RunOutcome,
+    RunPlan,
+    RunResult,
+    SuiteOutcome,
+    SuiteReport,
+    Task,
+)
+from orchestrator.platform.project import resolve_project
+from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.services.plan import build_plan
+from orchestrator.services.rulebooks import resolve_rule_files
+from orchestrator.services.suite_choice import find_suite
+from orchestrator.services.trust import load_trusted_config
+from orchestrator.services.wiring import build_agent, build_policy
+from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.suites.environment import build_project_environment
+
+
+@dataclass(frozen=True)
+class RunPreview:
+    """What a run would do."""
+
+    project: Path
+    plan: RunPlan
+    prompt: str
+    """What the agent would be asked first, without secrets."""
+    guarded: tuple[tuple[str, str], ...]
+    """The files that are guarded by their names, and the reason for each. In a run, those that the
+    suite reads are added."""
+    rules: tuple[str, ...]
+    """The ids of the rules that the agent would load."""
+    detected: str = ""
+    """How the suite was detected, in one line; empty if it is configured."""
+
+
+def preview_run(
+    text: str,
+    project: Path,
+    config_file: Path | None = None,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> RunPreview:
+    """Return what a run would do. The suite is not run, and its tests are not collected.
+
+    Args:
+        text: the task.
+        project: the project's directory.
+        config_file: the configuration file; the project's own if None.
+        overrides: values that take precedence over the file's.
+        environment: environment variables; those of this process if None.
+
+    Raises:
+        LoopError: the configuration is wrong, or not trusted; or a file cannot be read.
+    """
+    project = resolve_project(project)
+    environment = os.environ if environment is None else environment
+    loaded = load_trusted_config(project, config_file, overrides, environment)
+    chosen = find_suite(loaded, project, environment, tries=False)
+    config = chosen.loaded.config
+    agent = build_agent(config, build_project_environment(project, environment))
+    task = Task(text, project)
+    rule_files = resolve_rule_files(config, project, resolve_state_directory())
+    return RunPreview(
+        project,
+        build_plan(config, project, environment, payers=f"{agent.payer} (the agent)"),
+        mask_text(build_policy(config).next_prompt(task, RunResult(RunOutcome.RUNNING))),
+        _list_guarded_files(config, task, environment, rule_files),
+        tuple(rule.id for rule in rule_files.read().file_set.rules),
+        chosen.notice,
+    )
+
+
+def _list_guarded_files(
+    config: Config, task: Task, environment: Mapping[str, str], rule_files: RuleFiles
+) -> tuple[tuple[str, str], ...]:
+    """Return the guarded files; what the guard stores is removed."""
+    with tempfile.TemporaryDirectory(prefix="orchestrator-dry-run-") as folder:
+        guard = build_guard(
+            task.project,
+            GuardMode(config.tests.guard),
+            config.tests.command,
+            environment,
+            (rule_files,),
+            unguarded=config.tests.unguarded,
+            folder=Path(folder),
+            task=task.text,
+        )
+        guard.record_baseline(SuiteReport(SuiteOutcome.PASSED, 0), None)
+        return tuple((each.path, each.why) for each in guard.list_guarded_files())

@@ -1,0 +1,105 @@
+"""Find the run that is to be undone, and check that it can be undone here."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import UsageError
+from orchestrator.models import RunRecord
+from orchestrator.platform import files
+from orchestrator.platform.project import resolve_project
+from orchestrator.services.isolation import BRANCHES
+from orchestrator.storage.listing import list_summaries
+from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import worktree_folder
+from orchestrator.workspace.git import Git
+
+LAST: Final = "last"
+
+
+def find_undoable_run(store: Store, run: str, project: Path) -> RunRecord:
+    """Return the run that is to be undone.
+
+    Args:
+        store: the runs.
+        run: the run's id, a prefix of it, or `last` for the last run in the project.
+        project: the project's directory, for `last`.
+
+    Raises:
+        UsageError: there is none, its files are not on record here, or it changed none of them.
+    """
+    record = _find_run(store, run, project)
+    _require_undoable(record, store)
+    return record
+
+
+def _find_run(store: Store, run: str, project: Path) -> RunRecord:
+    if run != LAST:
+        return store.find_run(run)
+    folder = resolve_project(project)
+    found = list_summaries(store.database, 1, str(folder))
+    if not found:
+        raise UsageError(
+            f"no run has worked in {folder}", "list the runs of all folders: `orchestrator runs`"
+        )
+    return store.find_run(found[0].id)
+
+
+def _require_undoable(record: RunRecord, store: Store) -> None:
+    """Check that the files of a run are on record here, and were changed in the user's folder.
+
+    Raises:
+        UsageError: they are not, or were not.
+    """
+    run, project = record.id, record.task.project
+    if record.pruned:
+        reason = f"its files were removed on {record.pruned:%Y-%m-%d}, after `state.keep_days`"
+        raise UsageError(f"run {run} cannot be undone: {reason}", "compare with your last commit")
+    if not record.folder.is_dir():
+        here = record.host == platform.node()
+        where = f"{record.folder} is gone" if here else f"it ran on {record.host}"
+        hint = "compare with your last commit" if here else "undo it there"
+        raise UsageError(f"run {run} cannot be undone here: {where}", hint)
+    if not files.is_folder(project):
+        raise UsageError(
+            f"run {run} cannot be undone: its project {project} is gone",
+            f"if you have moved it, move it to {project} again",
+        )
+    if _is_isolated(record, store):
+        raise UsageError(
+            f"run {run} was isolated: it worked on the branch {BRANCHES}{run}, and nothing is to "
+            f"be undone in {project}",
+            _describe_branch_removal(record, store),
+        )
+
+
+def _describe_branch_removal(record: RunRecord, store: Store) -> str:
+    """Return the command that removes what an isolated run has left."""
+    branch, worktree = f"{BRANCHES}{record.id}", worktree_folder(store.directory, record.id)
+    if worktree.exists():
+        return (
+            f"to discard its work: git worktree remove --force {worktree}; git branch -D {branch}"
+        )
+    git = Git(record.task.project)
+    command = ("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    if git.run(*command, allowed=(0, 1, 128)).returncode == 0:
+        return f"to discard its work: git branch -D {branch}; once merged: git revert"
+    return "its branch is gone"
+
+
+def list_later_runs(record: RunRecord, store: Store) -> tuple[str, ...]:
+    """Return the runs that worked in the same folder later, the newest first."""
+    runs = list_summaries(store.database, 50, str(record.task.project))
+    later = [each.id for each in runs if each.started > record.started.isoformat()]
+    return tuple(run for run in later if not _is_isolated(store.find_run(run), store))
+
+
+def _is_isolated(record: RunRecord, store: Store) -> bool:
+    return bool(read_stored_config(record, store).get("workspace", {}).get("isolate"))
+
+
+def read_stored_config(record: RunRecord, store: Store) -> dict[str, dict[str, object]]:
+    """Return the stored configuration of a run, section by section."""
+    values: dict[str, dict[str, object]] = json.loads(store.read_config(record.id))
+    return values

@@ -1,0 +1,48 @@
+"""Find the interpreter that would run a command in a project's environment."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from orchestrator.platform import files
+from orchestrator.suites.environment import find_virtualenv
+
+
+def find_interpreter(project: Path, program: str, environment: Mapping[str, str]) -> str:
+    """Return the interpreter that runs a program, or the program itself; empty if not found.
+
+    Args:
+        project: the project's folder; a path inside it is returned relative to it.
+        program: `pytest`, `python`, `make`, or a path from the project's folder.
+        environment: the whole environment of the project's programs.
+    """
+    where = project / program if "/" in program else program
+    found = shutil.which(where, path=environment.get("PATH"))
+    if found is None:
+        return ""
+    path = Path(found)
+    if not re.fullmatch(r"python[\d.]*", path.name):
+        beside = path.parent / "python"
+        own = find_virtualenv(project)
+        if own and path.parent == own / "bin" and files.is_file(beside):
+            path = beside
+        elif shebang := re.match(r"#!\s*(/\S*python[\d.]*)\s*$", _read_first_line(path)):
+            path = Path(shebang[1])
+    return str(path.relative_to(project) if path.is_relative_to(project) else path)
+
+
+def has_pytest(virtualenv: Path) -> bool:
+    """Return whether pytest is installed in a virtual environment."""
+    return has_pytest_script(virtualenv) or bool(
+        files.find_paths(virtualenv, "lib/python*/site-packages/pytest/__init__.py")
+    )
+
+
+def has_pytest_script(virtualenv: Path) -> bool:
+    """Return whether a virtual environment has the program pytest."""
+    return files.is_file(virtualenv / "bin" / "pytest")
+
+
+def _read_first_line(path: Path) -> str:
+    return files.read_text(path, 200).partition("\n")[0]

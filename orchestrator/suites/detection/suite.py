@@ -1,0 +1,60 @@
+"""What was found out about a project's suite."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from orchestrator.config.plain_pytest import is_plain_pytest
+
+PYTEST: Final = "pytest"
+COMMAND: Final = "command"
+"""Values of `tests.framework`."""
+
+_UNITTEST: Final = re.compile(r"python3? -m unittest discover(?: -s [A-Za-z_]\w*)? -v")
+
+
+@dataclass(frozen=True)
+class DetectedSuite:
+    """A command that runs a project's tests, or that none was found."""
+
+    framework: str
+    """A value of `tests.framework`; empty if no tests were found."""
+    command: str
+    interpreter: str
+    """The program that runs it; empty if it is not known."""
+    reason: str
+    """One line: why this command."""
+    is_sure: bool
+    """Whether a run may use it without asking: the evidence is unambiguous, and the command does
+    nothing but run the project's tests."""
+    candidates: tuple["DetectedSuite", ...] = ()
+    """Other commands, the most likely first."""
+    folder: str = ""
+    """Folder of the package that the command is for, from the project; empty for the project."""
+    is_ambiguous: bool = False
+    """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
+    hint: str = ""
+    """What to do about it if it cannot be used as it is."""
+
+
+def is_harmless_command(command: str) -> bool:
+    """Return whether a command does nothing but run the project's tests.
+
+    `make test` or `npm test` runs whatever the repository says, so a person has to confirm it.
+    """
+    return is_plain_pytest(command) or bool(_UNITTEST.fullmatch(command))
+
+
+def infer_framework(command: str) -> str:
+    """Return the `tests.framework` for a command of the user."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # `parse_command` reports the quotes
+        return COMMAND
+    for before, word in zip(["", *words], words, strict=False):
+        starts = not before or before in ("-m", "run", "&&", ";") or "=" in before
+        if starts and PurePosixPath(word).name in ("pytest", "py.test"):
+            return PYTEST
+    return COMMAND

@@ -1,0 +1,66 @@
+"""Recognize `make test` and `npm test`: commands that run what the repository says."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from orchestrator.platform import files
+from orchestrator.suites.detection.project_files import find_table, read_json, read_text
+from orchestrator.suites.detection.suite import COMMAND, PYTEST
+from orchestrator.suites.detection.tools import ToolCommand
+
+_MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
+_TARGETS: Final = ("test", "tests", "check")
+_RULE: Final = re.compile(r"^([A-Za-z][\w.-]*(?: +[A-Za-z][\w.-]*)*) *::?(?!=)")
+_RUNS_PYTEST: Final = re.compile(r"\bpy\.?test\b")
+_LOCKS: Final = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun run"}
+PACKAGE_SCRIPT: Final = "scripts.test in package.json"
+"""Source of a command that tests JavaScript."""
+
+_NO_TEST: Final = "no test specified"
+"""Part of the script that `npm init` writes."""
+
+
+def list_task_commands(project: Path, environment: Mapping[str, str]) -> list[ToolCommand]:
+    """Return the commands of task runners that are installed."""
+    path = environment.get("PATH")
+    found = (*_iter_make(project), *_iter_scripts(project))
+    return [each for each in found if shutil.which(each.command.split()[0], path=path)]
+
+
+def _iter_make(project: Path) -> Iterator[ToolCommand]:
+    name = next((each for each in _MAKEFILES if files.is_file(project / each)), "")
+    recipes = _read_recipes(read_text(project / name)) if name else {}
+    for target in _TARGETS:
+        if target in recipes:
+            runs_pytest = bool(_RUNS_PYTEST.search(recipes[target]))
+            framework = PYTEST if runs_pytest else COMMAND
+            yield ToolCommand(framework, f"make {target}", f"target {target} of {name}")
+            return
+
+
+def _read_recipes(text: str) -> dict[str, str]:
+    """Return the recipe of each target."""
+    recipes: dict[str, str] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("\t"):
+            for target in current:
+                recipes[target] += f"{line.strip()}\n"
+        elif rule := _RULE.match(line):
+            current = rule[1].split()
+            for target in current:
+                recipes.setdefault(target, "")
+        elif line.strip() and not line.startswith("#"):
+            current = []
+    return recipes
+
+
+def _iter_scripts(project: Path) -> Iterator[ToolCommand]:
+    script = (find_table(read_json(project / "package.json"), "scripts") or {}).get("test")
+    if not isinstance(script, str) or not script.strip() or _NO_TEST in script:
+        return
+    manager = next((each for lock, each in _LOCKS.items() if files.is_file(project / lock)), "npm")
+    yield ToolCommand(COMMAND, f"{manager} test", PACKAGE_SCRIPT)

@@ -1,0 +1,58 @@
+"""`run --dry-run`: what a run would do, and nothing done."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TASK, Call, Shop
+
+
+def list_all(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_it_shows_everything_and_starts_nothing(
+    call: Call, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state that does not exist"
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    shop.write("orchestrator.yaml", "learning: {max_retries: 1}\n")
+    shop.write("tests/test_a.py", "raise SystemExit('the suite was run')\n")
+    shop.write("CLAUDE.md", "## Learned Rules & Patterns\n\n<!-- rule r-1 -->\n- **Rule**: Ask\n")
+    before = list_all(shop.project)
+    monkeypatch.chdir(shop.project)
+    done = call("run", "--dry-run", "--max-cost-usd", "3", TASK)
+    assert (done.code, done.err) == (0, "")
+    for text in (
+        *("nothing is started, spent or written", "pytest tests/ -v --tb=short", "$3.00"),
+        *("2 attempts", TASK, "tests/test_a.py", "1 active: r-1"),
+        *("Detected", "paid by", "a run tries it first"),
+    ):
+        assert text in " ".join(done.out.split())
+    assert list_all(shop.project) == before
+    assert not state.exists()
+
+
+def test_its_json_says_the_same(call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shop.project)
+    (found,) = call("run", "--dry-run", "--json", TASK).events
+    assert (found["prompt"], found["max_attempts"]) == (TASK, 2)
+    assert "check.sh" in [each["path"] for each in found["guarded"]]
+
+
+def test_what_is_not_trusted_is_refused_as_in_a_run(call: Call, shop: Shop) -> None:
+    shop.write("orchestrator.yaml", "tests: {framework: command, command: make evil}\n")
+    done = call("run", "--dry-run", TASK, "--project-dir", shop.project)
+    assert done.code == 2
+    assert "make evil" in done.err
+
+
+def test_the_working_directory_stays(call: Call, shop: Shop) -> None:
+    before = os.listdir(shop.project)  # noqa: PTH208 -- names alone
+    call("run", "--dry-run", TASK, "--project-dir", shop.project)
+    assert sorted(os.listdir(shop.project)) == sorted(before)  # noqa: PTH208

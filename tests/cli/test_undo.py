@@ -1,0 +1,269 @@
+"""`orchestrator undo` restores what a run changed, and leaves what people changed since."""
+
+import importlib
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.replay import ReplayServer
+from tests.cli.conftest import (
+    TASK,
+    Call,
+    CommandResult,
+    Shop,
+    start_command,
+)
+from tests.cli.test_signals import until
+from tests.recorded_runs import get_last_run
+from tests.workspace.repositories import files_of, git, snapshot_git_folder
+
+undo_module = importlib.import_module("orchestrator.cli.undo")
+
+FIXING = """
+echo right > word.txt
+echo new > created.txt
+mkdir -p deep/er empty
+echo new > deep/er/file.txt
+rm -f gone.txt
+"""
+
+
+@pytest.fixture
+def dirty(shop: Shop, teacher: ReplayServer) -> Shop:
+    """The project in the middle of somebody's work, and an agent that changes a lot."""
+    shop.write("gone.txt", "not committed\n")
+    shop.write("word.txt", "edited by hand\n")
+    shop.write("key.ini", "secret\n").chmod(0o600)
+    (shop.project / "link").symlink_to("nowhere")
+    (shop.project / "mine").mkdir()
+    shop.agent.write_text(FIXING, encoding="utf-8")
+    return shop
+
+
+def run(call: Call, shop: Shop, code: int = 0, *options: str) -> CommandResult:
+    done = call("run", TASK, "--project-dir", shop.project, *options)
+    assert done.code == code, done.output
+    return done
+
+
+def undo(call: Call, shop: Shop, *options: str | Path) -> CommandResult:
+    return call("undo", "--project-dir", shop.project, *options)
+
+
+def run_printed(command: str) -> str:
+    """Run a command as a person would paste it."""
+    done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def list_folders(project: Path) -> set[str]:
+    return {
+        path.relative_to(project).as_posix()
+        for path in project.rglob("*")
+        if path.is_dir() and ".git" not in path.parts
+    }
+
+
+def test_everything_is_as_before_the_run(call: Call, dirty: Shop) -> None:
+    before, folders = files_of(dirty.project), list_folders(dirty.project)
+    run(call, dirty)
+    assert dirty.word == "right\n"
+    untouched = snapshot_git_folder(dirty.project / ".git")
+    done = undo(call, dirty, "--yes")
+    assert done.code == 0, done.output
+    assert files_of(dirty.project) == before
+    assert list_folders(dirty.project) == folders
+    assert (dirty.project / "key.ini").stat().st_mode & 0o777 == 0o600
+    assert snapshot_git_folder(dirty.project / ".git") == untouched
+    assert "create   gone.txt" in done.out
+    assert "remove   created.txt" in done.out
+    assert "restore  word.txt" in done.out
+    again = undo(call, dirty, "--yes")
+    assert again.code == 0
+    assert "nothing is to be undone" in again.out
+
+
+def test_what_a_person_changed_since_is_left(call: Call, dirty: Shop) -> None:
+    run(call, dirty)
+    dirty.write("created.txt", "by hand\n")
+    dirty.write("other.txt", "by hand\n")
+    (dirty.project / "deep" / "own").mkdir()
+    done = undo(call, dirty, "--yes")
+    assert done.code == 0, done.output
+    assert "created.txt: somebody else changed it" in done.out
+    assert "what the run changed in a file:\n  $ git --git-dir=" in done.out
+    found = files_of(dirty.project)
+    assert found[b"created.txt"] == ("file", b"by hand\n")
+    assert found[b"other.txt"] == ("file", b"by hand\n")
+    assert dirty.word == "edited by hand\n"
+    assert (dirty.project / "deep" / "own").is_dir()
+
+
+def test_a_dry_run_changes_nothing_and_the_commands_that_it_prints_work(
+    call: Call, dirty: Shop
+) -> None:
+    run(call, dirty)
+    after = files_of(dirty.project)
+    done = undo(call, dirty, "--dry-run")
+    assert done.code == 0
+    assert files_of(dirty.project) == after
+    command = done.out.partition("all of it:\n  $ ")[2].splitlines()[0]
+    shown = run_printed(command)
+    assert "-right\n+edited by hand\n" in shown
+    assert "    -right\n    +edited by hand\n" in done.out
+
+
+def test_nobody_is_asked_without_a_terminal(call: Call, dirty: Shop) -> None:
+    run(call, dirty)
+    done = undo(call, dirty)
+    assert done.code == 2
+    assert "confirm with --yes" in done.err
+    assert dirty.word == "right\n"
+    done = undo(call, dirty, "--json")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_an_undo_can_be_undone(call: Call, dirty: Shop) -> None:
+    run(call, dirty)
+    after = files_of(dirty.project)
+    done = undo(call, dirty, "--yes")
+    command = done.out.partition("to undo this undo:\n  $ ")[2].splitlines()[0]
+    run_printed(command)
+    found = files_of(dirty.project)
+    assert {path: found[path] for path in after} == after
+
+
+def test_json(call: Call, dirty: Shop) -> None:
+    run(call, dirty)
+    dirty.write("created.txt", "by hand\n")
+    (shown,) = undo(call, dirty, "--json", "--dry-run").events
+    assert shown["done"] is False
+    (shown,) = undo(call, dirty, "--json", "--yes").events
+    assert shown["done"] is True
+    assert shown["run"] == get_last_run().id
+    assert {"path": "created.txt", "reason": "somebody else changed it"} in shown["left"]
+    actions = {each["path"]: each["action"] for each in shown["changes"]}
+    assert actions["word.txt"] == "restore"
+    assert Path(shown["saved"], "word.txt").read_text("utf-8") == "right\n"
+
+
+def test_an_attempt(call: Call, shop: Shop, teacher: ReplayServer) -> None:
+    """The second attempt is undone, and then the whole run; the learned rule stays."""
+    run(call, shop)
+    assert shop.word == "right\n"
+    assert undo(call, shop, "--attempt", "2", "--yes").code == 0
+    assert shop.word == "wrong\nguessed\n"
+    assert undo(call, shop, "--attempt", "3", "--yes").code == 2
+    done = undo(call, shop, "--yes")
+    assert "CLAUDE.md: it holds the learned rules" in done.out
+    assert "orchestrator rules retire ID" in done.out
+    assert b"Never guess a word" in shop.rulebook
+    assert shop.word == "wrong\n"
+
+
+def test_what_an_agent_committed_is_undone_and_git_is_not(call: Call, dirty: Shop) -> None:
+    dirty.agent.write_text(f"{FIXING}\ngit add -A; git commit -qm work\n", encoding="utf-8")
+    before = files_of(dirty.project)
+    run(call, dirty)
+    untouched = snapshot_git_folder(dirty.project / ".git")
+    assert undo(call, dirty, "--yes").code == 0
+    assert files_of(dirty.project) == before
+    assert snapshot_git_folder(dirty.project / ".git") == untouched
+
+
+def test_odd_names_are_printed_in_one_line_without_secrets(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    token = "ghp_" + "a1B2" * 9
+    name = f"line\nend \x1b[31m{token}"
+    shop.agent.with_name("name").write_text(name, encoding="utf-8")
+    shop.agent.write_text(
+        'echo right > word.txt; echo x > "$(cat "$(dirname "$0")/name")"\n', encoding="utf-8"
+    )
+    run(call, shop)
+    done = undo(call, shop, "--yes")
+    assert done.code == 0
+    assert not (shop.project / name).exists()
+    assert token not in done.output
+    assert "\x1b" not in done.output
+    (line,) = [each for each in done.out.splitlines() if each.startswith("  remove   line")]
+    assert "line\\nend" in line
+
+
+def test_a_killed_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
+    """Nobody recorded its end: all is undone that changed, and what is edited later is left."""
+    ready = tmp_path / "ready"
+    dirty.agent.write_text(f"{FIXING}\ntouch {ready}\nsleep 600\n", encoding="utf-8")
+    before = files_of(dirty.project)
+    child = start_command("run", TASK, "--project-dir", dirty.project)
+    until(ready)
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=60)
+    shown = undo(call, dirty, "--dry-run")
+    assert "its process was killed" in shown.out
+    dirty.write("created.txt", "by hand\n")
+    done = undo(call, dirty, "--yes")
+    assert done.code == 0, done.output
+    assert files_of(dirty.project) == before | {b"created.txt": ("file", b"by hand\n")}
+
+
+def test_an_interrupted_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    dirty.agent.write_text(f"{FIXING}\ntouch {ready}\nsleep 600\n", encoding="utf-8")
+    before = files_of(dirty.project)
+    child = start_command("run", TASK, "--project-dir", dirty.project)
+    until(ready)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=200)
+    dirty.write("word.txt", "by hand\n")
+    done = undo(call, dirty, "--yes")
+    assert done.code == 0, done.output
+    assert "its process was killed" not in done.out
+    assert files_of(dirty.project) == before | {b"word.txt": ("file", b"by hand\n")}
+
+
+def test_runs_that_cannot_be_undone_are_one_clear_line(
+    call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path
+) -> None:
+    done = undo(call, shop)
+    assert (done.code, done.out) == (2, "")
+    assert f"no run has worked in {shop.project}" in done.err
+    run(call, shop)
+    first = get_last_run()
+    other = tmp_path / "other"
+    other.mkdir()
+    done = call("undo", "--project-dir", other)
+    assert f"no run has worked in {other}" in done.err
+    assert call("undo", first.id, "--project-dir", other, "--dry-run").code == 0
+
+    git(shop.project, "add", "-A")
+    git(shop.project, "commit", "-q", "-m", "it is right")
+    shop.write("word.txt", "wrong\n")
+    git(shop.project, "commit", "-q", "-a", "-m", "it is wrong")
+    run(call, shop, 0, "--isolate")
+    done = undo(call, shop)
+    assert done.code == 2
+    assert "was isolated: it worked on the branch orchestrator/" in done.err
+    assert "git branch -D orchestrator/" in done.err
+
+    moved = shop.project.rename(tmp_path / "moved")
+    done = call("undo", first.id, "--project-dir", moved)
+    assert (done.code, done.out) == (2, "")
+    assert f"its project {shop.project} is gone" in done.err
+    moved.rename(shop.project)
+    assert call("runs", "prune", "--older-than", "0", "--project-dir", shop.project).code == 0
+    done = call("undo", first.id, "--project-dir", shop.project)
+    assert (done.code, done.out) == (2, "")
+    assert "after `state.keep_days`" in done.err
+
+
+def test_lines_fit_a_terminal_but_for_a_command_to_paste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undo_module, "find_width", lambda: 40)
+    command = f"  $ git --git-dir={'x' * 60} diff"
+    text = "files that git ignores are in no snapshot: they are left as they are"
+    lines = list(undo_module._fit_lines([text, command]))
+    assert lines[-1] == command
+    assert " ".join(line.strip() for line in lines[:-1]) == text
+    assert all(len(line) <= 40 for line in lines[:-1])
