@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 from orchestrator.platform.folders import SETTINGS, find_config_folder
 from orchestrator.platform.git_variables import drop_repository_variables
+from orchestrator.platform.secret_folders import create_secret_folder
 from orchestrator.storage.location import RUN_VARIABLE
 
 OFFICIAL_API: Final = "https://api.anthropic.com"
@@ -164,11 +163,8 @@ def write_settings_file(
     They hold a key, and a command line can be read by all users. The file's folder is private too,
     and is removed with all that is in it.
     """
-    # In memory where possible: `kill -9` leaves the file behind.
-    memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
-    parent = memory if os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=parent) as folder:
-        path = Path(folder) / SETTINGS
+    with create_secret_folder() as folder:
+        path = folder / SETTINGS
         text = build_pinned_settings(env, sandbox, extra, uses_helpers=uses_helpers)
         path.write_text(text, encoding="utf-8")
         yield path

@@ -45,6 +45,24 @@ project_directory = click.option(
     callback=_find_project,
     help="The project [default: nearest orchestrator.yaml, else package or git top, else here].",
 )
+
+
+def _find_project_of_last_run(
+    context: click.Context, option: click.Parameter, given: Path | None
+) -> Path:
+    """Return the project whose last run is meant; any, if the run is named."""
+    # An argument is processed before an option that is not given.
+    named = given is None and context.params.get("run", "last") != "last"
+    return Path() if named else _find_project(context, option, given)
+
+
+project_of_last_run = click.option(
+    "--project-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    callback=_find_project_of_last_run,
+    help="The project whose last run is meant [default: as for `run`].",
+)
 working_directory = click.option(
     "--project-dir",
     type=click.Path(path_type=Path),

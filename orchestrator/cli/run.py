@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.options import (
+    as_json_events,
+    config_file,
+    project_directory,
+    project_of_last_run,
+)
 from orchestrator.cli.output import print_lines
 from orchestrator.cli.text_argument import TextCommand
 
@@ -111,9 +116,10 @@ def _print_preview(
 @click.command()
 @click.argument("run", default="last")
 @click.option("--max-cost-usd", type=float, metavar="X", help="New cost limit for the whole run.")
+@project_of_last_run
 @as_json_events
-def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
-    """Continue RUN where it stopped [default: the last run].
+def resume(run: str, max_cost_usd: float | None, project_dir: Path, as_json: bool) -> int:
+    """Continue RUN where it stopped [default: the project's last run].
 
     Finished steps are not repeated. RUN is an id from `orchestrator runs`, or a prefix of one.
     The run keeps the settings it was started with, except for limits given here or in the
@@ -125,7 +131,8 @@ def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
 
     key, flag = _KEYS["max_cost_usd"]
     limits = [Override(key, max_cost_usd, f"command line {flag}")] if max_cost_usd else []
-    return exit_code(resume_run(run, listener=create_listener(as_json), limits=limits))
+    listener = create_listener(as_json)
+    return exit_code(resume_run(run, project=project_dir, listener=listener, limits=limits))
 
 
 def _build_overrides(options: dict[str, Any]) -> "list[Override]":

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.command_group import CommandGroup
-from orchestrator.cli.options import as_json, config_file, project_directory
+from orchestrator.cli.options import as_json, config_file, project_directory, project_of_last_run
 from orchestrator.cli.output import find_width, print_lines
 
 
@@ -57,9 +57,10 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 
 @runs.command()
 @click.argument("run", default="last")
+@project_of_last_run
 @as_json
-def show(run: str, as_json: bool) -> None:
-    """Show RUN in full: prompts, diffs, failures, lessons [default: the last run]."""
+def show(run: str, project_dir: Path, as_json: bool) -> None:
+    """Show RUN in full: prompts, diffs, failures, lessons [default: the project's last run]."""
     from orchestrator.budget.ledger import Ledger
     from orchestrator.cli import records, run_lines, timeline
     from orchestrator.storage.listing import find_summary
@@ -67,7 +68,7 @@ def show(run: str, as_json: bool) -> None:
 
     with Store() as store:
         Ledger(store.database).close_abandoned()
-        found = find_summary(store.database, store.find_run(run).id)
+        found = find_summary(store.database, store.find_run(run, project_dir).id)
         if as_json:
             lines = run_lines.iter_json_lines(store.database, [found])
         else:
@@ -111,13 +112,14 @@ def prune(
 
 @runs.command()
 @click.argument("run", default="last")
+@project_of_last_run
 @as_json
-def events(run: str, as_json: bool) -> None:
-    """Show the timeline of RUN [default: the last run]."""
+def events(run: str, project_dir: Path, as_json: bool) -> None:
+    """Show the timeline of RUN [default: the project's last run]."""
     from orchestrator.cli import timeline
     from orchestrator.storage.runs import Store
 
     with Store() as store:
-        record = store.find_run(run)
+        record = store.find_run(run, project_dir)
         rows = store.events.list_events(record.id)
     print_lines(timeline.iter_json_lines(record.id, rows) if as_json else timeline.iter_lines(rows))

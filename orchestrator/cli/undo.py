@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from orchestrator.cli.options import as_json, project_directory
+from orchestrator.cli.options import as_json, project_of_last_run
 from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.counts import format_count
@@ -44,7 +44,7 @@ _VERBS: Final = {"A": "create", "D": "remove", "M": "restore", "T": "restore"}
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
-@project_directory
+@project_of_last_run
 @as_json
 def undo(
     run: str, attempt: int | None, dry_run: bool, yes: bool, project_dir: Path, as_json: bool

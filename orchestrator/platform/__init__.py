@@ -17,6 +17,7 @@ platform.popen          starts a program
 platform.children       keeps track of the children of each run
 platform.process_tree   finds and ends what descends from a child
 platform.parent_watch   has this process watched by parent_watch_program, which ends its children
+platform.secret_folders  creates temporary folders for secrets, which parent_watch_program removes
 platform.orphans        ends what lost its parent
 platform.liveness       checks whether a recorded process is still running
 """

@@ -116,8 +116,8 @@ def _build_command() -> list[str]:
 
 
 def _build_environment() -> dict[str, str]:
-    """Return the marks of an outer orchestrator alone: the watch ends with it, and needs no more.
+    """Return the marks of an outer orchestrator, for the watch ends with it, and where folders are.
 
     Without our own mark, or it would end itself.
     """
-    return {MARK: os.environ[MARK]} if MARK in os.environ else {}
+    return {name: os.environ[name] for name in (MARK, "TMPDIR") if name in os.environ}

@@ -4,6 +4,7 @@
 
 Standard input is a pipe whose other end only process PID holds. At its end without a farewell that
 process is dead, and everything with its MARK is killed, and what else is known to descend from it.
+Its folders with secrets are removed.
 The FOLDERs are those to import this package and psutil from.
 
 It outlives what ends its parent: it has a session of its own, so that neither Ctrl-C nor a closed
@@ -67,11 +68,13 @@ def _read_end(seconds: float) -> bytes | None:
 
 def _end_all(mark: str, known: "dict[int, psutil.Process]") -> None:
     from orchestrator.platform.process_tree import end_marked_processes
+    from orchestrator.platform.secret_folders import remove_secret_folders
 
     end_marked_processes(mark, known.values())
     for seconds in _LATER_LOOKS:
         time.sleep(seconds)
         end_marked_processes(mark, known.values())
+    remove_secret_folders(mark)
 
 
 def _refresh_known(pid: int, known: "dict[int, psutil.Process]") -> float:

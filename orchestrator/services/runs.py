@@ -107,6 +107,7 @@ def start_run(
 def resume_run(
     run: str,
     *,
+    project: Path | None = None,
     listener: events.Listener,
     limits: Sequence[Override] = (),
     state: Path | None = None,
@@ -117,6 +118,7 @@ def resume_run(
 
     Args:
         run: the run's id, a prefix of it, or `last`.
+        project: the directory of the project whose `last` is meant; None for all projects.
         listener: receives the events, possibly in threads other than the caller's.
         limits: limits to change for the rest of the run, such as the one that stopped it.
         state: the state directory that stores the run; the user's if None.
@@ -127,18 +129,18 @@ def resume_run(
     _preload_workflows()
     state = state or resolve_state_directory()
     with Store(state) as store:
-        record = store.find_run(run)
+        record = store.find_run(run, project)
 
         from orchestrator.services.workflows import Caller, execute_run
 
         if record.outcome not in RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
-        project = resolve_project(record.task.project)
-        config = wiring.recall_config(store, record.id, project, os.environ)
+        folder = resolve_project(record.task.project)
+        config = wiring.recall_config(store, record.id, folder, os.environ)
         stored = store.read_config(record.id)
-        config, stored = renew_tests(record, config, stored, project, store, os.environ)
-        require_still_trusted(project, read_trusted(stored), state)
+        config, stored = renew_tests(record, config, stored, folder, store, os.environ)
+        require_still_trusted(folder, read_trusted(stored), state)
     changed = override_limits(config, limits)
     caller = Caller(state, listener=listener, config=changed, stored_config=stored)
     return execute_run(record.id, caller)

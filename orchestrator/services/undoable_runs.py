@@ -3,19 +3,15 @@
 import json
 import platform
 from pathlib import Path
-from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.models import RunRecord
 from orchestrator.platform import files
-from orchestrator.platform.project import resolve_project
 from orchestrator.services.isolation import BRANCHES
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.git import Git
-
-LAST: Final = "last"
 
 
 def find_undoable_run(store: Store, run: str, project: Path) -> RunRecord:
@@ -29,21 +25,9 @@ def find_undoable_run(store: Store, run: str, project: Path) -> RunRecord:
     Raises:
         UsageError: there is none, its files are not on record here, or it changed none of them.
     """
-    record = _find_run(store, run, project)
+    record = store.find_run(run, project)
     _require_undoable(record, store)
     return record
-
-
-def _find_run(store: Store, run: str, project: Path) -> RunRecord:
-    if run != LAST:
-        return store.find_run(run)
-    folder = resolve_project(project)
-    found = list_summaries(store.database, 1, str(folder))
-    if not found:
-        raise UsageError(
-            f"no run has worked in {folder}", "list the runs of all folders: `orchestrator runs`"
-        )
-    return store.find_run(found[0].id)
 
 
 def _require_undoable(record: RunRecord, store: Store) -> None:

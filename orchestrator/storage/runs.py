@@ -15,6 +15,7 @@ from orchestrator.errors import LostRunError, UsageError
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.platform.project import resolve_project
 from orchestrator.storage import codec
 from orchestrator.storage.database import Row
 from orchestrator.storage.event_log import EventLog
@@ -238,14 +239,19 @@ class Store:
             result = replace(result, outcome=record.outcome, message=message)
         return replace(record, result=result)
 
-    def find_run(self, run: str) -> RunRecord:
+    def find_run(self, run: str, project: Path | None = None) -> RunRecord:
         """Find a run by its id, the beginning of its id, or `last`, without its result.
 
+        Args:
+            run: the id, its beginning, or `last`.
+            project: the directory of the project whose `last` is meant; None for all projects.
+
         Raises:
-            UsageError: there is none, or more than one.
+            UsageError: there is none, or more than one; the project does not exist.
         """
         if run == "last":
-            found = self.list_runs(limit=1)
+            project = project and resolve_project(project)
+            found = self.list_runs(limit=1, project=project)
         else:
             rows = self.database.fetch_rows(
                 f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
@@ -253,7 +259,7 @@ class Store:
             found = self._build_records(rows)
             found = [record for record in found if record.id == run] or found
         if not found and run == "last":
-            raise UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
+            raise self._explain_no_run(project)
         if not found:
             raise UsageError(f"there is no run {run}", "list the runs with `orchestrator runs`")
         if len(found) > 1:
@@ -261,10 +267,21 @@ class Store:
             raise UsageError(f"several run ids begin with {run}: {ids}", "give more of the id")
         return found[0]
 
-    def list_runs(self, limit: int = 50) -> list[RunRecord]:
-        """Return the newest runs first, without their results."""
+    def _explain_no_run(self, project: Path | None) -> UsageError:
+        elsewhere = self.list_runs(limit=1)
+        if not project or not elsewhere:
+            return UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
+        return UsageError(
+            f"no run has worked in {project}",
+            f"the last one is {elsewhere[0].id}, in {elsewhere[0].task.project}; "
+            "`orchestrator runs` lists all",
+        )
+
+    def list_runs(self, limit: int = 50, project: Path | None = None) -> list[RunRecord]:
+        """Return the newest runs first, those of a project or all, without their results."""
+        where, values = ("WHERE project = ?", (str(project),)) if project else ("", ())
         rows = self.database.fetch_rows(
-            f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,)
+            f"{_SELECT} {where} ORDER BY started DESC, id DESC LIMIT ?", (*values, limit)
         )
         return self._build_records(rows)
 

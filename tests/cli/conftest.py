@@ -117,7 +117,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(project: Path, tmp_path: Path) -> Shop:
+def shop(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A project with a word to correct. Commands start in its folder."""
+    monkeypatch.chdir(project)
     agent = tmp_path / "agent.sh"
     agent.write_text(AGENT, encoding="utf-8")
     shop = Shop(project, agent)

@@ -25,8 +25,11 @@ OWNER = """
     from pathlib import Path
     from orchestrator.platform.orphans import reap_orphans
     from orchestrator.platform.process import capture, run
+    from orchestrator.platform.secret_folders import create_secret_folder
 
-    with reap_orphans():
+    with reap_orphans(), create_secret_folder() as secrets:
+        (secrets / "key").write_text("secret")
+        Path(sys.argv[1]).with_name("secrets").write_text(str(secrets))
         {start}(["sh", sys.argv[1]], cwd=Path(sys.argv[1]).parent)
 """
 FAMILY = """
@@ -106,9 +109,13 @@ def test_nothing_outlives_a_process_that_is_killed(tmp_path: Path, start: str) -
     with owner(tmp_path, start=start) as process:
         family, watch = members(tmp_path), find_watch(process)
         assert len(family) == 5
+        secrets = Path((tmp_path / "secrets").read_text("utf-8"))
+        assert (secrets / "key").exists()
+        assert secrets.stat().st_mode & 0o777 == 0o700
         process.kill()
         assert wait_until_gone(*family) == []
         assert wait_until_gone(watch) == []
+        assert not secrets.exists()
 
 
 def test_its_whole_group_may_be_killed_and_the_watch_asked_to_end(tmp_path: Path) -> None:
