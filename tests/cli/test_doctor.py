@@ -25,7 +25,8 @@ def test_a_broken_link_is_the_last_line(call: Call, project: Path) -> None:
     assert done.code == 3
     last = done.out.splitlines()[-1]
     assert last == "first broken link: login: Claude Code has no login and no key"
-    assert "auth login\n" in done.out
+    assert done.out.count("auth login\n") == 1
+    assert "the login above, or a key, is all that it needs" in done.out
 
 
 def test_all_works(call: Call, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

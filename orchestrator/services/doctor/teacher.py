@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.agents.claude_environment import can_authenticate
 from orchestrator.budget.ledger import Caps, Ledger
 from orchestrator.budget.metering import Account
 from orchestrator.errors import LoopError, UsageError
@@ -12,6 +13,7 @@ from orchestrator.masking import Masker
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.teacher_check import try_teacher
+from orchestrator.services.teacher_choice import TeacherMode
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.storage.opening import open_database
 from orchestrator.teaching.pending import Pending
@@ -29,9 +31,11 @@ def check_teacher(subject: Subject) -> Iterator[Check]:
     try:
         teacher = _build_teacher(subject, notices)
     except (LoopError, TeacherError) as error:
-        yield fail(
-            Link.TEACHER, error.message, error.hint, _choose_command(error), _find_fault(error)
-        )
+        if isinstance(error, NoKey) and _lacks_only_login(subject):
+            yield skip(Link.TEACHER, "the login above, or a key, is all that it needs")
+        else:
+            command = _choose_command(error)
+            yield fail(Link.TEACHER, error.message, error.hint, command, _find_fault(error))
         return
     text = f"{teacher.name}, mode {config.teacher.mode}, paid by {teacher.payer}"
     if not subject.is_live:
@@ -41,6 +45,13 @@ def check_teacher(subject: Subject) -> Iterator[Check]:
         yield _ask_teacher(subject, text)
     for notice in notices:
         yield warn(Link.TEACHER, notice)
+
+
+def _lacks_only_login(subject: Subject) -> bool:
+    """Return whether the teacher is missing what the link of the agent's login is broken for."""
+    config = subject.config
+    uses_login = config.teacher.mode != TeacherMode.LOCAL and config.agent.kind == "claude_code"
+    return uses_login and not can_authenticate(subject.project_environment)
 
 
 def _build_teacher(subject: Subject, notices: list[str]) -> NamedTeacher:
