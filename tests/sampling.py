@@ -1,4 +1,9 @@
-"""Take a sample of many equal cases: the others are long, and no part of CI."""
+"""Mark a fixed sample of many equal cases, which CI runs; a target of their own runs them all.
+
+Kills have the mark `kills_sample` beside `kills`: of numbered ones it is every third; of the kills
+in comparisons it is a number of them that are spread over each step as all of them are. Of the
+cases of `make test-whole`, those that are in no sample have the mark `long`.
+"""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -8,10 +13,24 @@ from _pytest.mark import ParameterSet
 
 Case = TypeVar("Case")
 
+_STEP = 3
 
-def mark_long(cases: Iterable[Case], every: int = 3) -> list[ParameterSet]:
-    """Return the cases as parameters; all but each third have the mark `long`."""
+
+def sample_every_third(cases: Iterable[Case]) -> list[ParameterSet]:
+    """Return kills as parameters of a test, every third of them with the mark of the sample."""
+    return _mark_cases(cases, sample=(pytest.mark.kills_sample,))
+
+
+def leave_out_long(cases: Iterable[Case]) -> list[ParameterSet]:
+    """Return cases as parameters of a test, all but every third with the mark `long`."""
+    return _mark_cases(cases, others=(pytest.mark.long,))
+
+
+def _mark_cases(
+    cases: Iterable[Case],
+    sample: tuple[pytest.MarkDecorator, ...] = (),
+    others: tuple[pytest.MarkDecorator, ...] = (),
+) -> list[ParameterSet]:
     return [
-        pytest.param(case, marks=() if at % every == 0 else pytest.mark.long)
-        for at, case in enumerate(cases)
+        pytest.param(case, marks=others if at % _STEP else sample) for at, case in enumerate(cases)
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.replay import ReplayServer
 from tests.cli.conftest import TASK, Shop, start_command, wait_for_result
-from tests.sampling import mark_long
+from tests.sampling import leave_out_long
 
 pytestmark = pytest.mark.whole
 
@@ -132,7 +132,7 @@ ROWS: Final[Mapping[str, tuple[Fault, int, str, tuple[tuple[str, ...], ...]]]] =
 }
 
 
-@pytest.mark.parametrize("name", mark_long(ROWS))
+@pytest.mark.parametrize("name", leave_out_long(ROWS))
 def test_a_fault_has_one_exit_code_in_every_command(
     name: str, shop: Shop, teacher: ReplayServer, tmp_path: Path
 ) -> None:

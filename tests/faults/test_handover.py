@@ -21,9 +21,9 @@ from orchestrator.models import RESUMABLE, RunOutcome
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.faults import test_kills
-from tests.faults.samples import sample_every_third
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
 from tests.recorded_runs import get_last_run, list_runs
+from tests.sampling import sample_every_third
 from tests.trusting import trust_project
 
 make_case = test_kills.make_case

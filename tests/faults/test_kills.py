@@ -26,8 +26,8 @@ from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
-from tests.faults.samples import sample_every_third
 from tests.recorded_runs import get_last_run, list_runs
+from tests.sampling import sample_every_third
 from tests.trusting import trust_project
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]

@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote, finish_swap
-from tests.faults.samples import sample_every_third
+from tests.sampling import sample_every_third
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 

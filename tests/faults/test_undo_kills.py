@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.platform import atomic, files
 from orchestrator.workspace.git import Git
-from tests.faults.samples import sample_every_third
+from tests.sampling import sample_every_third
 from tests.services.undone_runs import Past, make_past
 from tests.workspace.repositories import files_of, repository
 from tests.workspace.test_properties import Tree, put

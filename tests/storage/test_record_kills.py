@@ -17,7 +17,7 @@ import pytest
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
-from tests.faults.samples import sample_every_third
+from tests.sampling import sample_every_third
 from tests.storage.test_earlier_versions import OLD, unpack
 from tests.storage.test_retention import BEFORE, make_run, rows_of
 

@@ -17,7 +17,7 @@ from orchestrator.services.doctor.loading import check_loading
 from orchestrator.services.doctor.results import Check, Status
 from orchestrator.services.doctor.subject import examine
 from orchestrator.services.doctor.written_rules import list_rule_files
-from tests.sampling import mark_long
+from tests.sampling import leave_out_long
 from tests.trusting import trust_project
 
 pytestmark = pytest.mark.whole
@@ -109,7 +109,7 @@ LOADED: dict[str, Callable[[Place], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", mark_long(LOADED))
+@pytest.mark.parametrize("name", leave_out_long(LOADED))
 def test_a_rule_that_is_loaded_is_found(name: str, place: Place) -> None:
     LOADED[name](place)
     found = check(place)
@@ -224,7 +224,7 @@ NOT_LOADED: dict[str, tuple[Callable[[Place], None], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", mark_long(NOT_LOADED))
+@pytest.mark.parametrize("name", leave_out_long(NOT_LOADED))
 def test_a_rule_that_is_not_loaded_has_its_cause(name: str, place: Place) -> None:
     make, cause, command = NOT_LOADED[name]
     make(place)
