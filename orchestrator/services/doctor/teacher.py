@@ -50,7 +50,10 @@ def check_teacher(subject: Subject) -> Iterator[Check]:
 def _lacks_only_login(subject: Subject) -> bool:
     """Return whether the teacher is missing what the link of the agent's login is broken for."""
     config = subject.config
-    uses_login = config.teacher.mode != TeacherMode.LOCAL and config.agent.kind == "claude_code"
+    uses_login = (
+        TeacherMode(config.teacher.mode) is not TeacherMode.LOCAL
+        and config.agent.kind == "claude_code"
+    )
     return uses_login and not can_authenticate(subject.project_environment)
 
 
