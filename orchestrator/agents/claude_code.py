@@ -16,7 +16,12 @@ from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import MessageReader
-from orchestrator.agents.claude_payer import describe_payer, describe_unused_login, suggest_login
+from orchestrator.agents.claude_payer import (
+    can_authenticate,
+    describe_payer,
+    describe_unused_login,
+    suggest_login,
+)
 from orchestrator.agents.claude_program import find_program, format_login_command, require_version
 from orchestrator.agents.claude_project import link_agents_files
 from orchestrator.agents.claude_session import Refuse, Session
@@ -113,7 +118,7 @@ class ClaudeCodeAgent:
         """
         program = self._program or find_program()
         found = require_version(program, self._base)
-        if not environment.can_authenticate(self._base):
+        if not can_authenticate(self._base, program):
             raise InfrastructureError(
                 "Claude Code has no login and no key",
                 f"log in with `{format_login_command(program)}`, or set ANTHROPIC_API_KEY",

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -190,22 +189,6 @@ def is_own_session(transcript: Path) -> bool:
 def find_config_directory(env: Mapping[str, str]) -> Path:
     """Return the folder in which Claude Code stores login, settings and transcripts."""
     return Path(find_config_folder(env))
-
-
-def can_authenticate(env: Mapping[str, str]) -> bool:
-    """Return whether there is anything that Claude Code could authenticate with.
-
-    False is certain. On macOS the result is always True, because the login is in the keychain.
-    """
-    settings = read_user_settings(env)
-    everywhere = {**settings.get("env", {}), **env}
-    return (
-        any(everywhere.get(name) for name in _KEYS)
-        or any(everywhere.get(f"CLAUDE_CODE_USE_{cloud}") for cloud in CLOUDS)
-        or "apiKeyHelper" in settings
-        or (find_config_directory(env) / ".credentials.json").is_file()
-        or sys.platform == "darwin"
-    )
 
 
 def read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:

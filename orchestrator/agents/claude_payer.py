@@ -5,6 +5,8 @@ the environment comes before a login was observed with Claude Code 2.1.332.
 """
 
 import json
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +15,12 @@ from typing import Any, Final
 from orchestrator.agents.claude_environment import (
     CLOUDS,
     OFFICIAL_API,
+    build_child_environment,
     find_config_directory,
     read_user_settings,
 )
+from orchestrator.platform.folders import CONFIG_VARIABLE
+from orchestrator.platform.process import capture
 
 SCRIPTED_KEY: Final = "no-key-the-model-is-scripted"
 """The API key of a run whose model is scripted, so that nobody pays."""
@@ -27,6 +32,7 @@ _CREDENTIALS: Final = (
     ("ANTHROPIC_API_KEY", "API key"),
 )
 _HELPER: Final = "apiKeyHelper"
+_STATUS_SECONDS: Final = 30.0
 _OAUTH_TOKEN: Final = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 -- the variable's name, not a token
 
 
@@ -53,13 +59,13 @@ class LoginChoice:
 def choose_login(env: Mapping[str, str]) -> LoginChoice:
     """Return the environment in which Claude Code uses the user's login and not a key.
 
-    Without a known login, everything stays as it is for the agent. So do a cloud account, and the
-    token of a gateway: with either, requests belong to that address alone.
+    Without a known login, everything stays as it is for the agent. So it does with a cloud account,
+    and with a key for another address than Anthropic's: a login must not be sent there.
     """
     login = _find_login(env)
     values = {**read_user_settings(env).get("env", {}), **env}
     address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
-    has_gateway = bool(values.get(_TOKEN)) and address != OFFICIAL_API
+    has_gateway = address != OFFICIAL_API and bool(_find_credential(env))
     if not login or has_gateway or _find_cloud(values):
         return LoginChoice(env, uses_login=False, payer=describe_payer(env))
     # Empty, and not removed: the user's settings may have the same variable.
@@ -67,9 +73,15 @@ def choose_login(env: Mapping[str, str]) -> LoginChoice:
     return LoginChoice({**env, **emptied}, uses_login=True, payer=login)
 
 
-def has_credential(env: Mapping[str, str]) -> bool:
-    """Return whether a key, a cloud account or a login is found; one in a keychain may not be."""
-    return bool(_find_credential(env) or _find_login(env))
+def can_authenticate(env: Mapping[str, str], program: Path) -> bool:
+    """Return whether Claude Code has anything to authenticate with. Costs nothing.
+
+    Args:
+        env: the environment of Claude Code.
+        program: its program, which is asked if nothing is found: only it may look into a keychain,
+            and it knows ways that are not known here.
+    """
+    return bool(_find_credential(env) or _find_login(env)) or _reports_login(program, env)
 
 
 def suggest_login(env: Mapping[str, str], command: str) -> str:
@@ -90,14 +102,14 @@ def suggest_login(env: Mapping[str, str], command: str) -> str:
 
 
 def describe_unused_login(env: Mapping[str, str]) -> str:
-    """Return a line for a user whose subscription is not used because of a key; empty otherwise."""
+    """Return a line for a user whose login is not used because of a key; empty otherwise."""
     credential, login = _find_credential(env), _find_login(env)
     if not credential or not login:
         return ""
     advice = ""
     if "ANTHROPIC_API_KEY" in credential:
         advice = (
-            "; to keep the subscription, unset ANTHROPIC_API_KEY: the teacher uses the login too, "
+            "; to use that, unset ANTHROPIC_API_KEY: the teacher uses the login too, "
             "unless you give it the key alone, as ORCHESTRATOR_TEACHER_API_KEY"
         )
     return f"the agent is paid by {credential}, not by your {login}{advice}"
@@ -124,21 +136,48 @@ def _find_cloud(values: Mapping[str, str]) -> str:
 
 
 def _find_login(env: Mapping[str, str]) -> str:
-    """Return the subscription that is logged in; empty if none is known.
+    """Return the login of a subscription or of the Console; empty if none is known.
 
-    The login itself is in `.credentials.json`, or on macOS in the keychain, which is not asked
-    because that may open a dialog; the account's name is in `.claude.json` on every platform.
+    A subscription's login is in `.credentials.json`, and the key that a login to the Console has
+    created in `.claude.json`. On macOS both are in the keychain, which is not asked because that
+    may open a dialog; there the account's name in `.claude.json` shows that there is one. Elsewhere
+    an account without them is logged out (`claude auth status` of 2.1.332).
     """
     values = {**read_user_settings(env).get("env", {}), **env}
     if values.get(_OAUTH_TOKEN):
         return f"subscription ({_OAUTH_TOKEN})"
     folder = find_config_directory(env)
     stored = _read_object(folder / ".credentials.json").get("claudeAiOauth")
-    # Beside the default folder, or in the folder that the user has set.
-    account = any(
-        _read_object(each / ".claude.json").get("oauthAccount") for each in (folder, folder.parent)
-    )
-    return "subscription (the login of Claude Code)" if stored or account else ""
+    if isinstance(stored, dict) and stored.get("accessToken"):
+        return "subscription (the login of Claude Code)"
+    # In the folder that the user has set, or beside the default one.
+    state = _read_object((folder if env.get(CONFIG_VARIABLE) else folder.parent) / ".claude.json")
+    if state.get("primaryApiKey"):
+        return "API key (the Console login of Claude Code)"
+    is_in_keychain = sys.platform == "darwin" and bool(state.get("oauthAccount"))
+    return "login of Claude Code (in the keychain)" if is_in_keychain else ""
+
+
+def _reports_login(program: Path, env: Mapping[str, str]) -> bool:
+    """Return whether the program says that it is logged in."""
+    try:
+        # Elsewhere than in the project, whose settings may name programs.
+        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+            variables = build_child_environment(env, Path(folder))
+            if sys.platform != "darwin":
+                # It writes into its configuration folder at each start. The login that may be there
+                # is known without it; only the name of one in a keychain depends on the folder.
+                variables[CONFIG_VARIABLE] = folder
+            done = capture(
+                [str(program), "auth", "status", "--json"],
+                cwd=Path(folder),
+                env=variables,
+                timeout=_STATUS_SECONDS,
+            )
+        status = json.loads(done.stdout)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(status, dict) and status.get("loggedIn") is True
 
 
 def _read_object(path: Path) -> Mapping[str, Any]:

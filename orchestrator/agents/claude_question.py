@@ -6,8 +6,6 @@ mark it as one that this program started, so that nothing is learned from it.
 """
 
 import json
-import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +14,7 @@ from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import MessageReader
-from orchestrator.agents.claude_payer import choose_login, has_credential, suggest_login
+from orchestrator.agents.claude_payer import can_authenticate, choose_login, suggest_login
 from orchestrator.agents.claude_program import find_program, format_login_command, require_version
 from orchestrator.agents.claude_question_endings import Answer, judge_answer
 from orchestrator.agents.claude_session import Session
@@ -30,8 +28,6 @@ from orchestrator.agents.claude_wire import (
 )
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits
-from orchestrator.platform.folders import CONFIG_VARIABLE
-from orchestrator.platform.process import capture
 from teacher.claude import Question, Reply, ReplyEnd
 from teacher.errors import NoKey, TeacherUnavailable
 
@@ -40,8 +36,6 @@ _ANSWER_TOOL: Final = "StructuredOutput"
 
 _MOST_TURNS: Final = 6
 """An answer, and a few more tries after one that the schema or the program rejects."""
-
-_STATUS_SECONDS: Final = 30.0
 
 
 class ClaudeQuestions:
@@ -74,7 +68,7 @@ class ClaudeQuestions:
             require_version(program, env)
         except InfrastructureError as error:
             raise TeacherUnavailable(error.message, error.hint) from error
-        if not has_credential(env) and not _reports_login(program, env):
+        if not can_authenticate(env, program):
             raise NoKey(
                 "Claude Code has no login",
                 f"log in with `{format_login_command(program)}`: a subscription is enough",
@@ -206,25 +200,3 @@ class _AnswerReader:
 
 def _ignore_event(_event: events.Event) -> None:
     """Ignore an event: nobody watches a question."""
-
-
-def _reports_login(program: Path, env: Mapping[str, str]) -> bool:
-    """Return whether the program says that it is logged in: only it may look into a keychain."""
-    try:
-        # Elsewhere than in the project, whose settings may name programs.
-        with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
-            variables = environment.build_child_environment(env, Path(folder))
-            if sys.platform != "darwin":
-                # It writes into its configuration folder at each start. The login that may be there
-                # is known without it; only the name of one in a keychain depends on the folder.
-                variables[CONFIG_VARIABLE] = folder
-            done = capture(
-                [str(program), "auth", "status", "--json"],
-                cwd=Path(folder),
-                env=variables,
-                timeout=_STATUS_SECONDS,
-            )
-        status = json.loads(done.stdout)
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(status, dict) and status.get("loggedIn") is True

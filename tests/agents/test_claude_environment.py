@@ -1,11 +1,8 @@
 """The environment of Claude Code, and where its requests go."""
 
 import json
-import sys
 import uuid
 from pathlib import Path
-
-import pytest
 
 from orchestrator.agents.claude_environment import (
     DEFAULTS,
@@ -14,7 +11,6 @@ from orchestrator.agents.claude_environment import (
     PROTECTED_NAMES,
     build_child_environment,
     build_pinned_settings,
-    can_authenticate,
     create_session_id,
     is_own_session,
     write_settings_file,
@@ -85,29 +81,3 @@ def test_own_sessions_are_recognised_by_their_transcripts() -> None:
     for name, own in ((ours, True), (foreign, False)):
         assert is_own_session(folder / f"{name}.jsonl") is own
         assert is_own_session(folder / name / "subagents" / "agent-a.jsonl") is own
-
-
-@pytest.mark.skipif(sys.platform == "darwin", reason="there, a login is in the keychain")
-@pytest.mark.parametrize(
-    ("env", "files"),
-    [
-        ({"ANTHROPIC_API_KEY": "k"}, {}),
-        ({"ANTHROPIC_AUTH_TOKEN": "k"}, {}),
-        ({"CLAUDE_CODE_OAUTH_TOKEN": "k"}, {}),
-        ({"CLAUDE_CODE_USE_VERTEX": "1"}, {}),
-        ({}, {".claude/.credentials.json": "{}"}),
-        ({}, {".claude/settings.json": '{"apiKeyHelper": "get-key"}'}),
-        ({}, {".claude/settings.json": '{"env": {"ANTHROPIC_API_KEY": "k"}}'}),
-        ({"CLAUDE_CONFIG_DIR": "elsewhere"}, {"elsewhere/.credentials.json": "{}"}),
-    ],
-)
-def test_each_way_to_log_in_is_seen(
-    env: dict[str, str], files: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(home)
-    env = {"HOME": str(home), **env}
-    assert not can_authenticate({"HOME": str(home), "ANTHROPIC_API_KEY": ""})
-    for name, text in files.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(text, encoding="utf-8")
-    assert can_authenticate(env)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.agents import claude_payer
 from orchestrator.agents.claude_environment import is_own_session
 from orchestrator.agents.claude_question import ClaudeQuestions
 from orchestrator.learnings.workspace import Workspace, initialize_workspace
@@ -148,7 +149,7 @@ def test_the_login_is_used_and_not_a_key(where: str, home: Path) -> None:
     if where == "helper":
         stored = {"apiKeyHelper": "echo sk-a-key"}
     write(home, {".claude/settings.json": json.dumps(stored)})
-    headers, reply = ask_with_headers(key if where == "environment" else {})
+    headers, reply = ask_with_headers(key if where == "environment" else {}, is_gateway=False)
     assert reply.end is ReplyEnd.ANSWERED
     assert headers == {"authorization": "Bearer sk-ant-oat01-not-a-token"}
 
@@ -163,10 +164,26 @@ def test_without_a_login_a_key_is_used(home: Path) -> None:
 def test_the_token_of_a_gateway_goes_to_the_gateway() -> None:
     headers, _ = ask_with_headers({"ANTHROPIC_AUTH_TOKEN": "of-the-gateway"})
     assert headers == {"authorization": "Bearer of-the-gateway"}
+    headers, _ = ask_with_headers({"ANTHROPIC_API_KEY": "of-the-gateway"})
+    assert headers == {"x-api-key": "of-the-gateway"}
 
 
-def ask_with_headers(env: Mapping[str, str]) -> tuple[dict[str, str], Reply]:
-    """What the request authenticates with."""
+class AnyAddress(str):
+    """Stands for Anthropic's address, whatever the address of the scripted model is."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
+
+
+def ask_with_headers(
+    env: Mapping[str, str], *, is_gateway: bool = True
+) -> tuple[dict[str, str], Reply]:
+    """What the request to a gateway, or as to Anthropic's API, authenticates with."""
     seen: list[dict[str, str]] = []
     original = endpoint._Handler.do_POST
 
@@ -177,6 +194,8 @@ def ask_with_headers(env: Mapping[str, str]) -> tuple[dict[str, str], Reply]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(endpoint._Handler, "do_POST", look)
+        if not is_gateway:
+            patch.setattr(claude_payer, "OFFICIAL_API", AnyAddress())
         reply, _ = ask(ANSWER, env)
     return seen[0], reply
 

@@ -1,9 +1,13 @@
 """Check the agent: its program, its version, and who pays for it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from orchestrator.agents.claude_environment import can_authenticate
-from orchestrator.agents.claude_payer import describe_payer, describe_unused_login
+from orchestrator.agents.claude_payer import (
+    can_authenticate,
+    describe_payer,
+    describe_unused_login,
+)
 from orchestrator.agents.claude_program import (
     find_bundled_program,
     find_program,
@@ -47,12 +51,21 @@ def _find_login_command() -> str:
         return "claude auth login"
 
 
+def has_login(subject: Subject) -> bool:
+    """Return whether Claude Code has anything to authenticate with."""
+    try:
+        program = find_program()
+    except LoopError:  # what can be found without it is found
+        program = Path("claude")
+    return can_authenticate(subject.project_environment, program)
+
+
 def check_login(subject: Subject) -> Iterator[Check]:
     """Check that the agent can log in, and say who pays."""
     env = subject.project_environment
     if subject.config.agent.kind != "claude_code":
         yield skip(Link.LOGIN, "only the program of agent.command knows its login")
-    elif not can_authenticate(env):
+    elif not has_login(subject):
         yield fail(
             Link.LOGIN, "Claude Code has no login and no key",
             "a run would stop; log in once, or set ANTHROPIC_API_KEY", _find_login_command(),

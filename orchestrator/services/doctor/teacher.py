@@ -4,12 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.agents.claude_environment import can_authenticate
 from orchestrator.budget.ledger import Caps, Ledger
 from orchestrator.budget.metering import Account
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Event, Notice
 from orchestrator.masking import Masker
+from orchestrator.services.doctor.agent import has_login
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.teacher_check import try_teacher
@@ -54,7 +54,7 @@ def _lacks_only_login(subject: Subject) -> bool:
         TeacherMode(config.teacher.mode) is not TeacherMode.LOCAL
         and config.agent.kind == "claude_code"
     )
-    return uses_login and not can_authenticate(subject.project_environment)
+    return uses_login and not has_login(subject)
 
 
 def _build_teacher(subject: Subject, notices: list[str]) -> NamedTeacher:
