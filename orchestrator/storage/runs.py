@@ -250,16 +250,12 @@ class Store:
             UsageError: there is none, or more than one; the project does not exist.
         """
         if run == "last":
-            project = project and resolve_project(project)
-            found = self.list_runs(limit=1, project=project)
-        else:
-            rows = self.database.fetch_rows(
-                f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
-            )
-            found = self._build_records(rows)
-            found = [record for record in found if record.id == run] or found
-        if not found and run == "last":
-            raise self._explain_no_run(project)
+            return self._find_last_run(project)
+        rows = self.database.fetch_rows(
+            f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
+        )
+        found = self._build_records(rows)
+        found = [record for record in found if record.id == run] or found
         if not found:
             raise UsageError(f"there is no run {run}", "list the runs with `orchestrator runs`")
         if len(found) > 1:
@@ -267,15 +263,15 @@ class Store:
             raise UsageError(f"several run ids begin with {run}: {ids}", "give more of the id")
         return found[0]
 
-    def _explain_no_run(self, project: Path | None) -> UsageError:
-        elsewhere = self.list_runs(limit=1)
-        if not project or not elsewhere:
-            return UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
-        return UsageError(
-            f"no run has worked in {project}",
-            f"the last one is {elsewhere[0].id}, in {elsewhere[0].task.project}; "
-            "`orchestrator runs` lists all",
-        )
+    def _find_last_run(self, project: Path | None) -> RunRecord:
+        folder = project and resolve_project(project)
+        if found := self.list_runs(1, folder) or (folder and self.list_runs(1)):
+            last = found[0]
+            if folder in (None, last.task.project):
+                return last
+            hint = f"the last run is {last.id}, in {last.task.project}"
+            raise UsageError(f"no run has worked in {folder}", hint)
+        raise UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
 
     def list_runs(self, limit: int = 50, project: Path | None = None) -> list[RunRecord]:
         """Return the newest runs first, those of a project or all, without their results."""

@@ -1,5 +1,9 @@
 """`resume` is offered where it can help, and reads `tests.*` anew while nothing rests on it."""
 
+from pathlib import Path
+
+import pytest
+
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
 from tests.cli.conftest import TASK, Call, Shop, start_command
@@ -84,3 +88,27 @@ def test_a_second_run_names_the_first(call: Call, shop: Shop, teacher: ReplaySer
     finally:
         first.terminate()
         first.communicate(timeout=200)
+
+
+def test_the_last_run_is_that_of_the_project_at_hand(
+    call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.configure(learning={"auto_retry": False})
+    assert call("run", TASK, "--project-dir", shop.project).code == 1
+    first = get_last_run().id
+    other = Shop(tmp_path / "other", shop.agent)
+    other.project.mkdir()
+    other.configure(learning={"auto_retry": False}, tests={"command": "false"})
+    assert call("run", TASK, "--project-dir", other.project).code == 1
+    second = get_last_run().id
+    for words in (("runs", "show"), ("runs", "events", "--json"), ("resume",)):
+        out = call(*words).out
+        assert first in out, words
+        assert second not in out, words
+    assert second in call("runs", "show", "--project-dir", other.project).out
+    monkeypatch.chdir(tmp_path)
+    done = call("resume")
+    assert (done.code, done.out) == (2, "")
+    assert f"no run has worked in {tmp_path}" in done.err
+    assert second in done.err
+    assert first in call("runs", "show", first).out
