@@ -1,8 +1,8 @@
-"""Mark a fixed sample of many equal cases, which CI runs; a target of their own runs them all.
+"""Mark a fixed sample of many equal cases: targets of their own run all of them.
 
-Kills have the mark `kills_sample` beside `kills`: of numbered ones it is every third; of the kills
-in comparisons it is a number of them that are spread over each step as all of them are. Of the
-cases of `make test-whole`, those that are in no sample have the mark `long`.
+What has the mark `long` is run by `make test-whole` alone, and not by CI. Kills have the mark
+`kills_sample` beside `kills`: of numbered ones it is every third; of the kills in comparisons it is
+a number of them that are spread over each step as all of them are.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from _pytest.mark import ParameterSet
 Case = TypeVar("Case")
 
 _STEP = 3
+_WHOLE = (pytest.mark.whole, pytest.mark.long)
 
 
 def sample_every_third(cases: Iterable[Case]) -> list[ParameterSet]:
@@ -21,8 +22,13 @@ def sample_every_third(cases: Iterable[Case]) -> list[ParameterSet]:
     return _mark_cases(cases, sample=(pytest.mark.kills_sample,))
 
 
+def leave_to_whole(cases: Iterable[Case]) -> list[ParameterSet]:
+    """Return cases as parameters of a test: all but every third are for `make test-whole`."""
+    return _mark_cases(cases, others=_WHOLE)
+
+
 def leave_out_long(cases: Iterable[Case]) -> list[ParameterSet]:
-    """Return cases as parameters of a test, all but every third with the mark `long`."""
+    """Return cases of a `whole` test as parameters, all but every third with the mark `long`."""
     return _mark_cases(cases, others=(pytest.mark.long,))
 
 

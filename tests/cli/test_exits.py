@@ -25,6 +25,7 @@ from orchestrator.suites.command_suite import CommandSuite
 from teacher.models import RuleText
 from tests.cli.conftest import TASK, Call, CommandResult, Shop
 from tests.masking.samples import Sample, load_rows
+from tests.sampling import leave_to_whole
 from tests.stored_text import read_file, read_stored_text
 from tests.teacher.loopback import Loopback, json_reply
 
@@ -240,7 +241,7 @@ def test_error_lines(call: Call, shop: Shop, state: Path) -> None:
     assert list_leaks(found) == []
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", leave_to_whole(range(6)))
 def test_the_report_of_a_bug(
     part: int, call: Call, shop: Shop, teacher: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

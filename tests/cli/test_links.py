@@ -11,6 +11,7 @@ import pytest
 from orchestrator.replay import ReplayServer
 from orchestrator.session_hooks import entry, settings
 from tests.cli.conftest import TASK, Call, Shop
+from tests.sampling import leave_to_whole
 
 ADD = ("rules", "add", "--rule", "Ask.", "--when", "Always.", "--why", "Because.")
 INIT = ("learnings", "init", "local", "--hooks", "--gitignore", "personal")
@@ -66,7 +67,7 @@ def test_a_linked_folder(
 
 
 @pytest.mark.parametrize("exists", [True, False])
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", leave_to_whole(FILES))
 def test_a_linked_file(
     call: Call, shop: Shop, teacher: ReplayServer, outside: Path, name: str, exists: bool
 ) -> None:

@@ -12,6 +12,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
 from tests.cli.conftest import TASK, Shop, start_command, wait_for_result
 from tests.recorded_runs import get_last_run
+from tests.sampling import leave_to_whole
 
 FULL = Path("/dev/full")
 REDIRECTIONS = {
@@ -45,7 +46,7 @@ def test_the_verdict_does_not_depend_on_the_output(
     assert errors == (lost if name == "full" else "")
 
 
-@pytest.mark.parametrize("words", ["runs", "runs show", "config show", "--help"])
+@pytest.mark.parametrize("words", leave_to_whole(["runs", "runs show", "config show", "--help"]))
 @pytest.mark.parametrize("name", [name for name in REDIRECTIONS if name != "no errors"])
 def test_what_only_prints_ends_quietly(name: str, words: str, shop: Shop) -> None:
     code, errors = call_redirected(name, *words.split())

@@ -23,6 +23,7 @@ from tests.cli.conftest import (
 )
 from tests.cli.test_signals import FAMILY, alive, find_watch, relatives, until
 from tests.recorded_runs import get_last_run
+from tests.sampling import leave_to_whole
 
 MEMBERS = 4
 """The agent's shell, and three that sleep."""
@@ -93,7 +94,9 @@ def test_a_killed_runs_processes_are_ended(
 
 
 @pytest.mark.parametrize("options", [(), ("--isolate",)])
-@pytest.mark.parametrize("command", [("runs",), ("runs", "show"), ("rules", "list")])
+@pytest.mark.parametrize(
+    "command", leave_to_whole([("runs",), ("runs", "show"), ("rules", "list")])
+)
 def test_any_command_ends_them_and_none_says_that_the_run_is_running(
     call: Call, shop: Shop, teacher: ReplayServer, command: tuple[str, ...], options: tuple[str]
 ) -> None:

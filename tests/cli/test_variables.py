@@ -11,6 +11,7 @@ from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import AGENT, TASK, Call, Shop, start_command, wait_for_result
 from tests.cli.test_signals import until
 from tests.recorded_runs import get_last_run
+from tests.sampling import leave_to_whole
 from tests.stored_text import read_file
 
 TOKEN = "sk-ant-api03-a1B2c3D4e5F6g7H8i9J0"
@@ -94,23 +95,25 @@ def test_resume_says_which_variable_is_missing(
 
 @pytest.mark.parametrize(
     "variables",
-    [
-        {"DBOS__CLOUD": "true"},
-        {"DBOS__VMID": "vm", "DBOS__APPVERSION": "v", "DBOS__APPID": "a"},
-        {
-            "DBOS__CLOUD": "true",
-            "DBOS_APP_NAME": "shop",
-            "DBOS_SYSTEM_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
-            "DBOS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
-            "DBOS__CONDUCTOR_APP_NAME": "shop",
-            "DBOS__CONDUCTOR_KEY": "k",
-            "DBOS__CONDUCTOR_URL": "ws://127.0.0.1:9",
-            "DBOS__OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9",
-            "OTEL_TRACES_EXPORTER": "otlp",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
-        },
-    ],
-    ids=["cloud", "names", "all"],
+    leave_to_whole(
+        [
+            {
+                "DBOS__CLOUD": "true",
+                "DBOS_APP_NAME": "shop",
+                "DBOS_SYSTEM_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+                "DBOS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+                "DBOS__CONDUCTOR_APP_NAME": "shop",
+                "DBOS__CONDUCTOR_KEY": "k",
+                "DBOS__CONDUCTOR_URL": "ws://127.0.0.1:9",
+                "DBOS__OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9",
+                "OTEL_TRACES_EXPORTER": "otlp",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+            },
+            {"DBOS__CLOUD": "true"},
+            {"DBOS__VMID": "vm", "DBOS__APPVERSION": "v", "DBOS__APPID": "a"},
+        ]
+    ),
+    ids=["all", "cloud", "names"],
 )
 def test_the_variables_of_a_projects_own_dbos_are_for_the_project(
     call: Call,

@@ -95,6 +95,7 @@ def test_a_command_shows_what_it_printed(
     check_output(done, shop, tmp_path, "command")
 
 
+@pytest.mark.whole
 def test_a_test_that_hangs_is_named(
     call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path
 ) -> None:

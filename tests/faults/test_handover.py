@@ -99,6 +99,7 @@ def test_killed_within_the_agents_work(make_case: Factory) -> None:
     case.finish()
 
 
+@pytest.mark.whole
 def test_killed_between_two_steps(make_case: Factory) -> None:
     case = make_case("taught")
     _, told = case.go("start")
@@ -134,6 +135,7 @@ def test_resume_is_such_a_process(make_case: Factory) -> None:
     case.finish()
 
 
+@pytest.mark.whole
 def test_one_that_lives_is_not_robbed(make_case: Factory) -> None:
     case = make_case("once")
     first = case.process("start")

@@ -4,12 +4,9 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
-
-import pytest
-from _pytest.mark import ParameterSet
 
 from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
@@ -60,17 +57,6 @@ FILES: Final[Mapping[str, str]] = {
 
 RIGHT: Final = FILES["calc.py"].replace("a - b", "a + b")
 """calc.py without the bug."""
-
-
-_SAMPLE: Final = 3
-
-
-def sample_parameters(names: Iterable[str]) -> list[ParameterSet]:
-    """All names as parameters; `make test` takes one in three, and `make test-whole` the rest."""
-    return [
-        pytest.param(name, marks=[] if number % _SAMPLE == 0 else [pytest.mark.whole])
-        for number, name in enumerate(names)
-    ]
 
 
 def write(project: Path, files: Mapping[str, str]) -> None:

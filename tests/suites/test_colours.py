@@ -11,6 +11,7 @@ from orchestrator.models import SuiteReport
 from orchestrator.platform.escape_sequences import strip_escape_sequences
 from orchestrator.suites.command_suite import CommandSuite
 from orchestrator.suites.pytest.suite import PytestSuite
+from tests.sampling import leave_to_whole
 from tests.suites.projects import PYTEST, wrap_command, write
 
 TEST = """
@@ -38,7 +39,7 @@ def run(project: Path, command: str, variables: Mapping[str, str]) -> SuiteRepor
         ({}, "--color=yes"),
     ],
 )
-@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("wrapped", leave_to_whole([False, True]))
 def test_a_report_has_no_colours(
     project: Path, variables: dict[str, str], options: str, wrapped: bool
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.suites.pytest.suite import PytestSuite
+from tests.sampling import leave_to_whole
 from tests.suites.projects import PYTEST, write
 
 TESTS = """
@@ -85,7 +86,7 @@ PATCHES = {
 }
 
 
-@pytest.mark.parametrize("patch", PATCHES)
+@pytest.mark.parametrize("patch", leave_to_whole(PATCHES))
 def test_a_patch_is_reported(project: Path, patch: str) -> None:
     code = PATCHES[patch] + "\n        def one(): return 1\n"
     write(project, product=code, tests__test_a=TESTS, tests__test_b=TESTS)

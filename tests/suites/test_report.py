@@ -9,6 +9,7 @@ import pytest
 from orchestrator.models import CaseOutcome, SuiteOutcome
 from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
+from tests.sampling import leave_to_whole
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
 A = "tests/test_a.py"
@@ -61,7 +62,8 @@ def test_a_dead_worker_fails_the_case_that_it_ran(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["-x", "--maxfail=1", "--stepwise", "--sw-skip", "--lf", "-x -p xdist -n 1"]
+    "options",
+    leave_to_whole(["-x", "--maxfail=1", "--sw-skip", "-x -p xdist -n 1", "--stepwise", "--lf"]),
 )
 def test_no_failure_prevents_other_cases_from_running(project: Path, options: str) -> None:
     write(
