@@ -39,9 +39,9 @@ endef
 
 # What tells soon whether an interpreter or a set of versions carries the program.
 SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/masking tests/session_hooks/test_claude.py \
-  tests/rulebook/test_history.py tests/replay/test_sdk.py tests/suites/test_*.py \
-  $(addprefix tests/teacher/test_,answer.py claude.py conformance.py connection.py local.py webhook.py) \
-  tests/test_architecture.py tests/journal/test_journal.py tests/storage
+  tests/rulebook/test_history.py tests/replay/test_sdk.py tests/journal/test_journal.py tests/storage \
+  $(addprefix tests/suites/test_,conformance.py integrity.py report.py verdict.py) \
+  $(addprefix tests/teacher/test_,answer.py claude.py conformance.py connection.py local.py webhook.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
