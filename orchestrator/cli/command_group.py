@@ -1,7 +1,9 @@
 """Groups of commands: help in which nothing is cut, and an answer to a mistyped command."""
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import click
@@ -109,14 +111,25 @@ class RunByDefault(CommandGroup):
     def _check_mistyped(self, ctx: click.Context, args: Sequence[str]) -> None:
         """Reject a first word that is not the beginning of an unquoted task.
 
-        With more words behind it, `run` says how to quote them.
+        With more words behind it, it may be the verb of a sentence: `run` says how to quote that.
         """
         word, *rest = args
-        has_more = any(not each.startswith("-") for each in rest)
-        if _find_closest(word, self.commands, _SURE if has_more else _LIKELY):
+        words = [each for each in rest if not each.startswith("-")]
+        if words:
+            is_sentence = all(map(is_single_word, words))
+            cutoff = _SURE if is_sentence else _LIKELY
+            if closest := difflib.get_close_matches(word, self.commands, n=1, cutoff=cutoff):
+                plain = takewhile(lambda each: not each.startswith("-"), rest)
+                sentence = shlex.quote(" ".join([word, *plain]))
+                raise UsageError(
+                    f"there is no command `{word}`; did you mean `{closest[0]}`?",
+                    f"try: {ctx.command_path} {closest[0]}; "
+                    f"or quote the task: {ctx.command_path} run {sentence}",
+                )
+            return
+        if _find_closest(word, self.commands, _LIKELY):
             raise build_command_error(ctx.command_path, word, self.commands)
-        if not has_more:
-            raise build_word_error(word, f"there is no command `{word}`, and")
+        raise build_word_error(word, f"there is no command `{word}`, and")
 
 
 def build_command_error(path: str, word: str, commands: Iterable[str]) -> UsageError:

@@ -38,10 +38,9 @@ def doctor(
     Each broken link is shown with its cause and the command that corrects it; the last line is the
     first broken one.
 
-    \b
-    Exit codes: 0 nothing is broken, 2 something in the configuration or your files is,
-    3 something of this machine is missing.
-    """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
+    Exit codes: 0 nothing is broken, 2 something in the configuration or your files is, 3 something
+    of this machine is missing.
+    """
     from orchestrator.services.doctor.running import diagnose
     from orchestrator.services.doctor.subject import examine
 

@@ -3,6 +3,7 @@
 import click
 
 from orchestrator.cli.command_group import build_command_error
+from orchestrator.errors import UsageError
 
 
 @click.command("help")
@@ -14,7 +15,8 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
     for name in names:
         command = above.command
         if not isinstance(command, click.Group):
-            raise build_command_error(above.command_path, name, ())
+            path = above.command_path
+            raise UsageError(f"`{path}` has no commands: `{name}`", f"see its help: {path} --help")
         found = command.get_command(above, name)
         if found is None:
             raise build_command_error(above.command_path, name, command.commands)

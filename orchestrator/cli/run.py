@@ -130,7 +130,8 @@ def resume(run: str, max_cost_usd: float | None, project_dir: Path, as_json: boo
     from orchestrator.services.runs import exit_code, resume_run
 
     key, flag = _KEYS["max_cost_usd"]
-    limits = [Override(key, max_cost_usd, f"command line {flag}")] if max_cost_usd else []
+    given = [] if max_cost_usd is None else [max_cost_usd]
+    limits = [Override(key, value, f"command line {flag}") for value in given]
     listener = create_listener(as_json)
     return exit_code(resume_run(run, project=project_dir, listener=listener, limits=limits))
 

@@ -72,6 +72,12 @@ def _check_text(text: str) -> str:
     return text
 
 
+def _require_sentence(text: str, name: str) -> str:
+    if is_single_word(text):
+        raise UsageError(f"{name}: `{text[:60]}`: a single word is never a task", HOW_TO_GIVE)
+    return text
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
@@ -119,7 +125,7 @@ def _read_text(file: BinaryIO, name: str, *, may_be_empty: bool = False) -> str:
     if "\0" in text:
         raise UsageError(f"{name}: is binary", "give the task as plain text")
     if text.strip():
-        return text.strip()
+        return _require_sentence(text.strip(), name)
     if may_be_empty:
         return ""
     raise UsageError(f"{name}: is empty", "write what the agent should do into it")

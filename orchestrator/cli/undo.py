@@ -135,7 +135,7 @@ def _iter_left_lines(plan: "UndoPlan") -> Iterator[str]:
     yield from _iter_rest(len(plan.left))
     reasons = set(plan.left.values())
     if Retained.RULES in reasons:
-        yield "to remove a rule: orchestrator rules retire ID (see `orchestrator rules`)"
+        yield "to remove a rule: orchestrator rules retire ID (list them: orchestrator rules list)"
     if reasons - {Retained.RULES}:
         yield "what the run changed in a file:"
         yield f"{_COMMAND}{plan.run_command}"

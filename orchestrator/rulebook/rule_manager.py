@@ -144,8 +144,11 @@ class RuleManager:
         """Make a rule that a person wrote into a file an active one: it gets a comment."""
         found = self._find_hand_written(rule)
         if len(found) != 1:
-            problem = f"{rule} is the beginning of several" if found else f"there is no {rule}"
-            raise UsageError(f"{problem} among the hand-written rules", "see `rules list`")
+            problem = f"{rule} is the beginning of several hand-written rules"
+            if not found:
+                known = self._history.resolve_record(rule)
+                problem = f"rule {known.rule.id} is {known.status}, and not written by hand"
+            raise UsageError(problem, "list the rules: orchestrator rules list")
         identity = found[0].id
         edit, files = self._execute_plan(
             lambda file_set: self._planner.plan_adoption(file_set, identity)

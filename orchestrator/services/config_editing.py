@@ -3,12 +3,13 @@
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from orchestrator.config import Choice
 from orchestrator.config.loading import PROJECT_FILE
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform import files
@@ -48,6 +49,8 @@ class EditedConfig:
 
     path: Path
     result: EditResult
+    withheld: Sequence[Choice]
+    """What has no effect until it is trusted."""
 
 
 def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> EditedConfig:
@@ -56,7 +59,7 @@ def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> 
     A file that does not exist is created with comments; it is removed again if it was not changed.
 
     Raises:
-        ConfigError: what was written is not a valid configuration; the file is left as it is.
+        ConfigError: the file is not a valid configuration; it is left as it is.
         UsageError: the editor failed, or something else is in the place of the file.
         InfrastructureError: there is no editor, or the file cannot be written.
     """
@@ -75,10 +78,14 @@ def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> 
         is_template = before is None and after == TEMPLATE.encode()
         if is_template:
             path.unlink(missing_ok=True)
-    if is_template or after == before:
-        return EditedConfig(path, EditResult.UNCHANGED)
-    load_known_config(project, None)
-    return EditedConfig(path, EditResult.CREATED if before is None else EditResult.CHANGED)
+    if is_template:
+        return EditedConfig(path, EditResult.UNCHANGED, ())
+    withheld = load_known_config(project, None).withheld
+    if after == before:
+        result = EditResult.UNCHANGED
+    else:
+        result = EditResult.CREATED if before is None else EditResult.CHANGED
+    return EditedConfig(path, result, withheld)
 
 
 def _find_editor(environment: Mapping[str, str]) -> list[str]:

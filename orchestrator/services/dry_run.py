@@ -19,13 +19,18 @@ from orchestrator.models import (
 )
 from orchestrator.platform.project import resolve_project
 from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.services.isolation import BRANCHES
 from orchestrator.services.plan import build_plan
 from orchestrator.services.rulebooks import resolve_rule_files
 from orchestrator.services.suite_choice import find_suite
+from orchestrator.services.teacher_wiring import build_unrecorded_teacher
 from orchestrator.services.trust import load_trusted_config
-from orchestrator.services.wiring import build_agent, build_policy
+from orchestrator.services.wiring import build_agent, build_policy, describe_payers
 from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.teaching.teachers import SilentTeacher
+from orchestrator.workspace.worktree import resolve_worktree
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,43 @@ def preview_run(
         environment: environment variables; those of this process if None.
 
     Raises:
-        LoopError: the configuration is wrong, or not trusted; or a file cannot be read.
+        LoopError, TeacherError: the configuration is wrong, or not trusted; something that a run
+            needs is missing; or a file cannot be read.
     """
     project = resolve_project(project)
     environment = os.environ if environment is None else environment
     loaded = load_trusted_config(project, config_file, overrides, environment)
     chosen = find_suite(loaded, project, environment, tries=False)
     config = chosen.loaded.config
-    agent = build_agent(config, build_project_environment(project, environment))
+    payers = _check_parts(config, project, environment)
     task = Task(text, project)
     rule_files = resolve_rule_files(config, project, resolve_state_directory())
     return RunPreview(
         project,
-        build_plan(config, project, environment, payers=f"{agent.payer} (the agent)"),
+        build_plan(config, project, environment, payers=payers),
         mask_text(build_policy(config).next_prompt(task, RunResult(RunOutcome.RUNNING))),
         _list_guarded_files(config, task, environment, rule_files),
         tuple(rule.id for rule in rule_files.read().file_set.rules),
         chosen.notice,
     )
+
+
+def _check_parts(config: Config, project: Path, environment: Mapping[str, str]) -> str:
+    """Check what a run checks before it spends anything, and return who would pay.
+
+    Raises:
+        LoopError, TeacherError: something is missing.
+    """
+    tests = config.tests
+    create_suite(tests.framework, tests.command, tests.timeout, environment).preflight(project)
+    if config.workspace.isolate:
+        resolve_worktree(project, project, BRANCHES)
+    agent = build_agent(config, build_project_environment(project, environment))
+    agent.preflight()
+    if not config.is_source_enabled("pytest"):
+        return describe_payers(agent, SilentTeacher())
+    teacher = build_unrecorded_teacher(config, environment, project, lambda _notice: None)
+    return describe_payers(agent, teacher)
 
 
 def _list_guarded_files(

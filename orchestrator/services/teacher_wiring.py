@@ -1,16 +1,19 @@
 """Build the teacher that a configuration names, metered and ready to be asked."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from orchestrator.budget.ledger import Kind
+from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.budget.metering import Account, MeteredTeacher
 from orchestrator.config import Config
-from orchestrator.events import Listener, Notice
+from orchestrator.events import Event, Listener, Notice
 from orchestrator.failures.record_masking import mask_rule
 from orchestrator.masking import Masker
 from orchestrator.services.teacher_choice import TeacherMode, build_own_teacher
+from orchestrator.storage.opening import open_database
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import record_answer
 from orchestrator.teaching.teachers import (
@@ -76,6 +79,35 @@ def build_teacher(
         both = FallbackTeacher(webhook, meter(own.teacher, Kind.LESSON), listener)
         return NamedTeacher(both, f"webhook, or else {own.name}", f"{payer}, or else {own.payer}")
     return NamedTeacher(webhook, "webhook", payer)
+
+
+def build_unrecorded_teacher(
+    config: Config, environment: Mapping[str, str], project: Path, note: Callable[[str], None]
+) -> NamedTeacher:
+    """Build the teacher as a run does, to check it and not to ask it: nothing is written.
+
+    Args:
+        config: the configuration.
+        environment: has the keys.
+        project: the project's real path.
+        note: receives the text of each notice.
+
+    Raises:
+        TeacherError: as for `build_teacher`.
+    """
+
+    def report_notice(event: Event) -> None:
+        if isinstance(event, Notice):
+            note(event.text)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="orchestrator-teacher-") as folder,
+        open_database(Path(folder), "") as database,
+    ):
+        account = Account(Ledger(database), "", Caps(), lambda: 0)
+        masker = Masker(config.redaction.patterns, environment)
+        pending = Pending(project, Path(folder))
+        return build_teacher(config, environment, report_notice, account, masker, pending)
 
 
 def build_webhook_teacher(

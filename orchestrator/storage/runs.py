@@ -251,6 +251,8 @@ class Store:
         """
         if run == "last":
             return self._find_last_run(project)
+        if not run:
+            raise UsageError("the run's id is empty", "list the runs with `orchestrator runs`")
         rows = self.database.fetch_rows(
             f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
         )

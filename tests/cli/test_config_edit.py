@@ -85,3 +85,15 @@ def test_what_is_no_file_is_left_alone(edit: Edit, project: Path, tmp_path: Path
     assert (done.code, done.out) == (2, "")
     assert f"{path} is not a file" in done.err
     assert path.is_symlink()
+
+
+def test_a_file_that_is_closed_unchanged_is_checked_too(edit: Edit, project: Path) -> None:
+    file = project / PROJECT_FILE
+    file.write_text("tsts:\n  command: x\n", encoding="utf-8")
+    done = edit("pass")
+    assert done.code == 2
+    assert f"{file}:1: unknown key `tsts`" in done.err
+    file.write_text("claude:\n  allowed_tools: [Write]\n", encoding="utf-8")
+    done = edit("pass")
+    assert done.code == 0
+    assert "not trusted, and not used: claude.allowed_tools" in done.err

@@ -1,10 +1,12 @@
 """`run --dry-run`: what a run would do, and nothing done."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from orchestrator.replay import ReplayServer
 from tests.cli.conftest import TASK, Call, Shop
 
 
@@ -17,7 +19,11 @@ def list_all(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_shows_everything_and_starts_nothing(
-    call: Call, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call,
+    shop: Shop,
+    teacher: ReplayServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     state = tmp_path / "state that does not exist"
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
@@ -25,7 +31,6 @@ def test_it_shows_everything_and_starts_nothing(
     shop.write("tests/test_a.py", "raise SystemExit('the suite was run')\n")
     shop.write("CLAUDE.md", "## Learned Rules & Patterns\n\n<!-- rule r-1 -->\n- **Rule**: Ask\n")
     before = list_all(shop.project)
-    monkeypatch.chdir(shop.project)
     done = call("run", "--dry-run", "--max-cost-usd", "3", TASK)
     assert (done.code, done.err) == (0, "")
     for text in (
@@ -38,8 +43,7 @@ def test_it_shows_everything_and_starts_nothing(
     assert not state.exists()
 
 
-def test_its_json_says_the_same(call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(shop.project)
+def test_its_json_says_the_same(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     (found,) = call("run", "--dry-run", "--json", TASK).events
     assert (found["prompt"], found["max_attempts"]) == (TASK, 2)
     assert "check.sh" in [each["path"] for each in found["guarded"]]
@@ -56,3 +60,39 @@ def test_the_working_directory_stays(call: Call, shop: Shop) -> None:
     before = os.listdir(shop.project)  # noqa: PTH208 -- names alone
     call("run", "--dry-run", TASK, "--project-dir", shop.project)
     assert sorted(os.listdir(shop.project)) == sorted(before)  # noqa: PTH208
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "code", "says"),
+    [
+        ((), {"ANTHROPIC_API_KEY": ""}, 3, "the teacher has no API key"),
+        (("--tests", "nosuch-program"), {}, 3, "nosuch-program"),
+        (("--isolate",), {}, 2, "not in a git repository"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused(
+    call: Call,
+    shop: Shop,
+    teacher: ReplayServer,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    environment: dict[str, str],
+    code: int,
+    says: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if options == ("--isolate",):
+        shutil.rmtree(shop.project / ".git")
+    for words in (("--dry-run",), ()):
+        done = call("run", *words, *options, TASK)
+        assert (done.code, done.out.count("Attempt")) == (code, 0)
+        assert says in done.err
+    assert teacher.requests == ()
+
+
+def test_who_pays_for_the_teacher_is_named(
+    call: Call, shop: Shop, teacher: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_TEACHER_API_KEY", "k")
+    assert "teacher: API key (ORCHESTRATOR_TEACHER_API_KEY)" in call("run", "--dry-run", TASK).out

@@ -101,6 +101,10 @@ def run(*argv: str, cwd: str | Path = "/", **variables: str) -> str:
         # As an address, because pip takes a space in this variable for the end of a name.
         env["PIP_CONSTRAINT"] = (CHECKOUT / pins).as_uri()
         env["UV_CONSTRAINT"] = str(CHECKOUT / pins)
+    # What leads pip to packages on this machine leads uv there as well.
+    for ours, theirs in (("PIP_CERT", "SSL_CERT_FILE"), ("PIP_FIND_LINKS", "UV_FIND_LINKS")):
+        if ours in env:
+            env.setdefault(theirs, env[ours])
     done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -171,6 +175,7 @@ def test_whoever_has_claude_code_installs_no_second_one(bare: Installed) -> None
     assert bare.call("python", "-c", "import claude_agent_sdk").returncode == 1
     done = bare.call("orchestrator", "config", "show")
     assert done.returncode == 0, done.stderr
+    (bare.nowhere / "test_a.py").write_text("def test_it():\n    assert False\n", encoding="utf-8")
     done = bare.call("orchestrator", "run", "do the task")
     assert (done.returncode, done.stdout.count("Traceback")) == (3, 0), done.stderr
     assert "Claude Code is not installed" in done.stderr

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KEY = {"ANTHROPIC_API_KEY": "k"}
 OWN = {"ORCHESTRATOR_TEACHER_API_KEY": "o"}
+OFFICIAL = {"ANTHROPIC_BASE_URL": "https://api.anthropic.com"}
 API, PROGRAM = "claude-sonnet-5-5 through the API", "claude-sonnet-5-5 through Claude Code"
 LOGIN = "subscription (the login of Claude Code)"
 
@@ -32,7 +33,7 @@ def build(mode: TeacherMode, env: dict[str, str]) -> OwnTeacher:
         (TeacherMode.AUTO, {}, PROGRAM, LOGIN),
         (TeacherMode.AUTO, KEY, API, "API key (ANTHROPIC_API_KEY)"),
         (TeacherMode.AUTO, {**KEY, **OWN}, API, "API key (ORCHESTRATOR_TEACHER_API_KEY)"),
-        (TeacherMode.CLAUDE, {**KEY, **OWN}, PROGRAM, LOGIN),
+        (TeacherMode.CLAUDE, {**KEY, **OWN, **OFFICIAL}, PROGRAM, LOGIN),
         (TeacherMode.LOCAL, KEY, API, "API key (ANTHROPIC_API_KEY)"),
     ],
 )

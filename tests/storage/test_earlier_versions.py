@@ -165,8 +165,10 @@ def test_a_run_of_the_earlier_version_is_not_carried_on(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    with Store(state) as store:
+        run = store.find_run("last").id
     with pytest.raises(SystemExit) as ended:
-        main(["resume"])
+        main(["resume", run])
     said = capsys.readouterr().err
     assert ended.value.code == 2
     assert (

@@ -1,23 +1,14 @@
 """Check the teacher: who it is, whether it can be asked, and who pays. Asking it is on request."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from orchestrator.budget.ledger import Caps, Ledger
-from orchestrator.budget.metering import Account
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.events import Event, Notice
-from orchestrator.masking import Masker
 from orchestrator.services.doctor.agent import has_login
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.teacher_check import try_teacher
 from orchestrator.services.teacher_choice import TeacherMode
-from orchestrator.services.teacher_wiring import build_teacher
-from orchestrator.storage.opening import open_database
-from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teachers import NamedTeacher
+from orchestrator.services.teacher_wiring import build_unrecorded_teacher
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
 
@@ -29,7 +20,9 @@ def check_teacher(subject: Subject) -> Iterator[Check]:
         return
     notices: list[str] = []
     try:
-        teacher = _build_teacher(subject, notices)
+        teacher = build_unrecorded_teacher(
+            config, subject.environment, subject.project, notices.append
+        )
     except (LoopError, TeacherError) as error:
         if isinstance(error, NoKey) and _lacks_only_login(subject):
             yield skip(Link.TEACHER, "the login above, or a key, is all that it needs")
@@ -55,28 +48,6 @@ def _lacks_only_login(subject: Subject) -> bool:
         and config.agent.kind == "claude_code"
     )
     return uses_login and not has_login(subject)
-
-
-def _build_teacher(subject: Subject, notices: list[str]) -> NamedTeacher:
-    """Build the teacher as a run does, with a state directory that is thrown away."""
-
-    def note(event: Event) -> None:
-        if isinstance(event, Notice):
-            notices.append(event.text)
-
-    with (
-        tempfile.TemporaryDirectory(prefix="orchestrator-doctor-") as folder,
-        open_database(Path(folder), "") as database,
-    ):
-        masker = Masker(subject.config.redaction.patterns, subject.environment)
-        return build_teacher(
-            subject.config,
-            subject.environment,
-            note,
-            Account(Ledger(database), "doctor", Caps(), lambda: 0),
-            masker,
-            Pending(subject.project, Path(folder)),
-        )
 
 
 def _ask_teacher(subject: Subject, text: str) -> Check:
