@@ -143,11 +143,9 @@ class RuleManager:
     def adopt_rule(self, rule: str) -> ChangeResult:
         """Make a rule that a person wrote into a file an active one: it gets a comment."""
         found = self._find_hand_written(rule)
+        known = rule if found else self._history.resolve_record(rule).rule.id
         if len(found) != 1:
-            problem = f"{rule} is the beginning of several hand-written rules"
-            if not found:
-                known = self._history.resolve_record(rule)
-                problem = f"rule {known.rule.id} is {known.status}, and not written by hand"
+            problem = f"{known} names {len(found)} hand-written rules"
             raise UsageError(problem, "list the rules: orchestrator rules list")
         identity = found[0].id
         edit, files = self._execute_plan(

@@ -69,6 +69,7 @@ def test_a_task_from_standard_input(asked: Path, shop: Shop) -> None:
     ("content", "says"),
     [
         (b"", "task.md: is empty"),
+        (b"version\n", "task.md: `version`: a single word is never a task"),
         (b" \n\t\n", "task.md: is empty"),
         (b"fix\xff it", "task.md: is not UTF-8 text"),
         (b"fix\0it now", "task.md: is binary"),
