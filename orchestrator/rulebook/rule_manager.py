@@ -143,14 +143,13 @@ class RuleManager:
     def adopt_rule(self, rule: str) -> ChangeResult:
         """Make a rule that a person wrote into a file an active one: it gets a comment."""
         found = self._find_hand_written(rule)
-        known = rule if found else self._history.resolve_record(rule).rule.id
-        if len(found) != 1:
-            problem = f"{known} names {len(found)} hand-written rules"
-            raise UsageError(problem, "list the rules: orchestrator rules list")
-        identity = found[0].id
-        edit, files = self._execute_plan(
-            lambda file_set: self._planner.plan_adoption(file_set, identity)
-        )
+        if not found:
+            known = self._history.resolve_record(rule)
+            raise UsageError(f"{known.rule.id} is not written by hand: it is {known.status}")
+        if len(found) > 1:
+            raise UsageError(f"several begin with {rule}", "see `orchestrator rules list`")
+        plan = partial(self._planner.plan_adoption, rule_id=found[0].id)
+        edit, files = self._execute_plan(plan)
         return self._record_addition(edit, files, Origin(), RuleEventKind.ADOPTED)
 
     def edit_rule(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> ChangeResult:

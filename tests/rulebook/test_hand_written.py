@@ -176,7 +176,7 @@ def test_it_becomes_one_of_ours_when_a_person_says_so(desk: Desk) -> None:
     assert desk.file.read_bytes() == _FILE.replace(b"- **Rule**", comment + b"- **Rule**")
     (event,) = desk.manager.list_events(identity)
     assert event.what == RuleEventKind.ADOPTED
-    with pytest.raises(UsageError, match="among the hand-written rules"):
+    with pytest.raises(UsageError, match="is not written by hand: it is active"):
         desk.manager.adopt_rule(identity)
     desk.manager.retire_rule(identity)
     assert b"Never sort" not in desk.file.read_bytes()
