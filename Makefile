@@ -99,7 +99,7 @@ test-kills: $(VENV)/development ## kill the program hundreds of times and check 
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
 test-kills-sample: export ORCHESTRATOR_KILLS = $(KILLS_OF_SAMPLE)
-test-kills-sample: $(VENV)/development ## run a sample of the kills, a third of them, of every phase
+test-kills-sample: $(VENV)/development ## run a sample of the kills, of every phase
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills_sample $(KILLING)
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)" --sample

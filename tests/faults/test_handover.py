@@ -23,7 +23,7 @@ from orchestrator.storage.state_directory import resolve_state_directory
 from tests.faults import test_kills
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
 from tests.recorded_runs import get_last_run, list_runs
-from tests.sampling import sample_every_third
+from tests.sampling import sample_every_sixth
 from tests.trusting import trust_project
 
 make_case = test_kills.make_case
@@ -186,7 +186,7 @@ def test_who_lost_the_run_and_wakes_up_changes_nothing(make_case: Factory) -> No
 
 @pytest.mark.kills
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("third", sample_every_third(range(3)))
+@pytest.mark.parametrize("third", sample_every_sixth(range(3)))
 def test_killed_at_every_boundary_and_carried_on_by_another(make_case: Factory, third: int) -> None:
     whole = make_case("taught")
     _, told = whole.go("start")
@@ -210,7 +210,7 @@ def test_killed_at_every_boundary_and_carried_on_by_another(make_case: Factory, 
 
 @pytest.mark.kills
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", sample_every_third(range(RANDOM_RUNS)))
+@pytest.mark.parametrize("seed", sample_every_sixth(range(RANDOM_RUNS)))
 def test_killed_again_and_again_by_one_process_after_the_other(
     make_case: Factory, seed: int
 ) -> None:

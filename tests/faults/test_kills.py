@@ -27,7 +27,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.recorded_runs import get_last_run, list_runs
-from tests.sampling import sample_every_third
+from tests.sampling import sample_every_sixth
 from tests.trusting import trust_project
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
@@ -267,7 +267,7 @@ def test_killed_at_every_boundary(
         case.finish()
 
 
-@pytest.mark.parametrize("seed", sample_every_third(range(RANDOM_RUNS)))
+@pytest.mark.parametrize("seed", sample_every_sixth(range(RANDOM_RUNS)))
 def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
     case = make_case(chance.choice(["once", "taught", "never", "breaks"]))

@@ -23,4 +23,4 @@ def test_each_file_with_kills_has_some_in_the_sample() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     killing = [text for text in texts if re.search(r"\bmark\.kills\b", text)]
     assert len(killing) >= 6
-    assert all("kills_sample" in text or "sample_every_third(" in text for text in killing)
+    assert all("kills_sample" in text or "sample_every_sixth(" in text for text in killing)

@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote, finish_swap
-from tests.sampling import sample_every_third
+from tests.sampling import sample_every_sixth
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
@@ -35,7 +35,7 @@ def contents(project: Path) -> dict[str, bytes]:
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("part", sample_every_third(range(PARTS)))
+@pytest.mark.parametrize("part", sample_every_sixth(range(PARTS)))
 def test_no_byte_of_the_attempt_or_the_user_is_lost(tmp_path: Path, part: int) -> None:
     project, state = tmp_path / "project", tmp_path / "state"
     (project / "pkg").mkdir(parents=True)

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.platform import atomic, files
 from orchestrator.workspace.git import Git
-from tests.sampling import sample_every_third
+from tests.sampling import sample_every_sixth
 from tests.services.undone_runs import Past, make_past
 from tests.workspace.repositories import files_of, repository
 from tests.workspace.test_properties import Tree, put
@@ -80,7 +80,7 @@ def is_killed(past: Past, call: int) -> bool:
 
 
 @pytest.mark.parametrize("killed_run", [False, True], ids=["ended", "killed"])
-@pytest.mark.parametrize("part", sample_every_third(range(PARTS)))
+@pytest.mark.parametrize("part", sample_every_sixth(range(PARTS)))
 def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, part: int, killed_run: bool) -> None:
     """Each undo is killed some steps later than the last; the next one does the rest."""
     edited, done = (AFTER, BEFORE) if killed_run else (EDITED, DONE)

@@ -17,7 +17,7 @@ import pytest
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
-from tests.sampling import sample_every_third
+from tests.sampling import sample_every_sixth
 from tests.storage.test_earlier_versions import OLD, unpack
 from tests.storage.test_retention import BEFORE, make_run, rows_of
 
@@ -52,7 +52,7 @@ print(seen)
 """
 POINTS: Final = 40
 """Points of each that are tried, spread evenly; all of them where there are fewer."""
-THIRDS: Final = pytest.mark.parametrize("third", sample_every_third(range(3)))
+THIRDS: Final = pytest.mark.parametrize("third", sample_every_sixth(range(3)))
 
 
 def run_counting(state: Path, last: int, *words: str) -> int:
