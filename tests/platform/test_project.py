@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loading import PROJECT_FILE
+from orchestrator.platform.packages import has_own_tests
 from orchestrator.platform.project import (
     CONFIG_FILE,
     ProjectOrigin,
     describe_danger,
     find_project,
-    has_own_tests,
 )
 
 

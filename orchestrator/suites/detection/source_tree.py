@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.platform.project import TEST_FILE, TEST_FOLDERS, has_own_tests
+from orchestrator.platform.packages import TEST_FILE, TEST_FOLDERS, has_own_tests
 
 _SKIPPED: Final = frozenset(
     {

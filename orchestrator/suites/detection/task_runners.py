@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.suites.detection.project_files import find_table, read_json, read_text
+from orchestrator.platform.packages import read_test_script
+from orchestrator.suites.detection.project_files import read_text
 from orchestrator.suites.detection.suite import COMMAND, PYTEST
 from orchestrator.suites.detection.tools import ToolCommand
 
@@ -18,9 +19,6 @@ _RUNS_PYTEST: Final = re.compile(r"\bpy\.?test\b")
 _LOCKS: Final = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun run"}
 PACKAGE_SCRIPT: Final = "scripts.test in package.json"
 """Source of a command that tests JavaScript."""
-
-_NO_TEST: Final = "no test specified"
-"""Part of the script that `npm init` writes."""
 
 
 def list_task_commands(project: Path, environment: Mapping[str, str]) -> list[ToolCommand]:
@@ -59,8 +57,7 @@ def _read_recipes(text: str) -> dict[str, str]:
 
 
 def _iter_scripts(project: Path) -> Iterator[ToolCommand]:
-    script = (find_table(read_json(project / "package.json"), "scripts") or {}).get("test")
-    if not isinstance(script, str) or not script.strip() or _NO_TEST in script:
+    if not read_test_script(project):
         return
     manager = next((each for lock, each in _LOCKS.items() if files.is_file(project / lock)), "npm")
     yield ToolCommand(COMMAND, f"{manager} test", PACKAGE_SCRIPT)
