@@ -25,6 +25,7 @@ from orchestrator.services.suite_choice import find_suite
 from orchestrator.services.trust import load_trusted_config
 from orchestrator.services.wiring import build_agent, build_policy
 from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.suites.detection.suite import PYTEST
 from orchestrator.suites.environment import build_project_environment
 
 
@@ -43,6 +44,8 @@ class RunPreview:
     """The ids of the rules that the agent would load."""
     detected: str = ""
     """How the suite was detected, in one line; empty if it is configured."""
+    is_tried: bool = False
+    """Whether a run first lets pytest collect the cases, and adds PYTHONPATH where that helps."""
 
 
 def preview_run(
@@ -79,6 +82,7 @@ def preview_run(
         _list_guarded_files(config, task, environment, rule_files),
         tuple(rule.id for rule in rule_files.read().file_set.rules),
         chosen.notice,
+        bool(chosen.notice) and config.tests.framework == PYTEST,
     )
 
 

@@ -38,6 +38,19 @@ def test_it_shows_everything_and_starts_nothing(
     assert not state.exists()
 
 
+def test_only_pytest_is_said_to_be_tried_first(
+    call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop.project / "orchestrator.yaml").unlink(missing_ok=True)
+    shop.write(".venv/pyvenv.cfg", "")
+    shop.write("tests/test_a.py", "import unittest\n\n\nclass T(unittest.TestCase): pass\n")
+    monkeypatch.chdir(shop.project)
+    done = call("run", "--dry-run", TASK)
+    text = " ".join(done.out.split())
+    assert "unittest discover -s tests -v" in text
+    assert "a run tries it first" not in text
+
+
 def test_its_json_says_the_same(call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shop.project)
     (found,) = call("run", "--dry-run", "--json", TASK).events

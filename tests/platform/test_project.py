@@ -70,6 +70,41 @@ def test_the_package_at_hand(repository: Path) -> None:
     assert find(package / "src") == (repository, ProjectOrigin.CONFIG)
 
 
+def test_the_tests_of_a_package_may_be_anywhere_in_it(repository: Path) -> None:
+    package = repository / "services" / "api"
+    (package / "api" / "deep" / "tests").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    assert find(package / "api") == (package, ProjectOrigin.PACKAGE)
+    (package / "api" / "setup.cfg").touch()  # the tests are those of a package below
+    assert find(package) == (repository, ProjectOrigin.GIT)
+    assert find(package / "api" / "deep") == (package / "api", ProjectOrigin.PACKAGE)
+
+
+def test_a_package_of_javascript_says_how_to_test_it(repository: Path) -> None:
+    package = repository / "packages" / "a"
+    (package / "src" / "test").mkdir(parents=True)
+    manifest = package / "package.json"
+    for text in ("{}", "[", '{"scripts": {"test": "echo \\"Error: no test specified\\""}}'):
+        manifest.write_text(text, encoding="utf-8")
+        assert find(package / "src") == (repository, ProjectOrigin.GIT)
+    manifest.write_text('{"scripts": {"test": "node --test src/"}}', encoding="utf-8")
+    assert find(package / "src") == (package, ProjectOrigin.PACKAGE)
+    manifest.write_text("{}", encoding="utf-8")
+    (package / "src" / "test_tools.py").touch()
+    assert find(package / "src") == (package, ProjectOrigin.PACKAGE)
+
+
+def test_a_search_for_tests_has_an_end(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.platform.packages._MOST_ENTRIES", 20)
+    package = repository / "big"
+    for number in range(30):
+        (package / f"a{number:02}").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    (package / "a29" / "test_a.py").touch()
+    (package / "again").symlink_to(package, target_is_directory=True)
+    assert find(package) == (repository, ProjectOrigin.GIT)
+
+
 def test_without_git_the_folders_of_the_user_are_searched(tmp_path: Path) -> None:
     inner = tmp_path / "project" / "src"
     inner.mkdir(parents=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from orchestrator.platform import files
 from orchestrator.platform.packages import read_test_script
+from orchestrator.suites.detection.frameworks import infer_framework
 from orchestrator.suites.detection.project_files import read_text
 from orchestrator.suites.detection.suite import COMMAND, PYTEST
 from orchestrator.suites.detection.tools import ToolCommand
@@ -15,7 +16,7 @@ from orchestrator.suites.detection.tools import ToolCommand
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _TARGETS: Final = ("test", "tests", "check")
 _RULE: Final = re.compile(r"^([A-Za-z][\w.-]*(?: +[A-Za-z][\w.-]*)*) *::?(?!=)")
-_RUNS_PYTEST: Final = re.compile(r"\bpy\.?test\b")
+_VARIABLE: Final = re.compile(r"\$[({](\w+)[)}]")
 _LOCKS: Final = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun run"}
 PACKAGE_SCRIPT: Final = "scripts.test in package.json"
 """Source of a command that tests JavaScript."""
@@ -33,10 +34,16 @@ def _iter_make(project: Path) -> Iterator[ToolCommand]:
     recipes = _read_recipes(read_text(project / name)) if name else {}
     for target in _TARGETS:
         if target in recipes:
-            runs_pytest = bool(_RUNS_PYTEST.search(recipes[target]))
-            framework = PYTEST if runs_pytest else COMMAND
+            framework = _infer_recipe_framework(recipes[target])
             yield ToolCommand(framework, f"make {target}", f"target {target} of {name}")
             return
+
+
+def _infer_recipe_framework(recipe: str) -> str:
+    """Return the framework that the lines of a recipe start; `$(PYTHON)` counts as python."""
+    text = _VARIABLE.sub(lambda match: match[1].lower(), recipe.replace("\\\n", " "))
+    lines = (line.lstrip("@-+ \t") for line in text.splitlines())
+    return PYTEST if any(infer_framework(line) == PYTEST for line in lines) else COMMAND
 
 
 def _read_recipes(text: str) -> dict[str, str]:
