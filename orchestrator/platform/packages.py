@@ -32,7 +32,9 @@ _SKIPPED: Final = frozenset(
         *("vendor", "third_party", "htmlcov", "htmldoc"),
     }
 )
-_MOST_ENTRIES: Final = 5_000
+LARGE_FOLDER: Final = 2_000
+"""A folder with more entries contains data: only its own files may be tests, not those below."""
+_MOST_ENTRIES: Final = 10_000
 _DEEPEST: Final = 5
 """Bounds of the search for a test in one package."""
 _NO_TEST: Final = "no test specified"
@@ -90,12 +92,12 @@ def _contains_tests(package: Path, *, folders_count: bool) -> bool:
     while waiting and walked < _MOST_ENTRIES:
         folder, depth = waiting.popleft()
         entries = files.list_folder(folder)
-        walked += len(entries)
+        walked += min(len(entries), LARGE_FOLDER)
         if depth and _has_manifest(entries):
             continue
         if any(_is_test(each, folders_count) for each in entries):
             return True
-        if depth < _DEEPEST:
+        if depth < _DEEPEST and (not depth or len(entries) <= LARGE_FOLDER):
             waiting.extend((each.path, depth + 1) for each in entries if is_source_folder(each))
     return False
 

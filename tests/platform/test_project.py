@@ -105,6 +105,17 @@ def test_a_search_for_tests_has_an_end(repository: Path, monkeypatch: pytest.Mon
     assert find(package) == (repository, ProjectOrigin.GIT)
 
 
+def test_data_hides_no_tests_of_a_package(repository: Path) -> None:
+    package = repository / "big"
+    (package / "big" / "tests").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    for folder in ("a", "z"):
+        (package / folder).mkdir()
+        for number in range(10_001):
+            (package / folder / str(number)).touch()
+    assert find(package) == (package, ProjectOrigin.PACKAGE)
+
+
 def test_without_git_the_folders_of_the_user_are_searched(tmp_path: Path) -> None:
     inner = tmp_path / "project" / "src"
     inner.mkdir(parents=True)

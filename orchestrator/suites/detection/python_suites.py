@@ -1,6 +1,7 @@
 """Build the commands that run tests in Python: pytest, `unittest`, and Django's own."""
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -165,7 +166,7 @@ def _find_start_folder(project: Path, path: str) -> str:
 def _find_code_folder(evidence: Evidence) -> str:
     """Return the folder of code that the classes of `unittest` import; empty if it is installed."""
     for folder in _CODE_FOLDERS:
-        for name in sorted(evidence.tree.imported):
+        for name in sorted(evidence.tree.imported - sys.stdlib_module_names):
             at = evidence.project / folder / name
             if not (files.is_folder(at) or files.is_file(f"{at}.py")):
                 continue

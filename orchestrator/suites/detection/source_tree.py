@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.platform.packages import TEST_FILE, TEST_FOLDERS, has_own_tests, is_source_folder
+from orchestrator.platform.packages import (
+    LARGE_FOLDER,
+    TEST_FILE,
+    TEST_FOLDERS,
+    has_own_tests,
+    is_source_folder,
+)
 
 MOST_ENTRIES: Final = 20_000
 """Most files and folders that are looked at."""
-_LARGE: Final = 2_000
-"""A folder with more entries contains data: its own files are looked at, its folders are not."""
 _DEEPEST: Final = 6
 _MOST_PACKAGES: Final = 20
 _MOST_READ: Final = 50
@@ -45,7 +49,8 @@ class SourceTree:
     scripts: set[str] = field(default_factory=set)
     """Those of them that have no test: programs with the name of a test."""
     unittest_files: list[str] = field(default_factory=list)
-    """Files with a `unittest.TestCase` that `unittest` finds, also if pytest does not."""
+    """Files with a `unittest.TestCase` that `unittest` finds, also if pytest does not; after many
+    of these, all that it finds."""
     has_test_functions: bool = False
     """Whether a file has tests that only pytest runs."""
     imported: set[str] = field(default_factory=set)
@@ -80,7 +85,7 @@ def _iter_folders(project: Path, tree: SourceTree) -> Iterator[tuple[str, list[o
     while waiting:
         _, depth, folder = heapq.heappop(waiting)
         listed = files.list_folder(project / folder)
-        walked += min(len(listed), _LARGE)
+        walked += min(len(listed), LARGE_FOLDER)
         if walked > MOST_ENTRIES:
             tree.is_complete = False
             return
@@ -92,7 +97,7 @@ def _iter_folders(project: Path, tree: SourceTree) -> Iterator[tuple[str, list[o
                 tree.packages.append(folder)
             continue
         yield folder, entries
-        if depth == _DEEPEST or (folder and len(listed) > _LARGE):
+        if depth == _DEEPEST or (folder and len(listed) > LARGE_FOLDER):
             continue
         for entry in filter(is_source_folder, entries):
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -110,6 +115,8 @@ def _add_file(tree: SourceTree, project: Path, path: str) -> None:
     if not (is_pytest or is_unittest):
         return
     if len(tree.pytest_files) + len(tree.unittest_files) > _MOST_READ:
+        if is_unittest and tree.unittest_files:  # probably like those before
+            tree.unittest_files.append(path)
         return
     head = files.read_bytes(project / path, _HEAD)
     if is_pytest and not _ANY_TEST.search(head):

@@ -243,6 +243,21 @@ def test_installed_code_needs_no_folder_in_front_of_the_command(build: Build, to
     assert detect_suite(project, tools()).command.startswith("PYTHONPATH=src ")
 
 
+def test_a_folder_that_would_hide_the_standard_library_is_not_put_in_front(
+    build: Build, tools: Tools
+) -> None:
+    files = {"src/types/index.py": "", "tests/test_a.py": f"import types\n{CASE}"}
+    found = detect_suite(build({**files, ".venv/pyvenv.cfg": ""}), tools())
+    assert found.command == "python -m unittest discover -s tests -v"
+
+
+def test_many_classes_of_unittest_are_all_reached_or_not_clear(build: Build, tools: Tools) -> None:
+    many = {f"tests/test_{number:03}.py": CASE for number in range(60)}
+    assert detect_suite(build({**many, ".venv/pyvenv.cfg": ""}), tools()).is_sure
+    found = detect_suite(build({"zoo/test_z.py": CASE}), tools())
+    assert found.reason.endswith("but it does not run zoo/test_z.py")
+
+
 def test_classes_of_unittest_that_one_command_cannot_reach_are_not_clear(
     build: Build, tools: Tools
 ) -> None:
