@@ -105,13 +105,17 @@ def test_a_search_for_tests_has_an_end(repository: Path, monkeypatch: pytest.Mon
     assert find(package) == (repository, ProjectOrigin.GIT)
 
 
-def test_data_hides_no_tests_of_a_package(repository: Path) -> None:
+def test_data_hides_no_tests_of_a_package(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.platform.packages._MOST_ENTRIES", 150)
+    monkeypatch.setattr("orchestrator.platform.packages.LARGE_FOLDER", 50)
     package = repository / "big"
     (package / "big" / "tests").mkdir(parents=True)
     (package / "pyproject.toml").touch()
     for folder in ("a", "z"):
         (package / folder).mkdir()
-        for number in range(10_001):
+        for number in range(160):
             (package / folder / str(number)).touch()
     assert find(package) == (package, ProjectOrigin.PACKAGE)
 

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -21,10 +21,12 @@ _OPTIONS_WITH_VALUE: Final = frozenset(
     {
         *("--with", "--with-editable", "--with-requirements", "--extra", "--group", "--only-group"),
         *("--python", "-p", "--package", "--directory", "--project", "--env-file", "-e", "--env"),
-        *("--environment", "-n", "--name", "--prefix"),
+        *("--environment", "-n", "--name", "--prefix", "-u", "--unset"),
     }
 )
 _PREFIXES: Final = ("env", "time", "exec", "command")
+_MOST_WRAPPERS: Final = 5
+"""Most programs that start the next one, such as `env` and `uv run`, in one command."""
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _SEPARATOR: Final = re.compile(r"[;&|()]+")
 
@@ -42,7 +44,7 @@ def infer_framework(command: str) -> str:
 
 
 def _iter_parts(command: str) -> Iterator[list[str]]:
-    """Yield the words of each command in a line of a shell, without assignments before it.
+    """Yield the words of each command in a line of a shell.
 
     Raises:
         ValueError: its quotes are not closed.
@@ -55,26 +57,30 @@ def _iter_parts(command: str) -> Iterator[list[str]]:
         if _SEPARATOR.fullmatch(word):
             yield words
             words = []
-        elif words or not (_ASSIGNMENT.fullmatch(word) or word in _PREFIXES):
+        else:
             words.append(word)
 
 
 def _starts_pytest(words: list[str]) -> bool:
-    if not words:
-        return False
-    program, *arguments = words
-    name = PurePosixPath(program.rpartition(":")[2]).name  # hatch: `ENVIRONMENT:PROGRAM`
-    if name in _RUNNERS:
-        return True
-    if _STARTS_MODULES.fullmatch(name):
-        return ("-m", "pytest") in pairwise(arguments)
-    if name in _MANAGERS and arguments[:1] == ["run"]:
-        return _starts_pytest(_skip_options(arguments[1:]))
+    for _ in range(_MOST_WRAPPERS):
+        words = list(dropwhile(_ASSIGNMENT.fullmatch, words))
+        if not words:
+            return False
+        program, *arguments = words
+        name = PurePosixPath(program.rpartition(":")[2]).name  # hatch: `ENVIRONMENT:PROGRAM`
+        if name in _PREFIXES:
+            words = _skip_options(arguments)
+        elif name in _MANAGERS and arguments[:1] == ["run"]:
+            words = _skip_options(arguments[1:])
+        elif _STARTS_MODULES.fullmatch(name):
+            return ("-m", "pytest") in pairwise(arguments)
+        else:
+            return name in _RUNNERS
     return False
 
 
 def _skip_options(words: list[str]) -> list[str]:
-    """Return the words from the program on that a manager runs."""
+    """Return the words from the program on that another program starts."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
         at += 2 if words[at] in _OPTIONS_WITH_VALUE else 1

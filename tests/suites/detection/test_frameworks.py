@@ -13,6 +13,8 @@ PYTEST = (
     "python -m coverage run -m pytest",
     "A=1 B='x y' pytest",
     "env A=1 pytest",
+    "env -u PYTEST_ADDOPTS -i A=1 pytest",
+    "time -p env pytest",
     "(cd backend && .venv/bin/pytest)",
     "cd a; pytest",
     "uv run --frozen --extra test pytest",

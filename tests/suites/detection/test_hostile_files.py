@@ -26,7 +26,8 @@ HOSTILE = {
                    "import nox\n@nox\ndef a(): 1"),
     "tox.ini": ("  a\n", "[pytest", "[pytest]\n a\n", "[a]\n[a]\nb\nb", "[pytest]\ntestpaths=%(x)s",
                 "[pytest]\ntestpaths = ../../** /etc \0 [\n"),
-    "Makefile": ("test " * 20_000 + ":", "\t\n\ttest:", "test::\n", "a" * 200_000),
+    "Makefile": ("test " * 20_000 + ":", "\t\n\ttest:", "test::\n", "a" * 200_000,
+                 "test:\n\t" + "env " * 60_000, "test:\n\t'\n\t" + "(" * 60_000),
 }  # fmt: skip
 
 Piece = st.sampled_from(
@@ -92,10 +93,13 @@ def test_a_huge_project_is_walked_to_a_limit(build: Build, monkeypatch: pytest.M
     assert (tree.pytest_files, tree.is_complete) == (["x/test_0.py"], True)
 
 
-def test_a_folder_of_data_hides_no_tests(build: Build, tools: Tools) -> None:
-    project = build({"tests/test_a.py": TEST, "data/": "", "pkg/sub/test_b.py": TEST})
-    for number in range(20_100):
-        (project / "data" / f"{number}.json").touch()
+def test_a_folder_of_data_hides_no_tests(
+    build: Build, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.MOST_ENTRIES", 100)
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.LARGE_FOLDER", 50)
+    data = {f"data/{number}.json": "" for number in range(200)}
+    project = build({**data, "tests/test_a.py": TEST, "pkg/sub/test_b.py": TEST})
     assert detect_suite(project, tools()).reason == "2 test files in tests/ and pkg/"
 
 
