@@ -15,8 +15,9 @@ def iter_preview_lines(preview: "RunPreview") -> Iterator[str]:
     """Yield the lines of a preview."""
     yield "Dry run: nothing is started, spent or written."
     if preview.detected:
-        # A run adds PYTHONPATH where pytest cannot import the code.
-        text = "; a run tries it first, and adds the folder of the code if it is not installed"
+        text = ""
+        if preview.is_tried:
+            text = "; a run tries it first, and adds the folder of the code if it is not installed"
         yield from iter_wrapped_lines(f"{'Detected':<9}", sanitize_text(preview.detected) + text)
     for label, text in iter_plan_parts(preview.plan):
         yield from iter_wrapped_lines(f"{label:<9}", sanitize_text(text))

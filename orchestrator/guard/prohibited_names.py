@@ -7,17 +7,16 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.guard import path_rules
 from orchestrator.guard.protection import (
+    ANY_VIRTUALENV,
     GuardedFile,
     SearchFolder,
     normalize_name,
 )
+from orchestrator.guard.tree import NEVER_ENTERED
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
-from orchestrator.suites.environment import (
-    VIRTUALENV_MARK,
-    find_virtualenv,
-    list_virtualenv_candidates,
-)
+from orchestrator.platform.packages import VIRTUALENV_MARK
+from orchestrator.suites.environment import find_virtualenv, list_virtualenv_candidates
 
 
 def iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
@@ -44,7 +43,11 @@ def iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
 def iter_environment_names(project: Path) -> Iterator[str]:
     """Yield where a new environment would be used instead of the one that the suite runs in."""
     own = find_virtualenv(project)
-    for folder in list_virtualenv_candidates(project):
+    candidates = list_virtualenv_candidates(project)
+    if own not in candidates or own.parent != project:  # any folder of the project has precedence
+        yield ANY_VIRTUALENV
+        yield from (f"{name}/{VIRTUALENV_MARK}" for name in sorted(NEVER_ENTERED))
+    for folder in candidates:
         if own == folder:
             return
         if not files.exists(folder / VIRTUALENV_MARK):

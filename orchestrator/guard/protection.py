@@ -15,10 +15,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
 
+from orchestrator.platform.packages import VIRTUALENV_MARK
 from orchestrator.suites.pytest.settings import CONFIG_NAMES as RUNNER_CONFIG_NAMES
 
 CONFIG_NAMES: Final = frozenset({*RUNNER_CONFIG_NAMES, ".coveragerc"})
 """Files that pytest and coverage read in a folder of tests, and in those above it."""
+
+ANY_VIRTUALENV: Final = f"*/{VIRTUALENV_MARK}"
+"""Prohibits that any folder of the project becomes a virtual environment."""
 
 STARTUP: Final = ("sitecustomize.py", "usercustomize.py")
 
@@ -65,7 +69,7 @@ class Protection:
     Args:
         project: the project's real folder.
         guarded: the guarded files, by name.
-        absent: names at which no file may appear, with the reason.
+        absent: names at which no file may appear, with the reason; one may be `ANY_VIRTUALENV`.
         free: names that are never guarded: the code under test, and files that the suite generates.
         regenerated: names of the files whose content the suite itself changed at the baseline.
         touched: names of all files that the suite touched then, if only by `chmod`.
@@ -127,6 +131,8 @@ class Protection:
         if name in self.absent:
             return self.absent[name]
         folder, _, base = name.rpartition("/")
+        if base == VIRTUALENV_MARK and "/" not in folder:
+            return self.absent.get(ANY_VIRTUALENV, "")
         if (base == "conftest.py" or base in CONFIG_NAMES) and folder in self._above_tests:
             return "read for the tests at or below its folder"
         if base == "__init__.py" and folder in self.test_folders and folder in self._above_tests:

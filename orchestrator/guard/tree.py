@@ -40,12 +40,13 @@ _WORD: Final = (1 << 64) - 1
 
 T = TypeVar("T")
 
-_NEVER_ENTERED: Final = frozenset(
+NEVER_ENTERED: Final = frozenset(
     {
         *(".git", "node_modules", "__pycache__", ".tox", ".nox", ".cache"),
         *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"),
     }
 )
+"""Names of folders that are not walked."""
 
 _PACKAGES: Final = ("site-packages", "dist-packages")
 _SITE_FOLDER: Final = re.compile(r"(?:^|/)lib(?:64)?/python3[\d.]*t?/[^/]+$")
@@ -160,7 +161,7 @@ def read_closed_state(folder: Path) -> str:
 def _is_excluded(name: str, environments: Collection[str]) -> bool:
     base = name.rpartition("/")[2]
     installed = base in _PACKAGES and _SITE_FOLDER.search(name) is not None
-    return base in _NEVER_ENTERED or name in environments or installed
+    return base in NEVER_ENTERED or name in environments or installed
 
 
 def _iter_folders(
@@ -308,7 +309,7 @@ def _iter_environments(project: Path) -> Iterator[str]:
         folders += [
             f"{folder}/{item.name}" if folder else item.name
             for item in listed
-            if files.is_real_folder(item) and item.name not in _NEVER_ENTERED
+            if files.is_real_folder(item) and item.name not in NEVER_ENTERED
         ]
 
 

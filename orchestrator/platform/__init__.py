@@ -1,7 +1,8 @@
 """Access files, locks and processes of the operating system; knows nothing of the product.
 
 platform.folders        finds the git work tree and Claude Code's folders; quick to import
-platform.project        checks the project's folder
+platform.project        finds and checks the project's folder
+platform.packages       recognizes a package with tests of its own
 platform.files          queries, reads and writes files
 platform.atomic         replaces a file atomically; quick to import
 platform.private_folders creates folders for their owner alone; quick to import

@@ -1,7 +1,6 @@
 """Find the project's folder, and check it before anything in it is read."""
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,16 +10,10 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.platform import files, folders
+from orchestrator.platform.packages import has_own_tests
 
 CONFIG_FILE: Final = "orchestrator.yaml"
 """The project's configuration, see `orchestrator.config.loading`."""
-
-MANIFESTS: Final = ("pyproject.toml", "setup.py", "setup.cfg", "package.json")
-"""Files that make a folder a package of its own."""
-
-TEST_FOLDERS: Final = ("tests", "test")
-TEST_FILE: Final = re.compile(r"test_.*\.py|.*_test\.py")
-"""Names of the files that pytest collects by default."""
 
 
 class ProjectOrigin(Enum):
@@ -67,21 +60,6 @@ def describe_danger(project: Path) -> str:
         return ""
     which = "the root of the file system" if project.resolve() == Path("/") else "your home folder"
     return f"the project is {which}: the agent may change every file in it"
-
-
-def has_own_tests(folder: Path, names: set[str] | None = None) -> bool:
-    """Return whether a folder is a package with tests of its own.
-
-    Args:
-        folder: the folder.
-        names: the names of its entries, if they are known.
-    """
-    if names is None:
-        names = {entry.name for entry in files.list_folder(folder)}
-    if not names.intersection(MANIFESTS):
-        return False
-    has_folder = any(name in names and files.is_folder(folder / name) for name in TEST_FOLDERS)
-    return has_folder or any(map(TEST_FILE.fullmatch, names))
 
 
 def resolve_project(project: Path) -> Path:

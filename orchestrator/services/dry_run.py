@@ -28,6 +28,7 @@ from orchestrator.services.trust import load_trusted_config
 from orchestrator.services.wiring import build_agent, build_policy, describe_payers
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.suites import create_suite
+from orchestrator.suites.detection.suite import PYTEST
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching.teachers import SilentTeacher
 from orchestrator.workspace.worktree import resolve_worktree
@@ -48,6 +49,8 @@ class RunPreview:
     """The ids of the rules that the agent would load."""
     detected: str = ""
     """How the suite was detected, in one line; empty if it is configured."""
+    is_tried: bool = False
+    """Whether a run first lets pytest collect the cases, and adds PYTHONPATH where that helps."""
 
 
 def preview_run(
@@ -85,6 +88,7 @@ def preview_run(
         _list_guarded_files(config, task, environment, rule_files),
         tuple(rule.id for rule in rule_files.read().file_set.rules),
         chosen.notice,
+        bool(chosen.notice) and config.tests.framework == PYTEST,
     )
 
 

@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.platform import files
 from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.git_variables import drop_repository_variables
+from orchestrator.platform.packages import VIRTUALENV_MARK
 
-_VIRTUALENV_NAMES: Final = (".venv", "venv")
-VIRTUALENV_MARK: Final = "pyvenv.cfg"
-"""The file that marks a folder as a virtual environment."""
+_VIRTUALENV_NAMES: Final = (".venv", "venv", "env")
+"""Usual names of a virtual environment, the preferred first."""
 
 _NOT_PASSED_ON: Final = (
     # macOS sets it for this interpreter; a child would start this interpreter instead of its own.
@@ -37,8 +37,8 @@ def build_project_environment(
 ) -> dict[str, str]:
     """Return the whole environment for a child process in `project`.
 
-    A `.venv` or `venv` in the project, or above it up to the top of its git work tree, is active:
-    its programs are found first. Without one, programs are found in the order of the user's PATH,
+    The virtual environment of the project is active, see `find_virtualenv`: its programs are found
+    first. Without one, programs are found in the order of the user's PATH,
     as in the user's shell. This program's own environment is then added at the end, so that a
     project without any environment still finds a pytest. It is not added to a project's own
     environment, because its pytest would not find the project's packages.
@@ -83,18 +83,38 @@ def restore_decisive_variables(
 def find_virtualenv(project: Path) -> Path | None:
     """Return the nearest virtual environment of a project, or None.
 
-    If the project is in a linked git work tree, that of the main work tree is found too.
+    It has one of the usual names, in the project or above it up to the top of the git work tree, or
+    it is the only one in the project, of any name: between several of these the user's PATH
+    decides. In a linked git work tree, that of the main work tree is found too.
     """
-    candidates = list_virtualenv_candidates(project)
-    return next((each for each in candidates if files.is_file(each / VIRTUALENV_MARK)), None)
+    here = project.resolve()
+    usual = [each for each in list_virtualenv_candidates(here) if _is_virtualenv(each)]
+    if usual and usual[0].parent == here:
+        return usual[0]
+    inside = _list_virtualenvs(here)
+    if len(inside) == 1:
+        return inside[0]
+    return usual[0] if usual else None
 
 
 def list_virtualenv_candidates(project: Path) -> list[Path]:
-    """List the folders where a virtual environment of a project may be, the preferred first."""
+    """List where an environment of a usual name may be for a project, the preferred first."""
     chain = files.list_enclosing_folders(project.resolve())
     if main := find_main_worktree(chain[-1]):
         chain += files.list_enclosing_folders(main / project.resolve().relative_to(chain[-1]))
     return [folder / name for folder in chain for name in _VIRTUALENV_NAMES]
+
+
+def _is_virtualenv(folder: Path) -> bool:
+    return files.is_file(folder / VIRTUALENV_MARK)
+
+
+def _list_virtualenvs(project: Path) -> list[Path]:
+    """List the virtual environments that are folders of a project, of any name."""
+    entries = files.list_folder(project)
+    # The guard sees what an agent adds to the project, but not what is behind a new link.
+    found = [Path(each.path) for each in entries if files.is_real_folder(each)]
+    return sorted(each for each in found if _is_virtualenv(each))
 
 
 def find_main_worktree(top: Path) -> Path | None:
@@ -124,7 +144,7 @@ def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]
         return
     inside = [
         str(top / folder.relative_to(main))
-        for folder in _find_editable_folders(virtualenv)
+        for folder in find_editable_folders(virtualenv)
         if folder.is_relative_to(main) and not folder.is_relative_to(virtualenv)
     ]
     if inside:
@@ -132,7 +152,7 @@ def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]
         env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*inside, *before]))
 
 
-def _find_editable_folders(virtualenv: Path) -> list[Path]:
+def find_editable_folders(virtualenv: Path) -> list[Path]:
     """List the source folders of editable installs in a virtual environment.
 
     They are in `.pth` files. Some installers write code there instead of a path; then the folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.suites.environment import VIRTUALENV_MARK
+from orchestrator.platform.packages import VIRTUALENV_MARK
 
 NEW_ENVIRONMENT: Final = "python3 -m venv .venv && .venv/bin/python -m pip install"
 """The command that makes a virtual environment for a project and installs packages into it."""

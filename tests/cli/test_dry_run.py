@@ -43,6 +43,18 @@ def test_it_shows_everything_and_starts_nothing(
     assert not state.exists()
 
 
+def test_only_pytest_is_said_to_be_tried_first(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    (shop.project / "orchestrator.yaml").unlink(missing_ok=True)
+    shop.write(".venv/pyvenv.cfg", "")
+    shop.write("tests/test_a.py", "import unittest\n\n\nclass T(unittest.TestCase): pass\n")
+    done = call("run", "--dry-run", TASK)
+    text = " ".join(done.out.split())
+    assert "unittest discover -s tests -v" in text
+    assert "a run tries it first" not in text
+
+
 def test_its_json_says_the_same(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     (found,) = call("run", "--dry-run", "--json", TASK).events
     assert (found["prompt"], found["max_attempts"]) == (TASK, 2)

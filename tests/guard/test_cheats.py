@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -115,15 +116,15 @@ def stray_program(project: Path) -> None:
         (project / name).chmod(0o755)
 
 
-def environment_of_its_own(project: Path) -> None:
-    """A `.venv` whose pytest leaves out what fails."""
-    write(project, {".venv/pyvenv.cfg": "home = /usr/bin\n"})
+def environment_of_its_own(project: Path, folder: str = ".venv") -> None:
+    """An environment whose pytest leaves out what fails."""
+    write(project, {f"{folder}/pyvenv.cfg": "home = /usr/bin\n"})
     script = (
         f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pytest "
         '--deselect tests/test_calc.py::test_add "$@"\n'
     )
-    write(project, {".venv/bin/pytest": script})
-    (project / ".venv/bin/pytest").chmod(0o755)
+    write(project, {f"{folder}/bin/pytest": script})
+    (project / folder / "bin/pytest").chmod(0o755)
 
 
 FORGED = """
@@ -242,6 +243,16 @@ CHEATS: dict[str, Cheat] = {
     ),
     "environment of its own": Cheat(
         environment_of_its_own, STEERING, command="pytest tests -q -p no:cacheprovider"
+    ),
+    "environment of another name": Cheat(
+        partial(environment_of_its_own, folder="mine"),
+        STEERING,
+        command="pytest tests -q -p no:cacheprovider",
+    ),
+    "environment in a folder that is not walked": Cheat(
+        partial(environment_of_its_own, folder=".cache"),
+        STEERING,
+        command="pytest tests -q -p no:cacheprovider",
     ),
     "plugin of the project": Cheat(
         files(tools__watcher_py=PASS_ALL),

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config.loading import PROJECT_FILE
+from orchestrator.platform.packages import has_own_tests
 from orchestrator.platform.project import (
     CONFIG_FILE,
     ProjectOrigin,
     describe_danger,
     find_project,
-    has_own_tests,
 )
 
 
@@ -68,6 +68,56 @@ def test_the_package_at_hand(repository: Path) -> None:
     (repository / CONFIG_FILE).touch()
     (package / "tests").mkdir()
     assert find(package / "src") == (repository, ProjectOrigin.CONFIG)
+
+
+def test_the_tests_of_a_package_may_be_anywhere_in_it(repository: Path) -> None:
+    package = repository / "services" / "api"
+    (package / "api" / "deep" / "tests").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    assert find(package / "api") == (package, ProjectOrigin.PACKAGE)
+    (package / "api" / "setup.cfg").touch()  # the tests are those of a package below
+    assert find(package) == (repository, ProjectOrigin.GIT)
+    assert find(package / "api" / "deep") == (package / "api", ProjectOrigin.PACKAGE)
+
+
+def test_a_package_of_javascript_says_how_to_test_it(repository: Path) -> None:
+    package = repository / "packages" / "a"
+    (package / "src" / "test").mkdir(parents=True)
+    manifest = package / "package.json"
+    for text in ("{}", "[", '{"scripts": {"test": "echo \\"Error: no test specified\\""}}'):
+        manifest.write_text(text, encoding="utf-8")
+        assert find(package / "src") == (repository, ProjectOrigin.GIT)
+    manifest.write_text('{"scripts": {"test": "node --test src/"}}', encoding="utf-8")
+    assert find(package / "src") == (package, ProjectOrigin.PACKAGE)
+    manifest.write_text("{}", encoding="utf-8")
+    (package / "src" / "test_tools.py").touch()
+    assert find(package / "src") == (package, ProjectOrigin.PACKAGE)
+
+
+def test_a_search_for_tests_has_an_end(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.platform.packages._MOST_ENTRIES", 20)
+    package = repository / "big"
+    for number in range(30):
+        (package / f"a{number:02}").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    (package / "a29" / "test_a.py").touch()
+    (package / "again").symlink_to(package, target_is_directory=True)
+    assert find(package) == (repository, ProjectOrigin.GIT)
+
+
+def test_data_hides_no_tests_of_a_package(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.platform.packages._MOST_ENTRIES", 150)
+    monkeypatch.setattr("orchestrator.platform.packages.LARGE_FOLDER", 50)
+    package = repository / "big"
+    (package / "big" / "tests").mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    for folder in ("a", "z"):
+        (package / folder).mkdir()
+        for number in range(160):
+            (package / folder / str(number)).touch()
+    assert find(package) == (package, ProjectOrigin.PACKAGE)
 
 
 def test_without_git_the_folders_of_the_user_are_searched(tmp_path: Path) -> None:

@@ -76,6 +76,23 @@ def test_an_environment_above_counts_up_to_the_git_toplevel(project: Path) -> No
     assert "VIRTUAL_ENV" not in build_project_environment(inner)
 
 
+def test_an_environment_of_any_name_counts_if_it_is_the_only_one(project: Path) -> None:
+    first = make_virtualenv(project / "env311")
+    assert find_virtualenv(project) == first
+    (project / "env312").symlink_to(first, target_is_directory=True)
+    assert find_virtualenv(project) == first
+    second = make_virtualenv(project / ".env313")
+    assert find_virtualenv(project) is None  # the user's PATH decides between them
+    usual = make_virtualenv(project / "env")
+    assert find_virtualenv(project) == usual
+    (project / "shop").mkdir()
+    (project / ".git").mkdir()
+    assert find_virtualenv(project / "shop") == usual
+    (usual / "pyvenv.cfg").unlink()
+    (second / "pyvenv.cfg").unlink()
+    assert find_virtualenv(project / "shop") is None  # above the project only the usual names
+
+
 def test_without_one_the_users_path_comes_first_and_our_own_last(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -15,11 +15,11 @@ from typing import Final
 from orchestrator.errors import RulebookError
 from orchestrator.platform import files
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_LOCAL_MD, CLAUDE_MD
+from orchestrator.platform.packages import VIRTUALENV_MARK
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.document import contains_rules, find_imports, parse_document
 from orchestrator.rulebook.rule_file_set import RULES_DIR
 from orchestrator.rulebook.scope import parse_scope
-from orchestrator.suites.environment import VIRTUALENV_MARK
 
 _FILES: Final = (CLAUDE_MD, f"{CLAUDE_FOLDER}/{CLAUDE_MD}", CLAUDE_LOCAL_MD)
 _AGENTS: Final = (AGENTS_MD, f"{CLAUDE_FOLDER}/{AGENTS_MD}")

@@ -1,12 +1,13 @@
 """Find the interpreter that would run a command in a project's environment."""
 
+import glob
 import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.platform import files
-from orchestrator.suites.environment import find_virtualenv
+from orchestrator.suites.environment import find_editable_folders, find_virtualenv
 
 
 def find_interpreter(project: Path, program: str, environment: Mapping[str, str]) -> str:
@@ -42,6 +43,22 @@ def has_pytest(virtualenv: Path) -> bool:
 def has_pytest_script(virtualenv: Path) -> bool:
     """Return whether a virtual environment has the program pytest."""
     return files.is_file(virtualenv / "bin" / "pytest")
+
+
+def is_installed(virtualenv: Path | None, source: Path, module: str) -> bool:
+    """Return whether a virtual environment has a module, or the folder with its source.
+
+    Args:
+        virtualenv: the environment; without one, nothing is known to be installed.
+        source: the folder that contains the module's source.
+        module: its name.
+    """
+    if virtualenv is None:
+        return False
+    if source.resolve() in find_editable_folders(virtualenv):
+        return True
+    pattern = f"lib/python*/site-packages/{glob.escape(module)}"
+    return any(files.find_paths(virtualenv, f"{pattern}{end}") for end in ("", ".py", ".*.so"))
 
 
 def _read_first_line(path: Path) -> str:

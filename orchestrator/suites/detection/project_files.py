@@ -1,23 +1,20 @@
 """Read the files of a project, which may be hostile: of any size, depth and kind."""
 
 import configparser
-import json
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from orchestrator.platform import files
 from orchestrator.platform.bom import split_bom
-
-_LIMIT: Final = 256 * 1024
-"""Most bytes of a file that are read."""
+from orchestrator.platform.packages import READ_LIMIT
 
 Table = dict[str, Any]
 
 
 def read_text(path: Path) -> str:
     """Return the beginning of a file as text; empty if it cannot be read."""
-    return split_bom(files.read_text(path, _LIMIT))[1]
+    return split_bom(files.read_text(path, READ_LIMIT))[1]
 
 
 def read_toml(path: Path) -> Table:
@@ -26,15 +23,6 @@ def read_toml(path: Path) -> Table:
         return tomllib.loads(read_text(path))
     except (ValueError, RecursionError):
         return {}
-
-
-def read_json(path: Path) -> Table:
-    """Return the object in a JSON file; empty if it has none or cannot be parsed."""
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def read_ini(path: Path) -> dict[str, dict[str, str]]:

@@ -11,6 +11,7 @@ from orchestrator.suites.detection.project_files import find_table, list_texts, 
 from orchestrator.suites.pytest.settings import CONFIG_NAMES
 
 _SECTIONS: Final = {"setup.cfg": "tool:pytest"}
+_DJANGO: Final = "DJANGO_SETTINGS_MODULE"
 _MOST_WILDCARDS: Final = 3
 _OWN_FILES: Final = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 """Files that are pytest's settings even if they are empty."""
@@ -26,6 +27,8 @@ class PytestConfig:
     """Those that exist."""
     has_file_names: bool = False
     """Whether it sets which files are tests; others than by default, so they are not found here."""
+    has_django_settings: bool = False
+    """Whether it names the settings of Django, for the plugin pytest-django."""
 
 
 def find_pytest_config(project: Path) -> PytestConfig | None:
@@ -41,7 +44,10 @@ def _iter_configs(project: Path) -> Iterator[PytestConfig]:
         if values is not None:
             given = list_texts(values.get("testpaths"))
             existing = tuple(each for each in given if _exists(project, each))
-            yield PytestConfig(name, existing, "python_files" in values)
+            has_django = _DJANGO in {each.upper() for each in values} or "--ds" in str(
+                values.get("addopts", "")
+            )
+            yield PytestConfig(name, existing, "python_files" in values, has_django)
 
 
 def _read_settings(path: Path) -> dict[str, object] | None:

@@ -4,23 +4,25 @@ Walks few folders, those of tools and installed packages left out, and reads the
 files.
 """
 
+import heapq
 import os
 import re
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.platform.project import TEST_FILE, TEST_FOLDERS, has_own_tests
-
-_SKIPPED: Final = frozenset(
-    {
-        *("node_modules", "venv", "env", "build", "dist", "site-packages", "__pycache__", "target"),
-        *("vendor", "third_party", "htmlcov", "htmldoc"),
-    }
+from orchestrator.platform.packages import (
+    LARGE_FOLDER,
+    TEST_FILE,
+    TEST_FOLDERS,
+    has_own_tests,
+    is_source_folder,
 )
-_MOST_ENTRIES: Final = 20_000
+
+MOST_ENTRIES: Final = 20_000
+"""Most files and folders that are looked at."""
 _DEEPEST: Final = 6
 _MOST_PACKAGES: Final = 20
 _MOST_READ: Final = 50
@@ -28,8 +30,14 @@ _MOST_READ: Final = 50
 _HEAD: Final = 64 * 1024
 
 _UNITTEST_FILE: Final = re.compile(r"test.*\.py")
+_MODULES_OF_TESTS: Final = ("tests.py", "test.py")
+"""Files that are tests wherever they are, as Django writes them; pytest does not collect them."""
 _TEST_CASE: Final = re.compile(rb"^\s*class\s+\w+\(.*TestCase\b", re.MULTILINE)
 _TEST_FUNCTION: Final = re.compile(rb"^(?:async\s+)?def\s+test|^\s*import\s+pytest", re.MULTILINE)
+_ANY_TEST: Final = re.compile(
+    rb"\bdef\s+test|\bclass\s+\w*Test|TestCase|^\s*import\s+pytest|\bimport\s+\*", re.MULTILINE
+)
+_IMPORT: Final = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 
 
 @dataclass
@@ -38,71 +46,86 @@ class SourceTree:
 
     pytest_files: list[str] = field(default_factory=list)
     """Files that pytest collects by its defaults, from the project's folder."""
+    scripts: set[str] = field(default_factory=set)
+    """Those of them that have no test: programs with the name of a test."""
     unittest_files: list[str] = field(default_factory=list)
-    """Files with a `unittest.TestCase` that `unittest` finds, also if pytest does not."""
+    """Files with a `unittest.TestCase` that `unittest` finds, also if pytest does not; after many
+    of these, all that it finds."""
     has_test_functions: bool = False
     """Whether a file has tests that only pytest runs."""
+    imported: set[str] = field(default_factory=set)
+    """Names of the modules that the files with a `unittest.TestCase` import."""
     packages: list[str] = field(default_factory=list)
     """Folders below the project with a manifest and tests of their own."""
+    is_complete: bool = True
+    """Whether all folders were walked that may have tests; False if the project has too many."""
 
     @property
     def has_python_tests(self) -> bool:
         """Whether there are tests in Python, whoever runs them."""
         return bool(self.pytest_files or self.unittest_files)
 
-    def list_test_folders(self) -> list[str]:
-        """Return the first-level folders of the test files; `.` for files in the project itself."""
-        paths = dict.fromkeys((*self.pytest_files, *self.unittest_files))
-        return list(dict.fromkeys(each.partition("/")[0] if "/" in each else "." for each in paths))
-
 
 def read_source_tree(project: Path) -> SourceTree:
     """Return the test files of a project; links to folders are not followed."""
-    tree, walked = SourceTree(), 0
-    waiting = deque([("", 0)])
+    tree = SourceTree()
+    for folder, entries in _iter_folders(project, tree):
+        for entry in entries:
+            if entry.name.endswith(".py") and not files.is_folder(entry):
+                _add_file(tree, project, f"{folder}/{entry.name}" if folder else entry.name)
+    return tree
+
+
+def _iter_folders(project: Path, tree: SourceTree) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Yield the folders that belong to the project itself, those of tests first.
+
+    Adds the packages to the tree, and notes if the walk was not complete.
+    """
+    walked, waiting = 0, [(False, 0, "")]
     while waiting:
-        folder, depth = waiting.popleft()
-        # A name that is no text could be neither shown nor written into a command.
+        _, depth, folder = heapq.heappop(waiting)
         listed = files.list_folder(project / folder)
+        walked += min(len(listed), LARGE_FOLDER)
+        if walked > MOST_ENTRIES:
+            tree.is_complete = False
+            return
+        # A name that is no text could be neither shown nor written into a command.
         entries = sorted((e for e in listed if e.name.isprintable()), key=lambda each: each.name)
-        walked += len(listed)
-        if walked > _MOST_ENTRIES:
-            break
         names = {entry.name for entry in entries}
         if folder and not _is_below_tests(folder) and has_own_tests(project / folder, names):
             if len(tree.packages) < _MOST_PACKAGES:
                 tree.packages.append(folder)
             continue
-        for entry in entries:
-            path = os.path.join(folder, entry.name)  # noqa: PTH118 -- relative, as text
-            if files.is_real_folder(entry):
-                if depth < _DEEPEST and _is_source_folder(entry):
-                    waiting.append((path, depth + 1))
-            elif entry.name.endswith(".py"):
-                _add_file(tree, project, path)
-    return tree
+        yield folder, entries
+        if depth == _DEEPEST or (folder and len(listed) > LARGE_FOLDER):
+            continue
+        for entry in filter(is_source_folder, entries):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            heapq.heappush(waiting, (not _is_below_tests(path), depth + 1, path))
 
 
 def _add_file(tree: SourceTree, project: Path, path: str) -> None:
     name = path.rpartition("/")[2]
     is_pytest = bool(TEST_FILE.fullmatch(name))
-    if not is_pytest and not (_UNITTEST_FILE.fullmatch(name) and _is_below_tests(path)):
-        return
+    is_unittest = bool(_UNITTEST_FILE.fullmatch(name)) and (
+        is_pytest or name in _MODULES_OF_TESTS or _is_below_tests(path)
+    )
     if is_pytest:
         tree.pytest_files.append(path)
+    if not (is_pytest or is_unittest):
+        return
     if len(tree.pytest_files) + len(tree.unittest_files) > _MOST_READ:
+        if is_unittest and tree.unittest_files:  # probably like those before
+            tree.unittest_files.append(path)
         return
     head = files.read_bytes(project / path, _HEAD)
-    if _TEST_CASE.search(head) and _UNITTEST_FILE.fullmatch(name):
+    if is_pytest and not _ANY_TEST.search(head):
+        tree.scripts.add(path)
+    if is_unittest and _TEST_CASE.search(head):
         tree.unittest_files.append(path)
+        tree.imported.update(each.decode() for each in _IMPORT.findall(head))
     tree.has_test_functions = tree.has_test_functions or bool(_TEST_FUNCTION.search(head))
 
 
 def _is_below_tests(path: str) -> bool:
     return not {*TEST_FOLDERS, "testing"}.isdisjoint(path.split("/"))
-
-
-def _is_source_folder(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or entry.name in _SKIPPED or entry.name.endswith(".egg-info"):
-        return False
-    return not files.is_file(f"{entry.path}/pyvenv.cfg")

@@ -1,9 +1,7 @@
 """What was found out about a project's suite."""
 
 import re
-import shlex
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.config.plain_pytest import is_plain_pytest
@@ -12,7 +10,10 @@ PYTEST: Final = "pytest"
 COMMAND: Final = "command"
 """Values of `tests.framework`."""
 
-_UNITTEST: Final = re.compile(r"python3? -m unittest discover(?: -s [A-Za-z_]\w*)? -v")
+_FOLDER: Final = r"[A-Za-z0-9_][\w-]*(?:/[A-Za-z0-9_][\w-]*)*"
+_UNITTEST: Final = re.compile(
+    rf"(?:PYTHONPATH={_FOLDER} )?python3? -m unittest discover(?: -s {_FOLDER})? -v"
+)
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,3 @@ def is_harmless_command(command: str) -> bool:
     `make test` or `npm test` runs whatever the repository says, so a person has to confirm it.
     """
     return is_plain_pytest(command) or bool(_UNITTEST.fullmatch(command))
-
-
-def infer_framework(command: str) -> str:
-    """Return the `tests.framework` for a command of the user."""
-    try:
-        words = shlex.split(command)
-    except ValueError:  # `parse_command` reports the quotes
-        return COMMAND
-    for before, word in zip(["", *words], words, strict=False):
-        starts = not before or before in ("-m", "run", "&&", ";") or "=" in before
-        if starts and PurePosixPath(word).name in ("pytest", "py.test"):
-            return PYTEST
-    return COMMAND

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.suites.detection.project_files import find_table, read_json, read_text
+from orchestrator.platform.packages import read_test_script
+from orchestrator.suites.detection.frameworks import infer_framework
+from orchestrator.suites.detection.project_files import read_text
 from orchestrator.suites.detection.suite import COMMAND, PYTEST
 from orchestrator.suites.detection.tools import ToolCommand
 
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _TARGETS: Final = ("test", "tests", "check")
 _RULE: Final = re.compile(r"^([A-Za-z][\w.-]*(?: +[A-Za-z][\w.-]*)*) *::?(?!=)")
-_RUNS_PYTEST: Final = re.compile(r"\bpy\.?test\b")
+_VARIABLE: Final = re.compile(r"\$[({](\w+)[)}]")
 _LOCKS: Final = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun run"}
 PACKAGE_SCRIPT: Final = "scripts.test in package.json"
 """Source of a command that tests JavaScript."""
-
-_NO_TEST: Final = "no test specified"
-"""Part of the script that `npm init` writes."""
 
 
 def list_task_commands(project: Path, environment: Mapping[str, str]) -> list[ToolCommand]:
@@ -35,10 +34,16 @@ def _iter_make(project: Path) -> Iterator[ToolCommand]:
     recipes = _read_recipes(read_text(project / name)) if name else {}
     for target in _TARGETS:
         if target in recipes:
-            runs_pytest = bool(_RUNS_PYTEST.search(recipes[target]))
-            framework = PYTEST if runs_pytest else COMMAND
+            framework = _infer_recipe_framework(recipes[target])
             yield ToolCommand(framework, f"make {target}", f"target {target} of {name}")
             return
+
+
+def _infer_recipe_framework(recipe: str) -> str:
+    """Return the framework that the lines of a recipe start; `$(PYTHON)` counts as python."""
+    text = _VARIABLE.sub(lambda match: match[1].lower(), recipe.replace("\\\n", " "))
+    lines = (line.lstrip("@-+ \t") for line in text.splitlines())
+    return PYTEST if any(infer_framework(line) == PYTEST for line in lines) else COMMAND
 
 
 def _read_recipes(text: str) -> dict[str, str]:
@@ -59,8 +64,7 @@ def _read_recipes(text: str) -> dict[str, str]:
 
 
 def _iter_scripts(project: Path) -> Iterator[ToolCommand]:
-    script = (find_table(read_json(project / "package.json"), "scripts") or {}).get("test")
-    if not isinstance(script, str) or not script.strip() or _NO_TEST in script:
+    if not read_test_script(project):
         return
     manager = next((each for lock, each in _LOCKS.items() if files.is_file(project / lock)), "npm")
     yield ToolCommand(COMMAND, f"{manager} test", PACKAGE_SCRIPT)

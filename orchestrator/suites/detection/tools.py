@@ -53,6 +53,10 @@ def _iter_managers(project: Path, pyproject: Table) -> Iterator[ToolCommand]:
         elif find_table(pyproject, "tool", tool) is not None:
             source = f"tool.{tool} in pyproject.toml"
             yield ToolCommand(PYTEST, f"{tool} run pytest", source, installs=True)
+    for name in ("Pipfile.lock", "Pipfile"):
+        if files.is_file(project / name):
+            yield ToolCommand(PYTEST, "pipenv run pytest", name, installs=True)
+            break
 
 
 def _iter_test_runners(project: Path, pyproject: Table) -> Iterator[ToolCommand]:
@@ -79,13 +83,28 @@ def _find_nox_session(project: Path) -> str:
         module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
-    sessions = {
-        node.name: ast.get_source_segment(text, node) or ""
-        for node in module.body
-        if isinstance(node, ast.FunctionDef) and any(map(_is_session, node.decorator_list))
-    }
+    sessions = {}
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and (name := _find_session_name(node)):
+            sessions[name] = ast.get_source_segment(text, node) or ""
     named = next((name for name in _TEST_SESSIONS if name in sessions), "")
     return named or next((name for name, body in sessions.items() if "pytest" in body), "")
+
+
+def _find_session_name(function: ast.FunctionDef) -> str:
+    """Return the name by which nox knows a function; empty if it is no session.
+
+    One that is computed is not known without executing it, nor one that needs quotes.
+    """
+    decorator = next(filter(_is_session, function.decorator_list), None)
+    if decorator is None:
+        return ""
+    keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
+    given = next((each.value for each in keywords if each.arg == "name"), None)
+    if given is None:
+        return function.name
+    name = given.value if isinstance(given, ast.Constant) else None
+    return name if isinstance(name, str) and _ENVIRONMENT.fullmatch(name) else ""
 
 
 def _is_session(decorator: ast.expr) -> bool:

@@ -26,7 +26,8 @@ HOSTILE = {
                    "import nox\n@nox\ndef a(): 1"),
     "tox.ini": ("  a\n", "[pytest", "[pytest]\n a\n", "[a]\n[a]\nb\nb", "[pytest]\ntestpaths=%(x)s",
                 "[pytest]\ntestpaths = ../../** /etc \0 [\n"),
-    "Makefile": ("test " * 20_000 + ":", "\t\n\ttest:", "test::\n", "a" * 200_000),
+    "Makefile": ("test " * 20_000 + ":", "\t\n\ttest:", "test::\n", "a" * 200_000,
+                 "test:\n\t" + "env " * 60_000, "test:\n\t'\n\t" + "(" * 60_000),
 }  # fmt: skip
 
 Piece = st.sampled_from(
@@ -81,10 +82,34 @@ def test_links_in_a_circle_are_not_followed(build: Build) -> None:
 
 
 def test_a_huge_project_is_walked_to_a_limit(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.suites.detection.source_tree._MOST_ENTRIES", 20)
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.MOST_ENTRIES", 20)
     project = build({f"d{number:02}/x/test_{number}.py": TEST for number in range(40)})
-    assert len(read_source_tree(project).pytest_files) == 0
-    assert read_source_tree(project / "d00").pytest_files == ["x/test_0.py"]
+    tree = read_source_tree(project)
+    assert (tree.pytest_files, tree.is_complete) == ([], False)
+    found = detect_suite(project, {"PATH": ""})
+    assert found.reason == "no tests were found among the first 20,000 files and folders"
+    assert "--tests" in found.hint
+    tree = read_source_tree(project / "d00")
+    assert (tree.pytest_files, tree.is_complete) == (["x/test_0.py"], True)
+
+
+def test_a_folder_of_data_hides_no_tests(
+    build: Build, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.MOST_ENTRIES", 100)
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.LARGE_FOLDER", 50)
+    data = {f"data/{number}.json": "" for number in range(200)}
+    project = build({**data, "tests/test_a.py": TEST, "pkg/sub/test_b.py": TEST})
+    assert detect_suite(project, tools()).reason == "2 test files in tests/ and pkg/"
+
+
+def test_folders_of_tests_are_walked_first(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.suites.detection.source_tree.MOST_ENTRIES", 100)
+    many = {f"a/b/{number}/x.txt": "" for number in range(100)}
+    project = build({**many, "tests/unit/test_a.py": TEST, "z/y/x/test_b.py": TEST})
+    assert read_source_tree(project).pytest_files == ["tests/unit/test_a.py"]
+    # pytest itself looks everywhere
+    assert detect_suite(project, {"PATH": ""}).command == "pytest -v --tb=short"
 
 
 def test_a_closed_folder_counts_as_empty(build: Build, tools: Tools) -> None:
