@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Config
+from orchestrator.config.masked_config import read_section
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import Listener
 from orchestrator.models import Diff, RunOutcome, RunRecord, Snapshot
@@ -20,7 +21,6 @@ from orchestrator.services.rulebooks import resolve_rule_files
 from orchestrator.services.undoable_runs import (
     find_undoable_run,
     list_later_runs,
-    read_stored_config,
 )
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
 from orchestrator.storage.runs import Store
@@ -305,9 +305,8 @@ def _list_rule_files(
     changed = workspace.list_changed_paths(to, end)
     found = {path for path in changed if path.startswith(f"{LEARNINGS}/")}
     if any(event.kind == _RULE_WRITTEN for event in store.events.list_events(record.id)):
-        config = Config.model_validate(
-            {"rules": read_stored_config(record, store).get("rules", {})}
-        )
+        rules = read_section(store.read_config(record.id), "rules")
+        config = Config.model_validate({"rules": rules})
         rule_files = resolve_rule_files(config, record.task.project, store.directory)
         found |= changed.intersection(rule_files.list_project_names())
     return frozenset(found)
