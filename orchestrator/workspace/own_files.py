@@ -4,10 +4,12 @@ A file is the run's own while it has a content that a process of the run left in
 else wrote between two processes never becomes the run's own, although it is there at the end.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.models import Snapshot
+from orchestrator.workspace.git import decode_path
 from orchestrator.workspace.run_trees import Span
 from orchestrator.workspace.snapshots import GitWorkspace
 from orchestrator.workspace.trees import Content
@@ -95,6 +97,25 @@ def find_own_files(
         frozenset(others),
         workspace.build_snapshot(to, base),
     )
+
+
+def list_run_changes(workspace: GitWorkspace, spans: Sequence[Span]) -> dict[str, bool]:
+    """Return the files that a run has changed by the end of its last process, in order.
+
+    Args:
+        workspace: the project's files.
+        spans: the files as each process found and left them, at least one.
+
+    Returns:
+        Whether each is new. Paths are for people.
+
+    Raises:
+        InfrastructureError: git failed, or there is no space.
+    """
+    start, end = spans[0].start.snapshot, spans[-1].end.snapshot
+    own = find_own_files(workspace, spans, start, 1, end)
+    before = workspace.list_changed_contents(end, start)
+    return {decode_path(os.fsencode(path)): not before[path].exists for path in sorted(own.run)}
 
 
 @dataclass(frozen=True)
