@@ -1,6 +1,6 @@
 """Start, claim, save and find the runs of this user.
 
-Long, because it is one class: most of its methods are one statement each on the same table.
+Longer than 350 lines: it is one class, whose methods are mostly one statement each on one table.
 """
 
 import json

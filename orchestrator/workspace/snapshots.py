@@ -207,12 +207,7 @@ class GitWorkspace:
     def plan_restore(
         self, to: Snapshot, changed_since: Snapshot, leave: Mapping[str, LeftReason]
     ) -> PlannedRestore:
-        """Return what `restore_files` with the same arguments would do, without doing it.
-
-        Args:
-            to: as in `restore_files`.
-            changed_since: as in `restore_files`.
-            leave: paths that are not touched, with the reason that the plan is to give.
+        """Return what `restore_files` would do, without doing it; `leave` also has the reasons.
 
         Raises:
             InfrastructureError: git failed, or there is no space.
