@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from orchestrator.workspace import GitWorkspace, open_workspace
 from orchestrator.workspace.empty_folders import (
     FolderChanges,
     FolderPlan,
+    Folders,
     combine_changes,
     create_folders,
     plan_folders,
@@ -204,25 +206,28 @@ class Undo:
         """What is on record of the processes that executed the run."""
         return [span for span in self.spans if not span.attempt]
 
-    @property
+    @cached_property
     def _folder_changes(self) -> FolderChanges:
-        """What the run did to empty folders; those at the start of an attempt are not on record."""
+        """What the run did to folders; empty ones at the start of an attempt are not on record."""
+        spans = [(span.start, span.end) for span in self._run_spans]
         if self.attempt > 1:
-            return FolderChanges()
-        return combine_changes((span.start.folders, span.end.folders) for span in self._run_spans)
+            end = self._run_spans[-1].end.snapshot
+            spans = [(RecordedFiles(self.to, {}), RecordedFiles(end, {}))]
+        return combine_changes(
+            (self._list_folders(start), self._list_folders(end)) for start, end in spans
+        )
+
+    def _list_folders(self, recorded: RecordedFiles) -> Folders:
+        return Folders(recorded.folders, self._list_used_folders(recorded.snapshot))
+
+    def _list_used_folders(self, snapshot: Snapshot) -> frozenset[bytes]:
+        paths = self.workspace.list_files(snapshot)
+        return frozenset(folder for path in paths for folder in iter_parents(path))
 
     def _plan_folders(self, planned: PlannedRestore) -> FolderPlan:
-        used_before, used_then = (
-            {
-                folder
-                for path in self.workspace.list_files(snapshot)
-                for folder in iter_parents(path)
-            }
-            for snapshot in (self.to, planned.then)
-        )
         present = self.workspace.list_empty_folders()
-        project = self.run.task.project
-        return plan_folders(project, self._folder_changes, present, used_before, used_then)
+        used = self._list_used_folders(planned.then)
+        return plan_folders(self.run.task.project, self._folder_changes, present, used)
 
     def _list_rule_files(self) -> frozenset[str]:
         """Return the files with the rules that the run learned, and with the evidence for them."""

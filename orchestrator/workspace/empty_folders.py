@@ -36,12 +36,31 @@ def list_empty_folders(git: Git) -> FolderModes:
 
 
 @dataclass(frozen=True)
-class FolderChanges:
-    """What a run did to empty folders.
+class Folders:
+    """The folders of a project at one moment.
 
     Args:
-        added: those that it created, or emptied.
-        removed: those that it removed or put files in, with their modes.
+        empty: those that contain no file at any depth.
+        used: the others.
+    """
+
+    empty: FolderModes
+    used: frozenset[bytes]
+
+    @property
+    def paths(self) -> frozenset[bytes]:
+        """All of them."""
+        return self.used.union(self.empty)
+
+
+@dataclass(frozen=True)
+class FolderChanges:
+    """What a run did to folders.
+
+    Args:
+        added: those that it created. One with files is empty if the restore was killed after it had
+            removed them.
+        removed: the empty ones that it removed or put files in, with their modes.
     """
 
     added: frozenset[bytes] = frozenset()
@@ -61,14 +80,15 @@ class FolderPlan:
     removed: Sequence[bytes] = ()
 
 
-def combine_changes(spans: Iterable[tuple[FolderModes, FolderModes]]) -> FolderChanges:
-    """Return what a run did, from the empty folders that each of its processes found and left."""
-    first: FolderModes | None = None
+def combine_changes(spans: Iterable[tuple[Folders, Folders]]) -> FolderChanges:
+    """Return what a run did, from the folders that each of its processes found and left."""
+    first: Folders | None = None
     added, removed = set[bytes](), dict[bytes, int]()
     for start, end in spans:
-        first = start if first is None else first
-        added |= end.keys() - start.keys() - first.keys()
-        removed |= {path: first[path] for path in start.keys() - end.keys() if path in first}
+        first = first or start
+        added |= end.paths - start.paths - first.paths
+        gone = start.empty.keys() - end.empty.keys()
+        removed |= {path: first.empty[path] for path in gone & first.empty.keys()}
     return FolderChanges(frozenset(added), removed)
 
 
@@ -76,7 +96,6 @@ def plan_folders(
     project: Path,
     changes: FolderChanges,
     present: FolderModes,
-    used_before: Collection[bytes],
     used_then: Collection[bytes],
 ) -> FolderPlan:
     """Plan to revert what a run did to empty folders, except where somebody else uses them.
@@ -85,10 +104,9 @@ def plan_folders(
         project: the project's folder.
         changes: what the run did.
         present: the empty folders at present.
-        used_before: the folders that contained a file before the run.
         used_then: the folders that will contain a file when the files are restored.
     """
-    removed = (changes.added & present.keys()).difference(used_before, used_then)
+    removed = (changes.added & present.keys()).difference(used_then)
     needed = {above for path in present.keys() - removed for above in iter_parents(path)}
     created: list[bytes] = []
     for path in sorted(changes.removed.keys() - set(used_then)):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from orchestrator.models import (
@@ -335,3 +336,17 @@ def test_a_repository_that_the_run_removed_is_named_as_unseen(tmp_path: Path) ->
     repository(project / "inner", word="x\n")
     past = make_past(tmp_path, lambda folder: shutil.rmtree(folder / "inner"))
     assert make_plan(past).unseen == ["inner/"]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_folder_that_a_killed_undo_has_emptied_is_removed(tmp_path: Path, attempt: int) -> None:
+    project = repository(tmp_path / "project", word="old\n")
+
+    def work(folder: Path) -> None:
+        (folder / "new" / "deep").mkdir(parents=True)
+        write("new/deep/file", "new\n")(folder)
+
+    past = make_past_of_attempts(tmp_path, write("word", "new\n"), work)
+    (project / "new" / "deep" / "file").unlink()
+    past.undo(attempt=attempt)
+    assert not (project / "new").exists()
