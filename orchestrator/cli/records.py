@@ -39,6 +39,8 @@ def iter_record_lines(
     result = record.result
     if record.pruned:
         yield f"pruned   files and details were removed on {record.pruned:%Y-%m-%d}"
+    if record.undone:
+        yield f"undone   files were restored on {record.undone.astimezone():%Y-%m-%d %H:%M}"
     yield from _iter_block_lines("message", (result.message if result else "") or message)
     if not result:
         yield _format_cost(record, scripted)

@@ -54,6 +54,6 @@ def _build_row(run: RunSummary) -> tuple[object, ...]:
 def iter_json_lines(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:
     """Yield a JSON object for each run, with all of its recorded values."""
     for values in iter_run_values(database, found):
-        for time in ("started", "ended", "pruned"):
+        for time in ("started", "ended", "pruned", "undone"):
             values[time] = values[time] and values[time].replace("+00:00", "Z")
         yield json.dumps(values)

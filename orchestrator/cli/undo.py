@@ -52,7 +52,8 @@ def undo(
     """Restore the files as they were before RUN [default: the project's last run].
 
     What was changed since the run is left alone, and so are the rules that it learned. Replaced
-    files are saved in the state directory. HEAD, index, branches and stash are not touched.
+    files are saved in the state directory. HEAD, index, branches and stash are not touched. An
+    undone run cannot be resumed.
     """
     from orchestrator.services.undo import open_undo
     from orchestrator.storage.runs import Store
@@ -62,8 +63,8 @@ def undo(
         if not as_json:
             print_lines(_fit_lines(_iter_plan_lines(plan)))
         done = None
-        if plan.diff.changes and not dry_run and _confirm(yes, as_json):
-            done = opened.carry_out()
+        if plan.has_work and not dry_run and _confirm(yes, as_json):
+            done = opened.carry_out(plan)
         if as_json:
             click.echo(json.dumps(_serialize(plan, done)))
         elif done:
@@ -106,26 +107,57 @@ def _iter_plan_lines(plan: "UndoPlan") -> Iterator[str]:
             "note     its process was killed, so all that was changed until it was resumed or "
             "undone counts as the run's, your own edits too"
         )
-    changes = plan.diff.changes
-    if changes:
+    if plan.has_work:
+        if plan.run.is_resumable:
+            yield "note     after the undo, `orchestrator resume` can no longer continue the run"
+        yield from _iter_change_lines(plan)
+    else:
+        yield f"nothing is to be undone: {_describe_no_work(plan)}"
+    yield from _iter_left_lines(plan)
+    if plan.unseen:
+        names = ", ".join(map(_format, plan.unseen[:3])) + ", ..." * (len(plan.unseen) > 3)
+        yield f"not in the snapshots, and left as it is: {names}"
+    if not plan.undone_to:
+        yield "files that git ignores are in no snapshot: they are left as they are"
+
+
+def _iter_change_lines(plan: "UndoPlan") -> Iterator[str]:
+    if changes := plan.diff.changes:
         yield f"changes  {plan.diff.summary}"
         yield from (f"  {_describe_change(each)}" for each in changes[:_MOST_NAMED])
         yield from _iter_rest(len(changes))
         yield from (f"{_QUOTE}{sanitize_text(line)}" for line in mask_text(plan.patch).splitlines())
         yield "all of it:"
         yield f"{_COMMAND}{plan.diff_command}"
-    else:
-        yield "nothing is to be undone: no file differs from what it was before"
-    yield from _iter_left_lines(plan)
-    if plan.unseen:
-        names = ", ".join(map(_format, plan.unseen[:3])) + ", ..." * (len(plan.unseen) > 3)
-        yield f"not in the snapshots, and left as it is: {names}"
-    if changes:
-        yield "files that git ignores are in no snapshot: they are left as they are"
+    folders = [f"{action:<8} {_format(path)}" for path, action in _list_folders(plan)]
+    if folders:
+        yield f"folders  {format_count(len(folders), 'empty folder')}"
+        yield from (f"  {each}" for each in folders[:_MOST_NAMED])
+        yield from _iter_rest(len(folders))
+
+
+def _list_folders(plan: "UndoPlan") -> list[tuple[str, str]]:
+    """Return the path of each folder, and what is done with it."""
+    from os import fsdecode
+
+    created = [(f"{fsdecode(path)}/", _VERBS["A"]) for path in plan.folders.created]
+    return created + [(f"{fsdecode(path)}/", _VERBS["D"]) for path in plan.folders.removed]
+
+
+def _describe_no_work(plan: "UndoPlan") -> str:
+    if plan.undone_to:
+        return f"already undone to before attempt {plan.undone_to}"
+    if plan.left:
+        return "what remains of the run's changes is left as it is"
+    return f"no file that the run changed differs from what it was before {_name_start(plan)}"
+
+
+def _name_start(plan: "UndoPlan") -> str:
+    return f"attempt {plan.attempt}" if plan.attempt > 1 else "the run"
 
 
 def _iter_left_lines(plan: "UndoPlan") -> Iterator[str]:
-    from orchestrator.services.undo import Retained
+    from orchestrator.workspace.restore_plan import LeftReason
 
     if not plan.left:
         return
@@ -134,12 +166,12 @@ def _iter_left_lines(plan: "UndoPlan") -> Iterator[str]:
         yield f"  {_format(path)}: {reason}"
     yield from _iter_rest(len(plan.left))
     reasons = set(plan.left.values())
-    if Retained.RULES in reasons:
+    if LeftReason.RULES in reasons:
         yield "to remove a rule: orchestrator rules retire ID (list them: orchestrator rules list)"
-    if reasons - {Retained.RULES}:
+    if reasons - {LeftReason.RULES}:
         yield "what the run changed in a file:"
         yield f"{_COMMAND}{plan.run_command}"
-    if Retained.EDITED in reasons and plan.later:
+    if LeftReason.EDITED in reasons and plan.later:
         yield f"run {plan.later[0]} worked here later: undo it first if the changes are its own"
 
 
@@ -148,15 +180,28 @@ def _iter_result_lines(plan: "UndoPlan", done: "UndoResult") -> Iterator[str]:
 
     for path in done.left:
         yield f"left as it is, because it has just been changed: {_format(path)}"
-    count = len(plan.diff.changes) - len(done.left)
-    yield f"{format_count(count, 'file')} restored as before the run"
+    counts = [
+        (len(plan.diff.changes) - len(done.left), "file"),
+        (len(_list_folders(plan)), "empty folder"),
+    ]
+    restored = [format_count(count, name) for count, name in counts if count or name == "file"]
+    yield f"{' and '.join(restored)} restored as before {_name_start(plan)}"
     if done.saved:
+        yield f"the replaced files are in {done.saved}"
+    if done.saved and not done.left:  # else it would overwrite what has just been changed
         saved, project = quote(f"{done.saved}/."), quote(f"{plan.run.task.project}/")
         # Without the option, GNU's cp would write through a link that the undo has restored.
         copy = "cp -RP --remove-destination" if sys.platform == "linux" else "cp -RP"
-        yield f"the replaced files are in {done.saved}"
-        yield "to undo this undo:"
+        yield f"to bring them back{_describe_rest(plan)}:"
         yield f"{_COMMAND}{copy} {saved} {project}"
+    if plan.run.is_resumable:
+        yield "the run can no longer be resumed"
+
+
+def _describe_rest(plan: "UndoPlan") -> str:
+    """Return what the command that brings files back leaves."""
+    created = sum(change.status == "A" for change in plan.diff.changes)
+    return f" ({format_count(created, 'created file')} will stay)" if created else ""
 
 
 def _iter_rest(count: int) -> Iterator[str]:
@@ -185,10 +230,14 @@ def _serialize(plan: "UndoPlan", done: "UndoResult | None") -> dict[str, Any]:
             }
             for each in plan.diff.changes
         ],
+        "folders": [
+            {"path": mask_text(path), "action": action} for path, action in _list_folders(plan)
+        ],
         "left": [{"path": mask_text(path), "reason": reason} for path, reason in plan.left.items()],
         "left_at_last": [mask_text(path) for path in done.left] if done else [],
         "saved": str(done.saved) if done and done.saved else None,
         "is_end_known": plan.is_end_known,
+        "is_resumable": plan.run.is_resumable and done is None,
         "diff_command": plan.diff_command,
     }
 

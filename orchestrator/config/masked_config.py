@@ -28,6 +28,18 @@ _OPEN: Final = ("redaction", "failure_prompts")
 Key = tuple[str, ...]
 
 
+def read_section(text: str, name: str) -> dict[str, Any]:
+    """Return a section of a configuration, as `mask_config` stored it; empty if it is missing."""
+    section: dict[str, Any] = json.loads(text).get(name, {})
+    return section
+
+
+def read_file(text: str) -> Path | None:
+    """Return the configuration file that the user named, as `mask_config` stored it."""
+    file = json.loads(text).get(_FILE, "")
+    return Path(file) if file else None
+
+
 def read_trusted(text: str) -> dict[str, str]:
     """Return the digests of the trusted values of a configuration, as `mask_config` stored it."""
     trusted: dict[str, str] = json.loads(text).get(_TRUSTED, {})
@@ -89,13 +101,12 @@ class ConfigMasker:
             UsageError: a secret is missing, or has changed.
         """
         values = json.loads(text)
-        withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
-        values.pop(_TRUSTED, None)
-        values.pop(_GIVEN, None)
+        withheld = values.pop(_WITHHELD, {})
+        for name in (_FILE, _TRUSTED, _GIVEN):
+            values.pop(name, None)
         if withheld:
             # Trusted: only the values that the run was started with are taken.
-            path = Path(file) if file else None
-            loaded = load_config(project, path, (), environment, lambda _choice: True)
+            loaded = load_config(project, read_file(text), (), environment, lambda _choice: True)
             present = loaded.config.model_dump(mode="json")
             for name, digest in withheld.items():
                 self._restore_value(values, present, tuple(json.loads(name)), digest)
@@ -103,9 +114,7 @@ class ConfigMasker:
 
     def mask_changed_config(self, config: Config, text: str) -> str:
         """Return a changed configuration of the run that was stored with `text`, masked too."""
-        file = json.loads(text).get(_FILE, "")
-        path = Path(file) if file else None
-        return self.mask_config(config, path, read_trusted(text), read_given(text))
+        return self.mask_config(config, read_file(text), read_trusted(text), read_given(text))
 
     def _mask_value(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
         if key[:1] and key[0] in _OPEN:

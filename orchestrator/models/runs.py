@@ -169,8 +169,15 @@ class RunRecord:
     tokens: int = 0
     pruned: datetime | None = None
     """When its files and details were removed, after the retention period."""
+    undone: datetime | None = None
+    """When files of the run were restored last; it cannot be resumed after that."""
     token: int = 0
     """Identifies the present owner; a process with an older token has lost the run."""
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the run has not ended for good, and was neither undone nor pruned."""
+        return self.outcome in RESUMABLE and not self.undone and not self.pruned
 
 
 @dataclass(frozen=True)

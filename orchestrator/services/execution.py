@@ -17,9 +17,11 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
 from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
+from orchestrator.session_hooks.writeahead.locations import LEARNINGS
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace
+from orchestrator.workspace.own_files import list_run_changes
 from orchestrator.workspace.pinning import PinnedTree, locate_pin
 from orchestrator.workspace.run_trees import RunTrees
 from orchestrator.workspace.swap import SwapNote
@@ -92,10 +94,11 @@ class RunExecution:
         return self.store.end_run(self.record.id, outcome, message, self.token)
 
     def _report_end(self, result: RunResult, started: float) -> None:
-        seconds, spent = time.monotonic() - started, None
+        seconds, spent, changed = time.monotonic() - started, None, None
         with contextlib.suppress(LoopError):  # then `undo` takes the run for a killed one
             if trees := self._trees:
                 trees.record_end()
+                changed = self._list_unfinished_changes(result, trees)
         with contextlib.suppress(LoopError):  # the database fails: the result has most of it
             spent = sum_run_cost(self.store.database, self.record.id)
         run, from_start = self.record.id, self.config.learning.retry_from == "start"
@@ -106,10 +109,33 @@ class RunExecution:
                 self.record.folder,
                 seconds,
                 spent,
-                describe_changes(result, self.plan, run, from_start=from_start),
-                advise_next_step(result, self.config, run),
+                describe_changes(result, self.plan, run, changed, from_start=from_start),
+                advise_next_step(result, self.config, run, changed),
             )
         )
+
+    def _list_unfinished_changes(
+        self, result: RunResult, trees: RunTrees
+    ) -> dict[str, bool] | None:
+        """Return the files that differ from before a run that did not end, but for its rules.
+
+        What an attempt changed is in the result only when the attempt has ended.
+
+        Returns:
+            Whether each is new; None if the run has ended, or if it is not known.
+        """
+        spans = trees.read_spans()
+        if result.outcome not in (RunOutcome.INTERRUPTED, RunOutcome.STOPPED) or not spans:
+            return None
+        changed = list_run_changes(self._workspace, spans)
+        rules = set[str]()
+        if any(attempt.rule for attempt in result.attempts):
+            rules.update(self.rulebook.list_files())
+        return {
+            path: is_new
+            for path, is_new in changed.items()
+            if path not in rules and not path.startswith(f"{LEARNINGS}/")
+        }
 
     def _describe_stop(self, message: str) -> str:
         """Return why a run stopped, and whether its tests are still unchanged."""

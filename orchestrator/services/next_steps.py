@@ -1,7 +1,7 @@
 """Say what a run leaves to a person: how to see what changed, and what to do next."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.config import Config
 from orchestrator.config.setting_hints import format_setting
@@ -16,25 +16,36 @@ from orchestrator.models import (
 )
 
 
-def describe_changes(result: RunResult, plan: RunPlan, run: str, *, from_start: bool) -> str:
+def describe_changes(
+    result: RunResult,
+    plan: RunPlan,
+    run: str,
+    changed: Mapping[str, bool] | None = None,
+    *,
+    from_start: bool,
+) -> str:
     """Return what the run changed, and the command that shows it; empty if that is said elsewhere.
 
     Args:
         result: the run's result.
         plan: its plan; the branch of an isolated run is reported when its work tree is removed.
         run: the run's id.
+        changed: the files that differ from before the run, and whether each is new; None if those
+            are to be taken from its attempts.
         from_start: whether the edits of failed attempts were reverted.
     """
     attempts = result.attempts
-    if plan.is_isolated or not attempts:
+    if plan.is_isolated or not (attempts or changed):
         return ""
     if from_start:
         attempts = tuple(attempt for attempt in attempts[-1:] if attempt.is_solved)
-    statuses = _collect_changes(attempts)
+    statuses = _collect_changes(attempts) if changed is None else changed
     if not statuses:
         return "no file"
     files = format_count(len(statuses), "file")
-    show = f"`orchestrator runs show {run}`"
+    # An attempt that has not ended is on record only as files.
+    command = f"runs show {run}" if changed is None else f"undo {run} --dry-run"
+    show = f"`orchestrator {command}`"
     if plan.uncommitted_files is None:
         return f"{files}: {show}"
     if plan.uncommitted_files:
@@ -62,14 +73,19 @@ def _collect_changes(attempts: Sequence[Attempt]) -> dict[str, bool]:
     return found
 
 
-def advise_next_step(result: RunResult, config: Config, run: str) -> str:
+def advise_next_step(
+    result: RunResult, config: Config, run: str, changed: Mapping[str, bool] | None = None
+) -> str:
     """Return the one thing that is most likely to help now; empty if the outcome's message has it.
 
     Args:
         result: the run's result.
         config: the run's configuration.
         run: the run's id.
+        changed: the files that a run that did not end has left changed.
     """
+    if changed and not config.workspace.isolate:
+        return f"`orchestrator undo {run}` restores your files, and ends the run for good"
     if result.outcome is RunOutcome.SOLVED:
         return _advise_after_success(result, config, run)
     if result.outcome is RunOutcome.PAUSED:

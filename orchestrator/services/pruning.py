@@ -1,12 +1,12 @@
 """Remove old runs, on request and at the end of a run."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from orchestrator.config import load_config
+from orchestrator.config.masked_config import read_section
 from orchestrator.counts import format_count
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
@@ -54,7 +54,7 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
         run: the run that has ended, whose configuration has the retention period.
         listener: receives notices.
     """
-    days = json.loads(store.read_config(run)).get("state", {}).get("keep_days")
+    days = read_section(store.read_config(run), "state").get("keep_days")
     try:
         cutoff = days and _compute_trusted_cutoff(store, run, days)
         pruned = (

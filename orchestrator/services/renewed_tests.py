@@ -1,12 +1,11 @@
 """Read `tests.*` again for a run whose suite has never given a verdict: nothing rests on it yet."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Config
-from orchestrator.config.masked_config import read_given, replace_trusted
+from orchestrator.config.masked_config import read_file, read_given, replace_trusted
 from orchestrator.models import RunRecord
 from orchestrator.services.trust import list_digests, load_trusted_config
 from orchestrator.storage.runs import Store
@@ -51,10 +50,9 @@ def renew_tests(
     """
     if has_judged(store, record.id):
         return config, stored
-    file = json.loads(stored).get("file", "")
     loaded = load_trusted_config(
         project,
-        Path(file) if file else None,
+        read_file(stored),
         (),
         environment,
         state=store.directory,

@@ -1,15 +1,15 @@
 """Restore the files of a project as they were before a run, except what somebody changed since."""
 
 import contextlib
-import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from orchestrator.config import Config
+from orchestrator.config.masked_config import read_section
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import Listener
 from orchestrator.models import Diff, RunOutcome, RunRecord, Snapshot
@@ -20,37 +20,29 @@ from orchestrator.services.rulebooks import resolve_rule_files
 from orchestrator.services.undoable_runs import (
     find_undoable_run,
     list_later_runs,
-    read_stored_config,
 )
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace
-from orchestrator.workspace.empty_folders import remove_added_folders, restore_empty_folders
+from orchestrator.workspace.empty_folders import (
+    FolderChanges,
+    FolderPlan,
+    Folders,
+    combine_changes,
+    create_folders,
+    plan_folders,
+    remove_folders,
+)
 from orchestrator.workspace.git import decode_path
 from orchestrator.workspace.modes import iter_parents
-from orchestrator.workspace.restore_plan import LeftReason
+from orchestrator.workspace.own_files import find_own_files
+from orchestrator.workspace.restore_plan import LeftReason, PlannedRestore
 from orchestrator.workspace.run_trees import RecordedFiles, RunTrees, Span
 
 _RULE_WRITTEN: Final = "rule_written"
 """The kind of the event `RuleWritten` in the record."""
 _SHORT_PATCH: Final = 4_000
 """Characters of a diff up to which it is shown as a whole."""
-
-
-class Retained(StrEnum):
-    """Why an undo leaves a file alone."""
-
-    EDITED = "somebody else changed it"
-    RULES = "it holds the learned rules"
-    HIDDEN = "git ignored it before the run, or it could not be read"
-    BLOCKED = "something else is in its place"
-
-
-_REASONS: Final = {
-    LeftReason.EDITED: Retained.EDITED,
-    LeftReason.HIDDEN: Retained.HIDDEN,
-    LeftReason.BLOCKED: Retained.BLOCKED,
-}
 
 
 @dataclass(frozen=True)
@@ -60,28 +52,43 @@ class UndoPlan:
     Args:
         run: the run.
         attempt: the attempt whose start is restored; 1 for the whole run.
+        files: the present files, and those that the undo would leave.
+        base: the files that it may replace, see `OwnFiles`.
+        leave: paths that it must not touch, with the reason.
+        folders: what it would do with empty folders.
         diff: what would change in the files.
         diff_command: the command that prints all of it.
         left: the files that the run changed and the undo leaves alone, with the reason.
         run_command: the command that prints what the run changed; PATH in it is to be replaced.
+        undone_to: the earlier attempt to whose start files are undone already; otherwise 0.
         is_end_known: whether the files at the end of each process of the run are on record. If one
             was killed, they are not, and all changes up to the resumption or the first undo count
             as the run's.
         later: the runs that worked in the folder since.
-        unseen: paths that are in no snapshot.
+        unseen: paths that a snapshot could not see, now or at what is restored.
         patch: the whole diff if it is short; secrets in it are not masked.
     """
 
     run: RunRecord
     attempt: int
+    files: PlannedRestore
+    base: Snapshot
+    leave: Mapping[str, LeftReason]
+    folders: FolderPlan
     diff: Diff
     diff_command: str
-    left: Mapping[str, Retained]
+    left: Mapping[str, LeftReason]
     run_command: str
+    undone_to: int
     is_end_known: bool
     later: Sequence[str]
     unseen: Sequence[str]
     patch: str
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to undo."""
+        return bool(self.diff.changes or self.folders.created or self.folders.removed)
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,11 @@ class UndoResult:
 
     Args:
         saved: the folder with the replaced and removed files; None if there were none.
-        left: paths that were left alone although the plan had them: they have just been changed.
+        left: changes of the plan that were not made: the files were changed after it was shown.
     """
 
-    saved: Path | None
-    left: Sequence[str]
+    saved: Path | None = None
+    left: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -106,24 +113,18 @@ class Undo:
         attempt: the attempt whose start is restored.
         workspace: the project's files.
         trees: the record of the files.
+        spans: what is on record, the run's own first.
         to: the files to restore.
-        end: the files at the end of the run.
-        start: the files at the start of the run, if those are what is restored.
-        leave: paths that are left alone, with the reason.
-        is_end_known: see `UndoPlan`.
-        later: see `UndoPlan`.
+        store: the runs.
     """
 
     run: RunRecord
     attempt: int
     workspace: GitWorkspace
     trees: RunTrees
+    spans: Sequence[Span]
     to: Snapshot
-    end: RecordedFiles
-    start: RecordedFiles | None
-    leave: Mapping[str, Retained]
-    is_end_known: bool
-    later: Sequence[str]
+    store: Store
 
     def plan(self) -> UndoPlan:
         """Return what the undo would do; the project is not touched.
@@ -131,58 +132,114 @@ class Undo:
         Raises:
             InfrastructureError: git failed, or there is no space.
         """
-        planned = self.workspace.plan_restore(self.to, self.end.snapshot, self.leave)
+        workspace = self.workspace
+        now = workspace.take_snapshot()
+        own = find_own_files(workspace, self.spans, self.to, self.attempt, now)
+        rules = self._list_rule_files()
+        leave = dict.fromkeys(own.others | own.undone, LeftReason.EDITED)
+        leave |= dict.fromkeys(rules, LeftReason.RULES)
+        planned = workspace.plan_restore(self.to, own.base, leave)
+        found = {path: reason for path, reason in planned.left.items() if path in own.run}
+        found |= {path: leave[path] for path in own.edited | (own.run & rules)}
         patch = self.run.folder / "undo.patch"
         try:
-            diff = self.workspace.diff_snapshots(planned.now, planned.then, patch)
+            diff = workspace.diff_snapshots(planned.now, planned.then, patch)
             text = _read_short_patch(diff, patch)
         finally:
             patch.unlink(missing_ok=True)
-        left = {
-            decode_path(os.fsencode(path)): self.leave.get(path, _REASONS[reason])
-            for path, reason in planned.left.items()
-        }
+        earlier = [span.attempt for span in self.spans if 0 < span.attempt < self.attempt]
         return UndoPlan(
             self.run,
             self.attempt,
+            planned,
+            own.base,
+            leave,
+            self._plan_folders(planned),
             diff,
-            self.workspace.diff_command(planned.now, planned.then),
-            left,
-            f"{self.workspace.diff_command(self.to, self.end.snapshot)} -- PATH",
-            self.is_end_known,
-            self.later,
-            self.workspace.unseen_paths,
+            workspace.diff_command(planned.now, planned.then),
+            {decode_path(os.fsencode(path)): reason for path, reason in sorted(found.items())},
+            f"{workspace.diff_command(self.to, self._run_spans[-1].end.snapshot)} -- PATH",
+            min(earlier) if own.undone else 0,
+            all(span.is_end_known for span in self._run_spans),
+            list_later_runs(self.run, self.store),
+            sorted({*workspace.list_unseen_paths(self.to), *workspace.unseen_paths}),
             text,
         )
 
-    def carry_out(self) -> UndoResult:
-        """Restore the files. If the process is killed, the next undo of the run does the rest.
+    def carry_out(self, plan: UndoPlan) -> UndoResult:
+        """Restore files as planned. If the process is killed, the next undo does the rest.
 
         Raises:
             InfrastructureError: git failed, or a file cannot be written.
         """
-        workspace, project = self.workspace, self.run.task.project
-        planned = workspace.plan_restore(self.to, self.end.snapshot, self.leave)
-        found = RecordedFiles(planned.now, workspace.list_empty_folders())
-        changed = workspace.list_changed_paths(planned.now, planned.then)
-        present = set(map(os.fsdecode, workspace.list_files(planned.now)))
-        saved = None
-        if replaced := sorted(changed & present):
-            # Before anything is touched. Another undo of the same files may replace others of them.
-            name = f"{planned.now.tree[:12]}-{planned.then.tree[:12]}"
-            saved = self.run.folder / "undone" / name
-            workspace.copy_files(planned.now, replaced, saved)
-        left = workspace.restore_files(self.to, self.end.snapshot, self.leave)
-        if self.start:
-            holding = {
-                folder for path in workspace.list_files(self.to) for folder in iter_parents(path)
-            }
-            before, after = self.start.folders, self.end.folders
-            remove_added_folders(project, before, after, frozenset(holding))
-            restore_empty_folders(project, before, after)
-        self.trees.record_undo(found)
-        known = {decode_path(os.fsencode(path)) for path in planned.left}
-        return UndoResult(saved, [path for path in left if path not in known])
+        workspace = self.workspace
+        # Before anything is touched: the finished steps of the run no longer fit the files.
+        self.store.record_undo(self.run.id)
+        # Again: some files may have been changed since the plan was shown.
+        planned = workspace.plan_restore(self.to, plan.base, plan.leave)
+        saved = self._save_files(planned)
+        folders = workspace.list_empty_folders()
+        self.trees.record_undo(
+            self.attempt,
+            RecordedFiles(planned.now, folders),
+            RecordedFiles(planned.then, folders),
+        )
+        left = workspace.restore_files(self.to, plan.base, plan.leave)
+        remove_folders(self.run.task.project, plan.folders.removed)
+        create_folders(self.run.task.project, self._folder_changes.removed)
+        shown = {change.path for change in plan.diff.changes}
+        return UndoResult(saved, [path for path in left if path in shown])
+
+    def _save_files(self, planned: PlannedRestore) -> Path | None:
+        """Save what will be replaced or removed; return the folder, or None if it is nothing."""
+        changed = self.workspace.list_changed_contents(planned.then, planned.now)
+        if not (replaced := sorted(path for path, content in changed.items() if content.exists)):
+            return None
+        # Another undo of the same files may replace others of them.
+        name = f"{planned.now.tree[:12]}-{planned.then.tree[:12]}"
+        saved = self.run.folder / "undone" / name
+        self.workspace.copy_files(planned.now, replaced, saved)
+        return saved
+
+    @property
+    def _run_spans(self) -> Sequence[Span]:
+        """What is on record of the processes that executed the run."""
+        return [span for span in self.spans if not span.attempt]
+
+    @cached_property
+    def _folder_changes(self) -> FolderChanges:
+        """What the run did to folders; empty ones at the start of an attempt are not on record."""
+        spans = [(span.start, span.end) for span in self._run_spans]
+        if self.attempt > 1:
+            end = self._run_spans[-1].end.snapshot
+            spans = [(RecordedFiles(self.to, {}), RecordedFiles(end, {}))]
+        return combine_changes(
+            (self._list_folders(start), self._list_folders(end)) for start, end in spans
+        )
+
+    def _list_folders(self, recorded: RecordedFiles) -> Folders:
+        return Folders(recorded.folders, self._list_used_folders(recorded.snapshot))
+
+    def _list_used_folders(self, snapshot: Snapshot) -> frozenset[bytes]:
+        paths = self.workspace.list_files(snapshot)
+        return frozenset(folder for path in paths for folder in iter_parents(path))
+
+    def _plan_folders(self, planned: PlannedRestore) -> FolderPlan:
+        present = self.workspace.list_empty_folders()
+        used = self._list_used_folders(planned.then)
+        return plan_folders(self.run.task.project, self._folder_changes, present, used)
+
+    def _list_rule_files(self) -> frozenset[str]:
+        """Return the files with the rules that the run learned, and with the evidence for them."""
+        record, store = self.run, self.store
+        changed = self.workspace.list_changed_paths(self.to, self._run_spans[-1].end.snapshot)
+        found = {path for path in changed if path.startswith(f"{LEARNINGS}/")}
+        if any(event.kind == _RULE_WRITTEN for event in store.events.list_events(record.id)):
+            rules = read_section(store.read_config(record.id), "rules")
+            config = Config.model_validate({"rules": rules})
+            rule_files = resolve_rule_files(config, record.task.project, store.directory)
+            found |= changed.intersection(rule_files.list_project_names())
+        return frozenset(found)
 
 
 @contextlib.contextmanager
@@ -216,34 +273,16 @@ def open_undo(
 
 def _prepare_undo(record: RunRecord, attempt: int, workspace: GitWorkspace, store: Store) -> Undo:
     trees = RunTrees(record.folder, workspace)
+    # So that what is edited from now on does not count as the run's, if its process was killed.
+    trees.record_end(is_known=False)
     spans = trees.read_spans()
-    is_end_known = all(span.end for span in spans)
-    if spans and not spans[-1].end:
-        trees.record_end()  # so that what is edited from now on does not count as the run's
-        spans = trees.read_spans()
-    spans = spans or _guess_spans(record)
-    start, end = spans[0].start, spans[-1].end
-    assert end  # noqa: S101 -- recorded above
-    to = start.snapshot if attempt == 1 else _find_attempt_start(record, attempt)
-    leave = dict.fromkeys(_list_changes_between(spans, to, workspace), Retained.EDITED)
-    leave |= dict.fromkeys(
-        _list_rule_files(record, to, end.snapshot, workspace, store), Retained.RULES
-    )
-    return Undo(
-        record,
-        attempt,
-        workspace,
-        trees,
-        to,
-        end,
-        start if attempt == 1 else None,
-        leave,
-        is_end_known,
-        list_later_runs(record, store),
-    )
+    if all(span.attempt for span in spans):
+        spans = (_guess_span(record), *spans)
+    to = spans[0].start.snapshot if attempt == 1 else _find_attempt_start(record, attempt)
+    return Undo(record, attempt, workspace, trees, spans, to, store)
 
 
-def _guess_spans(record: RunRecord) -> tuple[Span, ...]:
+def _guess_span(record: RunRecord) -> Span:
     """Return the span of a run of an earlier version, from its attempts.
 
     Raises:
@@ -254,8 +293,7 @@ def _guess_spans(record: RunRecord) -> tuple[Span, ...]:
         raise UsageError(
             f"run {record.id} has no record of the files, and made no attempt", "nothing to undo"
         )
-    start, end = RecordedFiles(attempts[0].before, {}), RecordedFiles(attempts[-1].after, {})
-    return (Span(start, end),)
+    return Span(RecordedFiles(attempts[0].before, {}), RecordedFiles(attempts[-1].after, {}))
 
 
 def _read_short_patch(diff: Diff, patch: Path) -> str:
@@ -281,33 +319,3 @@ def _find_attempt_start(record: RunRecord, number: int) -> Snapshot:
         f"run {record.id} has no attempt {number} that can be undone: {ended}",
         "without --attempt, the whole run is undone",
     )
-
-
-def _list_changes_between(
-    spans: Sequence[Span], to: Snapshot, workspace: GitWorkspace
-) -> frozenset[str]:
-    """Return the files that somebody changed while no process executed or undid the run.
-
-    One that then was as it will be restored does not count, as after an earlier undo.
-    """
-    found = frozenset[str]()
-    for earlier, later in itertools.pairwise(spans):
-        if earlier.end and earlier.end.snapshot != later.start.snapshot:
-            changed = workspace.list_changed_paths(earlier.end.snapshot, later.start.snapshot)
-            found |= changed & workspace.list_changed_paths(to, later.start.snapshot)
-    return found
-
-
-def _list_rule_files(
-    record: RunRecord, to: Snapshot, end: Snapshot, workspace: GitWorkspace, store: Store
-) -> frozenset[str]:
-    """Return the files with the rules that the run learned, and with the evidence for them."""
-    changed = workspace.list_changed_paths(to, end)
-    found = {path for path in changed if path.startswith(f"{LEARNINGS}/")}
-    if any(event.kind == _RULE_WRITTEN for event in store.events.list_events(record.id)):
-        config = Config.model_validate(
-            {"rules": read_stored_config(record, store).get("rules", {})}
-        )
-        rule_files = resolve_rule_files(config, record.task.project, store.directory)
-        found |= changed.intersection(rule_files.list_project_names())
-    return frozenset(found)

@@ -1,9 +1,9 @@
 """Find the run that is to be undone, and check that it can be undone here."""
 
-import json
 import platform
 from pathlib import Path
 
+from orchestrator.config.masked_config import read_section
 from orchestrator.errors import UsageError
 from orchestrator.models import RunRecord
 from orchestrator.platform import files
@@ -80,10 +80,4 @@ def list_later_runs(record: RunRecord, store: Store) -> tuple[str, ...]:
 
 
 def _is_isolated(record: RunRecord, store: Store) -> bool:
-    return bool(read_stored_config(record, store).get("workspace", {}).get("isolate"))
-
-
-def read_stored_config(record: RunRecord, store: Store) -> dict[str, dict[str, object]]:
-    """Return the stored configuration of a run, section by section."""
-    values: dict[str, dict[str, object]] = json.loads(store.read_config(record.id))
-    return values
+    return bool(read_section(store.read_config(record.id), "workspace").get("isolate"))

@@ -35,6 +35,8 @@ class RunSummary(NamedTuple):
     process_started: float
     pruned: str | None
     """When its files and details were removed, ISO 8601; None if they were not."""
+    undone: str | None
+    """When files of it were restored last, ISO 8601; None if they never were."""
 
 
 _RUNNING: Final = "running"
@@ -93,7 +95,7 @@ def describe_outcome(run: RunSummary) -> str:
     """Return a run's outcome in words, with the machine if it is running on another one."""
     if run.outcome == _RUNNING and run.host != platform.node():
         return f"{run.outcome} on {run.host}"
-    return run.outcome
+    return f"{run.outcome}, undone" if run.undone else run.outcome
 
 
 def _check_process(database: Database, run: RunSummary) -> RunSummary:
@@ -133,4 +135,5 @@ def iter_run_values(
             "tokens": each.tokens,
             "message": each.message,
             "pruned": each.pruned,
+            "undone": each.undone,
         }

@@ -1,4 +1,7 @@
-"""Start, claim, save and find the runs of this user."""
+"""Start, claim, save and find the runs of this user.
+
+Longer than 350 lines: it is one class, whose methods are mostly one statement each on one table.
+"""
 
 import json
 import secrets
@@ -37,7 +40,7 @@ with another format cannot be resumed. It is also DBOS's application version."""
 
 _COLUMNS: Final = (
     *("id", "task", "project", "started", "ended", "outcome", "host", "process"),
-    *("process_started", ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN, "pruned", "token"),
+    *("process_started", ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN, "pruned", "undone", "token"),
 )
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our own names
 
@@ -134,12 +137,14 @@ class Store:
         """Check that the record of a run allows it to be resumed.
 
         Raises:
-            UsageError: it was started by a version with another format, or what it needs was
-                removed after the retention period.
+            UsageError: it was undone, it was started by a version with another format, or what it
+                needs was removed after the retention period.
         """
-        ((form, pruned),) = self.database.fetch_rows(
-            "SELECT format, pruned FROM runs WHERE id = ?", (run,)
+        ((form, pruned, undone),) = self.database.fetch_rows(
+            "SELECT format, pruned, undone FROM runs WHERE id = ?", (run,)
         )
+        if undone:  # the files are no longer those that its finished steps have left
+            raise UsageError(f"run {run} was undone", "start a new run")
         reason = ""
         if pruned:
             reason = "its files were removed after `state.keep_days`"
@@ -171,6 +176,14 @@ class Store:
                 (RunOutcome.RUNNING, *mark_process(), config, config, run),
             )
             return self.read_token(run)
+
+    def record_undo(self, run: str) -> None:
+        """Record that files of a run are restored, so that it cannot be resumed any more.
+
+        The caller holds the lock of the folder that the run worked in.
+        """
+        now = datetime.now(UTC).isoformat()
+        self.database.write("UPDATE runs SET undone = ? WHERE id = ?", (now, run))
 
     def require_owner(self, run: str, token: int) -> None:
         """Check that no other process has claimed the run since.
@@ -295,7 +308,7 @@ class Store:
         ended = tuple(outcome for outcome in RunOutcome if outcome not in RESUMABLE)
         marks = ", ".join("?" * len(ended))
         rows = self.database.fetch_rows(
-            f"SELECT id FROM runs WHERE pruned IS NULL AND outcome NOT IN ({marks})",  # noqa: S608
+            f"SELECT id FROM runs WHERE coalesce(pruned, undone) IS NULL AND outcome NOT IN ({marks})",  # noqa: S608, E501
             ended,
         )
         return {run for (run,) in rows}
@@ -331,7 +344,7 @@ class Store:
 
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
-        process_started, attempts, cost_usd, tokens, pruned, token = rest
+        process_started, attempts, cost_usd, tokens, pruned, undone, token = rest
         mark, local = ProcessMark(host, process, process_started), self.database.is_local
         return RunRecord(
             id=identity,
@@ -347,5 +360,6 @@ class Store:
             cost_usd=float(cost_usd),
             tokens=int(tokens),
             pruned=datetime.fromisoformat(pruned) if pruned else None,
+            undone=datetime.fromisoformat(undone) if undone else None,
             token=token,
         )

@@ -184,9 +184,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX spending_of_a_run ON spending (run);
     CREATE INDEX spending_open ON spending (closed) WHERE closed = 0;
     """,
+    "ALTER TABLE runs ADD COLUMN undone TEXT;",
 )
 """Applied in order, those that are missing in one transaction; `schema_version` counts them.
 
+`runs.undone` is when files of the run were restored last; it cannot be resumed after that.
 `runs.token` counts how often a process has claimed the run: only results of the latest one count.
 `spending.cost_usd` is the reserved amount until the entry is closed, and the bill afterwards; its
 `started` is in seconds since 1970. Every `process_started` is that of `platform.liveness`.

@@ -9,9 +9,10 @@
 - restore_plan: which files a restore replaces, and which it leaves alone
 - restore: restore the files of an earlier snapshot
 - tree_files: write files of a tree into another folder
+- own_files: which files are still as a run left them
+- unseen_paths: what a snapshot could not see
 - empty_folders: folders without files, of which git knows nothing
 - run_trees: the files as each process of a run found and left them
-- uncommitted: how many files are not in the last commit
 - swap: put the tree before an attempt in place for one run of the suite
 - pinning: store a tree so that it does not depend on the user's repository
 - repository_history: commits, branches and work trees, through GitPython

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.platform import files
@@ -34,35 +35,110 @@ def list_empty_folders(git: Git) -> FolderModes:
     return found
 
 
-def remove_added_folders(
-    project: Path, before: FolderModes, after: FolderModes, tree_folders: frozenset[bytes]
-) -> None:
-    """Remove the folders that a run has created, if they are still empty.
+@dataclass(frozen=True)
+class Folders:
+    """The folders of a project at one moment.
+
+    Args:
+        empty: those that contain no file at any depth.
+        used: the others.
+    """
+
+    empty: FolderModes
+    used: frozenset[bytes]
+
+    @property
+    def paths(self) -> frozenset[bytes]:
+        """All of them."""
+        return self.used.union(self.empty)
+
+
+@dataclass(frozen=True)
+class FolderChanges:
+    """What a run did to folders.
+
+    Args:
+        added: those that it created. One with files is empty if the restore was killed after it had
+            removed them.
+        removed: the empty ones that it removed or put files in, with their modes.
+    """
+
+    added: frozenset[bytes] = frozenset()
+    removed: FolderModes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What a restore does with empty folders, the inner ones after the outer ones.
+
+    Args:
+        created: those that it creates.
+        removed: those that it removes.
+    """
+
+    created: Sequence[bytes] = ()
+    removed: Sequence[bytes] = ()
+
+
+def combine_changes(spans: Iterable[tuple[Folders, Folders]]) -> FolderChanges:
+    """Return what a run did, from the folders that each of its processes found and left."""
+    first: Folders | None = None
+    added, removed = set[bytes](), dict[bytes, int]()
+    for start, end in spans:
+        first = first or start
+        added |= end.paths - start.paths - first.paths
+        gone = start.empty.keys() - end.empty.keys()
+        removed |= {path: first.empty[path] for path in gone & first.empty.keys()}
+    return FolderChanges(frozenset(added), removed)
+
+
+def plan_folders(
+    project: Path,
+    changes: FolderChanges,
+    present: FolderModes,
+    used_then: Collection[bytes],
+) -> FolderPlan:
+    """Plan to revert what a run did to empty folders, except where somebody else uses them.
 
     Args:
         project: the project's folder.
-        before: its empty folders before the run.
-        after: its empty folders after the run.
-        tree_folders: the folders that contained a file before the run.
+        changes: what the run did.
+        present: the empty folders at present.
+        used_then: the folders that will contain a file when the files are restored.
     """
-    # The inner ones first.
-    for path in sorted(after.keys() - before.keys() - tree_folders, reverse=True):
+    removed = (changes.added & present.keys()).difference(used_then)
+    needed = {above for path in present.keys() - removed for above in iter_parents(path)}
+    created: list[bytes] = []
+    for path in sorted(changes.removed.keys() - set(used_then)):
+        if os.path.lexists(_resolve(project, path)) or not _is_inside(project, path):
+            continue
+        above = path.rpartition(b"/")[0]
+        is_there = not above or _resolve(project, above).is_dir()
+        if is_there or above in used_then or above in created:
+            created.append(path)
+    return FolderPlan(
+        created, sorted(path for path in removed - needed if _is_inside(project, path))
+    )
+
+
+def remove_folders(project: Path, paths: Sequence[bytes]) -> None:
+    """Remove planned folders, if they are still empty."""
+    for path in reversed(paths):
         if _is_inside(project, path):
             with contextlib.suppress(OSError):  # it is gone, or somebody has put something there
                 _resolve(project, path).rmdir()
 
 
-def restore_empty_folders(project: Path, before: FolderModes, after: FolderModes) -> None:
-    """Create the empty folders that existed before a run again.
+def create_folders(project: Path, removed: FolderModes) -> None:
+    """Create the empty folders again that a run removed or put files in.
 
     Args:
         project: the project's folder.
-        before: its empty folders before the run, with their modes.
-        after: its empty folders after the run; those that a person has removed since stay away.
+        removed: the folders, with their modes; existing ones are left as they are.
     """
-    for path, mode in sorted(before.items()):
+    for path, mode in sorted(removed.items()):
         full = _resolve(project, path)
-        if path in after or os.path.lexists(full) or not _is_inside(project, path):
+        if os.path.lexists(full) or not _is_inside(project, path):
             continue
         with contextlib.suppress(OSError):  # a folder above it is gone, or may not be written
             full.mkdir()

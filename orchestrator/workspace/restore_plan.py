@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from orchestrator.models import Snapshot
 from orchestrator.workspace.modes import iter_parents
 from orchestrator.workspace.private import PrivateGit
 from orchestrator.workspace.tree_files import check_out_files
-from orchestrator.workspace.trees import Change, list_changes, list_paths
+from orchestrator.workspace.trees import MISSING, Change, Content, list_changes, list_paths
 
 _IGNORE_FILE: Final = b".gitignore"
 
@@ -20,9 +21,10 @@ _IGNORE_FILE: Final = b".gitignore"
 class LeftReason(StrEnum):
     """Why a restore leaves a file alone."""
 
-    EDITED = "it was changed since"
-    HIDDEN = "the earlier snapshot could not see it"
-    BLOCKED = "something that was changed since is in its place"
+    EDITED = "somebody else changed it"
+    RULES = "it holds the learned rules"
+    HIDDEN = "git ignored it before the run, or it could not be read"
+    BLOCKED = "something else is in its place"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class RestorePlan:
     written: Sequence[Change]
     left: Mapping[bytes, LeftReason]
     differing: Sequence[bytes]
+
+
+@dataclass(frozen=True)
+class PlannedRestore:
+    """What a restore would do.
+
+    Args:
+        now: the present files.
+        then: the files that it would leave.
+        left: the files that it would leave alone, with the reason.
+    """
+
+    now: Snapshot
+    then: Snapshot
+    left: Mapping[str, LeftReason]
 
 
 @dataclass(frozen=True)
@@ -138,15 +155,34 @@ def build_planned_tree(private: PrivateGit, state: Path, now: str, plan: Restore
         InfrastructureError: git failed.
         OSError: a temporary file cannot be written.
     """
-    zero = b"0" * len(now)
-    lines = [b"0 " + zero + b"\t" + path + b"\0" for path in plan.removed]
-    lines += [
-        b"%s %s\t%s\0" % (change.after.mode, change.after.oid, change.path)
-        for change in plan.written
+    contents = dict.fromkeys(plan.removed, MISSING)
+    contents |= {change.path: change.after for change in plan.written}
+    return build_tree(private, state, now, contents)
+
+
+def build_tree(
+    private: PrivateGit, state: Path, base: str, contents: Mapping[bytes, Content]
+) -> str:
+    """Return the id of a tree in which some paths have other contents than in `base`.
+
+    Args:
+        private: the private git directory.
+        state: the folder for temporary files.
+        base: the id of a tree.
+        contents: the contents, by their paths.
+
+    Raises:
+        InfrastructureError: git failed.
+        OSError: a temporary file cannot be written.
+    """
+    lines = [
+        b"%s %s\t%s\0" % (content.mode, content.oid if content.exists else b"0" * len(base), path)
+        # Removals come first: a folder may take the place of a file.
+        for path, content in sorted(contents.items(), key=lambda each: each[1].exists)
     ]
     with TemporaryDirectory(dir=state) as scratch:
         git = private.project.with_folder(private.project.folder, GIT_INDEX_FILE=f"{scratch}/index")
-        git.run("read-tree", now)
+        git.run("read-tree", base)
         git.run("update-index", "--replace", "-z", "--index-info", stdin=b"".join(lines))
         return git.read_line("write-tree").decode("ascii")
 

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,17 +19,21 @@ from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration, sign_files
 from orchestrator.workspace.restore_plan import (
     LeftReason,
+    PlannedRestore,
     RestorePlanner,
     build_planned_tree,
+    build_tree,
 )
 from orchestrator.workspace.tree_files import copy_files
 from orchestrator.workspace.trees import (
     Comparison,
+    Content,
     compare_trees,
     list_changes,
     list_paths,
     list_tree,
 )
+from orchestrator.workspace.unseen_paths import UnseenPaths
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
 """git skips such a folder with exit code 0, and reports it only in this warning."""
@@ -62,21 +65,6 @@ def open_workspace(project: Path, state: Path) -> "GitWorkspace":
         raise _build_write_error(error, state) from error
 
 
-@dataclass(frozen=True)
-class PlannedRestore:
-    """What a restore would do.
-
-    Args:
-        now: the present files.
-        then: the files that it would leave.
-        left: the files that it would leave alone, with the reason.
-    """
-
-    now: Snapshot
-    then: Snapshot
-    left: Mapping[str, LeftReason]
-
-
 class GitWorkspace:
     """A project's files, seen through git. `open_workspace` makes one.
 
@@ -90,6 +78,7 @@ class GitWorkspace:
     def __init__(self, private: PrivateGit, state: Path) -> None:
         self._private, self._state = private, state
         self._git = private.project
+        self._unseen = UnseenPaths(state)
         self._last_tree = private.empty_tree
         self._listed: tuple[str, list[bytes]] = (self._last_tree, [])
         """The tree that was listed last, and its paths."""
@@ -114,7 +103,9 @@ class GitWorkspace:
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)
             tree = self._write_tree()
         self._last_tree = tree
-        self._record_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
+        unseen |= {path + b"/" for path in inside}
+        self.unseen_paths = tuple(decode_path(path) for path in sorted(unseen))
+        self._unseen.record_paths(tree, unseen)
         return Snapshot(tree)
 
     def _find_repositories(self, tree: str) -> list[bytes]:
@@ -214,9 +205,9 @@ class GitWorkspace:
         return tuple(shown for shown, name in names if shown not in leave and name not in leave)
 
     def plan_restore(
-        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
+        self, to: Snapshot, changed_since: Snapshot, leave: Mapping[str, LeftReason]
     ) -> PlannedRestore:
-        """Return what `restore_files` with the same arguments would do, without doing it.
+        """Return what `restore_files` would do, without doing it; `leave` also has the reasons.
 
         Raises:
             InfrastructureError: git failed, or there is no space.
@@ -230,7 +221,28 @@ class GitWorkspace:
         except OSError as error:
             raise _build_write_error(error, self._state) from error
         left = {os.fsdecode(path): reason for path, reason in sorted(plan.left.items())}
+        left = {path: leave.get(path, reason) for path, reason in left.items()}
         return PlannedRestore(now, Snapshot(then), left)
+
+    def list_changed_contents(self, before: Snapshot, after: Snapshot) -> dict[str, Content]:
+        """Return the contents in `after` of the paths that differ.
+
+        Paths have surrogates for bytes that are not UTF-8.
+        """
+        changes = list_changes(self._git, before.tree, after.tree)
+        return {os.fsdecode(change.path): change.after for change in changes}
+
+    def build_snapshot(self, base: Snapshot, contents: Mapping[str, Content]) -> Snapshot:
+        """Return a snapshot with other contents for some paths, without touching the project.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        encoded = {os.fsencode(path): content for path, content in contents.items()}
+        try:
+            return Snapshot(build_tree(self._private, self._state, base.tree, encoded))
+        except OSError as error:
+            raise _build_write_error(error, self._state) from error
 
     def copy_files(self, snapshot: Snapshot, paths: Collection[str], folder: Path) -> None:
         """Write some files of a snapshot into a new folder, which exists as a whole or not at all.
@@ -251,8 +263,11 @@ class GitWorkspace:
 
     def list_changed_paths(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
         """Return the paths that differ, with surrogates for bytes that are not UTF-8."""
-        changes = list_changes(self._git, one.tree, other.tree)
-        return frozenset(os.fsdecode(change.path) for change in changes)
+        return frozenset(self.list_changed_contents(one, other))
+
+    def list_unseen_paths(self, snapshot: Snapshot) -> frozenset[str]:
+        """Return the paths that a snapshot could not see, for people."""
+        return frozenset(map(decode_path, self._unseen.read_paths(snapshot.tree)))
 
     def list_files(self, snapshot: Snapshot) -> list[bytes]:
         """Return the paths of all files of a snapshot."""
@@ -272,8 +287,8 @@ class GitWorkspace:
 
     def _list_hidden(self, to: Snapshot, now: Snapshot, leave: Collection[str]) -> frozenset[bytes]:
         """Return the paths that a restore leaves alone: unseen ones, and those it is to leave."""
-        unseen = self._read_unseen(to.tree) | self._read_unseen(now.tree)
-        return frozenset(unseen | {os.fsencode(path) for path in leave})
+        unseen = self._unseen.read_paths(to.tree) | self._unseen.read_paths(now.tree)
+        return unseen | {os.fsencode(path) for path in leave}
 
     def _find_comparison(self, before: str, after: str) -> Comparison:
         known = self._compared
@@ -320,20 +335,6 @@ class GitWorkspace:
         if self._git.read_output("ls-files", "-z"):
             raise self._git.build_error(command, done)
         return self._private.empty_tree  # git knows no tree for a folder without files
-
-    def _record_unseen(self, tree: str, unseen: set[bytes]) -> None:
-        self.unseen_paths = tuple(decode_path(path) for path in sorted(unseen))
-        known = self._read_unseen(tree)
-        if not unseen <= known:
-            data = b"".join(path + b"\0" for path in sorted(known | unseen))
-            files.write_file(self._note_path(tree), data)
-
-    def _read_unseen(self, tree: str) -> set[bytes]:
-        note = self._note_path(tree)
-        return set(note.read_bytes().split(b"\0")[:-1]) if note.exists() else set()
-
-    def _note_path(self, tree: str) -> Path:
-        return self._state / "unseen" / tree
 
 
 def _build_write_error(error: OSError, path: Path) -> InfrastructureError:

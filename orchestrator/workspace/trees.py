@@ -36,6 +36,10 @@ class Content:
         return self.mode != b"000000"
 
 
+MISSING: Final = Content(b"000000", b"")
+"""That of a path that is not in a tree."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One path that differs between two trees."""

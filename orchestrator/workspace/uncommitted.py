@@ -11,7 +11,8 @@ from orchestrator.workspace.repository import find_repository
 def count_uncommitted_files(project: Path) -> int | None:
     """Return how many files below a folder differ from the last commit, or are new.
 
-    Files that git ignores do not count, nor do those that tools generate and git does not track.
+    Files that git ignores do not count, nor do those that tools generate and git does not track,
+    nor repositories inside the folder, which no snapshot contains.
 
     Returns:
         None if the folder is in no repository, or git cannot say.
@@ -31,4 +32,5 @@ def count_uncommitted_files(project: Path) -> int | None:
         )
     except LoopError:
         return None
-    return untracked.count(b"\0") + status.count(b"\0")
+    files = [path for path in untracked.split(b"\0")[:-1] if not path.endswith(b"/")]
+    return len(files) + status.count(b"\0")

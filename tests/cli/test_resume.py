@@ -1,4 +1,4 @@
-"""`resume` is offered where it can help, and reads `tests.*` anew while nothing rests on it."""
+"""`resume` is offered where it can help, and reads `tests.*` again while nothing rests on it."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def stop_at_baseline(call: Call, shop: Shop) -> str:
     return done.out
 
 
-def test_resume_reads_the_tests_anew_if_nothing_was_judged(
+def test_resume_reads_the_tests_again_if_nothing_was_judged(
     call: Call, shop: Shop, teacher: ReplayServer
 ) -> None:
     out = stop_at_baseline(call, shop)
@@ -51,7 +51,7 @@ def test_a_command_of_the_command_line_still_precedes_the_file(
     assert not (shop.project / "wrong-suite").exists()
 
 
-def test_what_is_read_anew_must_be_trusted(call: Call, shop: Shop, teacher: ReplayServer) -> None:
+def test_what_is_read_again_must_be_trusted(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     stop_at_baseline(call, shop)
     text = (shop.project / "orchestrator.yaml").read_text("utf-8")
     shop.write("orchestrator.yaml", text.replace("sh crash.sh", "sh check.sh; touch pwned"))

@@ -54,6 +54,7 @@ _RUN = RunSummary(
     process=1,
     process_started=1.0,
     pruned=None,
+    undone=None,
 )
 
 

@@ -125,14 +125,70 @@ def test_nobody_is_asked_without_a_terminal(call: Call, dirty: Shop) -> None:
     assert (done.code, done.out) == (2, "")
 
 
-def test_an_undo_can_be_undone(call: Call, dirty: Shop) -> None:
+def test_replaced_files_can_be_brought_back(call: Call, dirty: Shop) -> None:
+    before = files_of(dirty.project)
     run(call, dirty)
     after = files_of(dirty.project)
     done = undo(call, dirty, "--yes")
-    command = done.out.partition("to undo this undo:\n  $ ")[2].splitlines()[0]
-    run_printed(command)
-    found = files_of(dirty.project)
-    assert {path: found[path] for path in after} == after
+    command = done.out.partition("to bring them back (1 created file will stay):\n  $ ")[2]
+    run_printed(command.splitlines()[0])
+    created = {b"gone.txt": before[b"gone.txt"]}
+    assert files_of(dirty.project) == after | created
+    again = undo(call, dirty, "--yes")
+    assert "nothing is to be undone" not in again.out
+    assert files_of(dirty.project) == before
+    dirty.write("word.txt", "by hand\n")
+    edited = undo(call, dirty, "--yes")
+    assert "what remains of the run's changes is left as it is" in edited.out
+    assert "word.txt: somebody else changed it" in edited.out
+
+
+def test_no_command_brings_files_back_where_none_was_replaced(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    shop.write("check.sh", "test ! -e word.txt\n")
+    shop.agent.write_text("rm word.txt\n", encoding="utf-8")
+    run(call, shop)
+    done = undo(call, shop, "--yes")
+    assert "1 file restored as before the run" in done.out
+    assert "to bring them back" not in done.out
+    assert shop.word == "wrong\n"
+
+
+def test_empty_folders_are_listed_and_restored_without_a_file(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    (shop.project / "empty").mkdir()
+    shop.agent.write_text("echo right > word.txt; rmdir empty; mkdir new\n", encoding="utf-8")
+    run(call, shop)
+    shop.write("word.txt", "wrong\n")
+    (shown,) = undo(call, shop, "--json", "--dry-run").events
+    folders = [{"path": "empty/", "action": "create"}, {"path": "new/", "action": "remove"}]
+    assert (shown["changes"], shown["folders"]) == ([], folders)
+    done = undo(call, shop, "--yes")
+    assert done.code == 0, done.output
+    assert "folders  2 empty folders\n  create   empty/\n  remove   new/\n" in done.out
+    assert list_folders(shop.project) == {"empty"}
+    assert "nothing is to be undone" in undo(call, shop).out
+
+
+def test_an_undone_run_cannot_be_resumed(call: Call, shop: Shop, teacher: ReplayServer) -> None:
+    shop.configure(learning={"auto_retry": False})
+    run(call, shop, 1)
+    undo(call, shop, "--dry-run")
+    assert get_last_run().is_resumable
+    done = undo(call, shop, "--yes")
+    assert "after the undo, `orchestrator resume` can no longer continue the run" in done.out
+    assert "the run can no longer be resumed" in done.out
+    before = files_of(shop.project)
+    done = call("resume", get_last_run().id)
+    assert done.code == 2
+    assert f"run {get_last_run().id} was undone (start a new run)" in done.err
+    assert files_of(shop.project) == before
+    assert "paused, undone" in call("runs").out
+    assert "undone   files were restored on" in call("runs", "show", get_last_run().id).out
+    done = undo(call, shop, "--yes")
+    assert "resume" not in done.out
 
 
 def test_json(call: Call, dirty: Shop) -> None:
@@ -153,13 +209,20 @@ def test_an_attempt(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     """The second attempt is undone, and then the whole run; the learned rule stays."""
     run(call, shop)
     assert shop.word == "right\n"
-    assert undo(call, shop, "--attempt", "2", "--yes").code == 0
+    second = undo(call, shop, "--attempt", "2", "--yes")
+    assert second.code == 0
     assert shop.word == "wrong\nguessed\n"
+    assert "as before attempt 2\n" in second.out
     assert undo(call, shop, "--attempt", "3", "--yes").code == 2
     done = undo(call, shop, "--yes")
     assert "CLAUDE.md: it holds the learned rules" in done.out
     assert "orchestrator rules retire ID" in done.out
     assert b"Never guess a word" in shop.rulebook
+    assert shop.word == "wrong\n"
+    assert "as before the run\n" in done.out
+    late = undo(call, shop, "--attempt", "2", "--yes")
+    last = late.out.splitlines()[-1]
+    assert (late.code, last) == (0, "nothing is to be undone: already undone to before attempt 1")
     assert shop.word == "wrong\n"
 
 
@@ -206,6 +269,7 @@ def test_a_killed_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
     dirty.write("created.txt", "by hand\n")
     done = undo(call, dirty, "--yes")
     assert done.code == 0, done.output
+    assert "its process was killed" in done.out
     assert files_of(dirty.project) == before | {b"created.txt": ("file", b"by hand\n")}
 
 
@@ -216,7 +280,9 @@ def test_an_interrupted_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
     child = start_command("run", TASK, "--project-dir", dirty.project)
     until(ready)
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=200)
+    out, _ = child.communicate(timeout=200)
+    assert "  changed  " in out
+    assert f"`orchestrator undo {get_last_run().id}` restores your files" in " ".join(out.split())
     dirty.write("word.txt", "by hand\n")
     done = undo(call, dirty, "--yes")
     assert done.code == 0, done.output
@@ -229,7 +295,7 @@ def test_runs_that_cannot_be_undone_are_one_clear_line(
 ) -> None:
     done = undo(call, shop)
     assert (done.code, done.out) == (2, "")
-    assert f"no run has worked in {shop.project}" in done.err
+    assert "there is no run yet" in done.err
     run(call, shop)
     first = get_last_run()
     other = tmp_path / "other"

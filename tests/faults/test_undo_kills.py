@@ -32,8 +32,11 @@ AFTER: Tree = {
     b"swap/inside": ("file", b"a folder\n"),
     b"link": ("file", b"no link\n"),
     b"added/deep/file": ("file", b"new\n"),
+    b"filled/file": ("file", b"new\n"),
     b"mine.txt": ("file", b"new\n"),
 }
+FOLDERS_BEFORE = {"empty", "filled"}
+"""Empty folders: the run removes one, fills one, and creates two."""
 EDITED: Tree = {**AFTER, b"mine.txt": ("file", b"by hand\n"), b"own": ("file", b"by hand\n")}
 DONE: Tree = {**BEFORE, b"mine.txt": ("file", b"by hand\n"), b"own": ("file", b"by hand\n")}
 
@@ -89,18 +92,35 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, part: int, killed_run:
         folder = tmp_path / str(call)
         project = repository(folder / "project")
         put(project, BEFORE)
-        past = make_past(folder, lambda folder: put(folder, AFTER))
+        for name in FOLDERS_BEFORE:
+            (project / name).mkdir()
+        past = make_past(folder, work)
         if killed_run:
             forget_end(folder / "state")
-        put(project, edited)
+        for path in edited.keys() - AFTER.keys() | {b"mine.txt"}:
+            (project / os.fsdecode(path)).write_bytes(edited[path][1])
         killed = is_killed(past, call)
         found, saved = files_of(project), list_saved(folder / "state")
         for path, entry in edited.items():
             assert entry in (found.get(path), saved.get(path)), (call, path)
         past.undo()
         assert files_of(project) == done, call
+        assert list_empty_folders(project) == FOLDERS_BEFORE, call
         call += PARTS
     assert call > LEAST_STEPS
+
+
+def work(project: Path) -> None:
+    put(project, AFTER)  # which removes empty folders
+    (project / "new" / "inner").mkdir(parents=True)
+
+
+def list_empty_folders(project: Path) -> set[str]:
+    return {
+        path.relative_to(project).as_posix()
+        for path in project.rglob("*")
+        if path.is_dir() and ".git" not in path.parts and not any(path.iterdir())
+    }
 
 
 def forget_end(state: Path) -> None:

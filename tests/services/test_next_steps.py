@@ -126,6 +126,22 @@ def test_after_failed_attempts_it_says_how_the_files_come_back() -> None:
         assert "undo" not in advise_next_step(result, config, "run-1")
 
 
+@pytest.mark.parametrize("outcome", [RunOutcome.INTERRUPTED, RunOutcome.STOPPED])
+def test_a_first_attempt_that_did_not_end_says_what_it_changed(outcome: RunOutcome) -> None:
+    result, changed = RunResult(outcome), {"a.py": False, "new.py": True}
+
+    def describe_unfinished(plan: RunPlan, changed: dict[str, bool]) -> str:
+        return describe_changes(result, plan, "run-1", changed, from_start=False)
+
+    assert describe_unfinished(PLAN, changed) == "2 files: `git diff`, and new: new.py"
+    shown = describe_unfinished(replace(PLAN, uncommitted_files=None), changed)
+    assert shown == "2 files: `orchestrator undo run-1 --dry-run`"
+    assert describe_unfinished(PLAN, {}) == ""
+    advice = advise_next_step(result, Config(), "run-1", changed)
+    assert "`orchestrator undo run-1` restores your files" in advice
+    assert advise_next_step(result, Config(), "run-1", {}) == ""
+
+
 def test_nothing_is_advised_where_the_message_says_it() -> None:
     verdict = Verdict(VerdictKind.NOTHING_PASSES, "no test passes", "see tests.command")
     run = make_run(replace(make_attempt("M a.py"), verdict=verdict))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -15,9 +16,10 @@ import pytest
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.models.fingerprints import compute_fingerprint
+from orchestrator.storage import schema
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.opening import open_database
-from orchestrator.storage.runs import Store
+from orchestrator.storage.runs import RUN_FORMAT, Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.storage.results import make_result
 
@@ -66,6 +68,36 @@ def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
         database.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(InfrastructureError, match="later version"):
         Store(tmp_path)
+
+
+def test_the_first_tables_get_the_later_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        with open_database(tmp_path) as database:
+            database.write(
+                "INSERT INTO runs (id, task, project, config, started, outcome, process,"
+                " process_started, format) VALUES ('r', 't', '/p', '{}', ?, 'paused', 1, 0, ?)",
+                (datetime.now(UTC).isoformat(), RUN_FORMAT),
+            )
+    with Store(tmp_path) as store:
+        assert store.load_run("r").is_resumable
+        assert store.list_resumable() == {"r"}
+
+
+def test_an_undone_run_cannot_be_resumed(store: Store) -> None:
+    run = store.create_run(Task("one", Path("/p")), "{}").id
+    store.save_result(run, RunResult(RunOutcome.PAUSED), store.claim_run(run))
+    assert store.load_run(run).is_resumable
+    store.record_undo(run)
+    record = store.load_run(run)
+    assert record.undone
+    assert not record.is_resumable
+    assert store.list_resumable() == set()
+    for resume in (store.require_resumable, store.claim_run):
+        with pytest.raises(UsageError, match=f"run {run} was undone \\(start a new run\\)"):
+            resume(run)
 
 
 def test_a_state_directory_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:

@@ -38,3 +38,11 @@ def test_a_folder_without_git(project: Path) -> None:
     (project / "a.txt").touch()
     assert count_uncommitted_files(project) is None
     assert count_uncommitted_files(project / "nosuch") is None
+
+
+def test_a_repository_inside_is_no_file_that_an_undo_brings_back(project: Path) -> None:
+    repository(project, a_txt="one\n")
+    repository(project / "inner", b_txt="two\n")
+    assert count_uncommitted_files(project) == 0
+    (project / "new").touch()
+    assert count_uncommitted_files(project) == 1
