@@ -25,6 +25,10 @@ _BORROWED = (
     "the project has no pytest, so the one of orchestrator is used, which has none of the "
     "project's packages; a .venv in the project is used once there is one"
 )
+_BORROWED_BESIDE_ACTIVE = (
+    "the active environment has no pytest, so the one of orchestrator is used, which has none of "
+    "its packages"
+)
 _TRIAL_SECONDS = 900.0
 """Longest time for the one run of the suite."""
 
@@ -149,7 +153,7 @@ def _offer_collecting(dialog: _Dialog, found: "FoundSetup") -> "FoundSetup":
 
 def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
     from orchestrator.services.init import advise_packages
-    from orchestrator.suites.installing import is_borrowed_interpreter
+    from orchestrator.suites.installing import find_active_interpreter, is_borrowed_interpreter
 
     collection = found.collection
     if collection is None:
@@ -159,7 +163,8 @@ def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
             )
         return
     if is_borrowed_interpreter(found.suite.interpreter, os.environ):
-        dialog.show_labelled("", _BORROWED)
+        is_active = bool(find_active_interpreter(os.environ))
+        dialog.show_labelled("", _BORROWED_BESIDE_ACTIVE if is_active else _BORROWED)
     count = format_count(collection.count, "case")
     dialog.show_labelled("found", f"{count}, collected in {format_duration(collection.seconds)}")
     for each in collection.failures[:3]:

@@ -30,6 +30,7 @@ from orchestrator.suites.detection.suite import PYTEST, is_harmless_command
 from orchestrator.suites.installing import (
     InstallAdvice,
     advise_install,
+    find_active_interpreter,
     is_borrowed_interpreter,
 )
 from orchestrator.suites.pytest.collection import Collection
@@ -131,15 +132,17 @@ def choose_candidate(
 def advise_packages(found: FoundSetup, environment: Mapping[str, str]) -> InstallAdvice | None:
     """Return what to install for the tests; None if they lack nothing that is known.
 
-    A file that cannot be collected for another reason would not be helped.
+    Without a missing module, packages may be missing only if pytest is borrowed. A file that cannot
+    be collected for another reason is helped by the environment that is active, but by no new one.
     """
     interpreter, collection = found.suite.interpreter, found.collection
     if collection is None:
         return None
     missing = collection.list_missing_modules()
-    is_borrowed = is_borrowed_interpreter(interpreter, environment)
-    if not missing and not (is_borrowed and collection.is_clean):
-        return None
+    if not missing:
+        is_useful = collection.is_clean or find_active_interpreter(environment)
+        if not is_useful or not is_borrowed_interpreter(interpreter, environment):
+            return None
     return advise_install(found.project, interpreter, missing, environment)
 
 

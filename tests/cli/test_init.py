@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import venv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -336,6 +337,21 @@ def test_a_borrowed_pytest_is_said(
     assert done.code == 0
     assert "the project has no pytest, so the one of orchestrator is used" in done.out
     assert "$ python3 -m venv .venv && .venv/bin/python -m pip install pytest -r" in done.out
+
+
+def test_an_active_environment_without_pytest_gets_it(
+    call: Call, repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also if a file fails for another reason: it may need that environment."""
+    active = tmp_path / "active"
+    venv.create(active, symlinks=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(active))
+    monkeypatch.setenv("PATH", f"{active}/bin:/usr/bin:/bin")
+    write_files(repository, {"test_a.py": f"import sys\nassert 'active' in sys.prefix\n{TEST}"})
+    out = call("init", "--yes").out
+    assert "the active environment has no pytest" in out
+    assert f"$ uv pip install --python {active}/bin/python pytest\n" in out
+    assert "python3 -m venv" not in out
 
 
 def test_what_was_not_written_is_said(repository: Path) -> None:

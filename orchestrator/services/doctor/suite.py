@@ -51,7 +51,7 @@ def check_suite(subject: Subject) -> Iterator[Check]:
         collection = chosen.collection or suite.collect(subject.project)
         yield _judge(collection, subject, text, tests.command)
         return
-    yield succeed(Link.SUITE, f"{text} starts")
+    yield succeed(Link.SUITE, f"{text} can be started")
     yield skip(Link.SUITE, "the number of cases: to count them would run the command")
 
 
