@@ -19,6 +19,7 @@ from orchestrator.suites.project_contents import (
 )
 
 _PYTEST: Final = "pytest"
+_MANAGED_MARK: Final = "EXTERNALLY-MANAGED"
 _NEW_ENVIRONMENT: Final = "python3 -m venv .venv && .venv/bin/python -m pip install"
 """The command that makes a virtual environment for a project and installs packages into it."""
 _MANAGERS: Final = {
@@ -97,14 +98,15 @@ def advise_install(
     Args:
         project: the project's folder.
         interpreter: the Python that runs the tests; empty if it is not known. If it is this
-            program's own, the packages go into the active environment or into a new one.
+            program's own or that of the operating system, the packages go into the active
+            environment or into a new one.
         modules: the top-level names of the missing modules; `pytest` for pytest itself. Empty if
             nothing is known to be missing.
         environment: the environment of the user; `os.environ` if None.
     """
     environment = os.environ if environment is None else environment
-    is_borrowed = is_borrowed_interpreter(interpreter, environment)
-    if is_borrowed:
+    is_foreign = is_borrowed_interpreter(interpreter, environment) or _is_managed(interpreter)
+    if is_foreign:
         interpreter = find_active_interpreter(environment)
     others = [each for each in modules if each != _PYTEST]
     own = [each for each in others if find_module(project, each)]
@@ -115,8 +117,8 @@ def advise_install(
         if own == others:
             return InstallAdvice(_describe_path(project, own[0]))
         rest, own = _describe_path(project, own[0]), []
-    needs_pytest = is_borrowed or _PYTEST in modules
-    needs_project = (is_borrowed and declares) or len(others) > len(unknown)
+    needs_pytest = is_foreign or _PYTEST in modules
+    needs_project = (is_foreign and declares) or len(others) > len(unknown)
     text = "install pytest"
     if needs_project:
         text = "install the project" if own else "install what the project declares"
@@ -127,7 +129,7 @@ def advise_install(
     if not packages:
         return InstallAdvice(rest)
     prefix = format_pip_install(project, interpreter)
-    if is_borrowed and not interpreter:
+    if is_foreign and not interpreter:
         text, prefix = "make an environment for the project", _NEW_ENVIRONMENT
     return InstallAdvice(text, f"{prefix} {' '.join(packages)}", rest)
 
@@ -165,6 +167,15 @@ def find_broken_environment(project: Path) -> BrokenEnvironment | None:
         f"{name} is broken: its Python, {os.path.realpath(python)}, does not exist any more",
         InstallAdvice("make it again", command),
     )
+
+
+def _is_managed(interpreter: str) -> bool:
+    """Return whether an interpreter refuses to install packages: others manage them (PEP 668)."""
+    root = Path(interpreter).parent.parent
+    if not interpreter.startswith("/") or files.is_file(root / VIRTUALENV_MARK):
+        return False
+    base = Path(os.path.realpath(interpreter)).parent.parent
+    return bool(files.find_paths(base, f"lib/python*/{_MANAGED_MARK}"))
 
 
 def _choose_manager(project: Path, environment: Mapping[str, str], *, needs_pytest: bool) -> str:

@@ -175,6 +175,21 @@ def test_without_pip_it_is_uv(
     assert advice.command == f"uv pip install --python {python} pytest"
 
 
+def test_a_python_of_the_operating_system_is_left_alone(
+    project: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Its pip refuses to install anything."""
+    write(tmp_path, {"usr/bin/python3": "", "usr/lib/python3.12/EXTERNALLY-MANAGED": ""})
+    python = str(tmp_path / "usr/bin/python3")
+    assert advise_install(project, python, ["pytest"], environment).command == NEW
+    venv.create(project / ".venv", symlinks=True)
+    (project / ".venv/bin/python").unlink()
+    (project / ".venv/bin/python").symlink_to(python)
+    own = f"{project}/.venv/bin/python"
+    command = advise_install(project, own, ["pytest"], environment).command
+    assert command == f"uv pip install --python {own} pytest"
+
+
 def test_a_relative_python_is_that_of_the_project(
     project: Path, environment: dict[str, str]
 ) -> None:

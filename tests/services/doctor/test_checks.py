@@ -307,6 +307,18 @@ def test_an_agent_that_is_too_old(
     assert (found.status, found.command) == (Status.BROKEN, "claude update")
 
 
+def test_an_agent_that_cannot_be_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "claude"
+    program.write_text("#!/opt/gone/node\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    found = find_one(check_agent, project)
+    assert "cannot be run" in found.text
+    assert (found.status, found.command) == (Status.BROKEN, "pip install claude-agent-sdk")
+
+
 def test_an_agent_without_a_login(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_one(check_agent, project).status is Status.OK
     found = find_one(check_login, project)
