@@ -43,8 +43,9 @@ def build_test_overrides(
     except (UsageError, InfrastructureError) as error:
         if _SETTING not in error.message:
             raise
-        message = error.message.replace(_SETTING, _OPTION)
-        hint = f'name a command that this shell finds: {_OPTION} "pytest tests/"'
+        message, hint = error.message.replace(_SETTING, _OPTION), error.hint
+        if _SETTING in hint:  # it would be completed with the line for a file
+            hint = f'name a command that can be started: {_OPTION} "pytest tests/"'
         raise type(error)(message, hint) from None
     origin = f"command line {_OPTION}"
     framework = infer_framework(command)

@@ -246,6 +246,7 @@ def test_a_command_that_cannot_be_used_is_refused_at_once(command: str, project:
     with pytest.raises(UsageError) as error:
         build_test_overrides(command, project, os.environ)
     check_names_the_option(error.value)
+    assert ("remove the pipe" in error.value.hint) == ("|" in command)
 
 
 def test_a_program_of_the_command_line_that_is_not_found(project: Path) -> None:
