@@ -27,14 +27,16 @@ class LoopError(Exception):
     Args:
         message: what is wrong, and where.
         hint: what the user can do about it; may be empty.
+        command: the shell command that corrects it; empty if there is none.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", command: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.command = command
 
     def __str__(self) -> str:
         return with_hint(self.message, self.hint)

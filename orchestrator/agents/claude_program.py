@@ -16,10 +16,12 @@ from orchestrator.platform.process import capture
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first version that can take a prompt literally (claude-agent-sdk 0.2.186)."""
 
-_INSTALL: Final = (
+_INSTALL: Final = "pip install claude-agent-sdk"
+_INSTALL_HINT: Final = (
     "install it: https://code.claude.com/docs/en/setup; or install its SDK, which includes it: "
-    "pip install claude-agent-sdk"
+    f"{_INSTALL}"
 )
+_UPDATE: Final = "claude update"
 
 _OWN_VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)\S* \(Claude Code\)")
 _VERSION: Final = re.compile(r"^\s*v?(\d+\.\d+\.\d+)\b", re.MULTILINE)
@@ -35,7 +37,7 @@ def find_program() -> Path:
         return Path(found)
     if bundled := find_bundled_program():
         return bundled
-    raise InfrastructureError("Claude Code is not installed", _INSTALL)
+    raise InfrastructureError("Claude Code is not installed", _INSTALL_HINT, _INSTALL)
 
 
 def find_bundled_program() -> Path | None:
@@ -61,7 +63,8 @@ def read_version(program: Path, env: Mapping[str, str] | None = None) -> str:
     try:
         done = capture([str(program), "--version"], cwd=Path(), env=env, timeout=30)
     except OSError as error:
-        raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
+        message = f"{program} cannot be run: {error.strerror}"
+        raise InfrastructureError(message, _INSTALL_HINT, _INSTALL) from None
     output = strip_escape_sequences(done.text)
     # A wrapper may print lines of its own, with other versions, and exit with a code of its own.
     if found := _OWN_VERSION.search(output):
@@ -69,7 +72,7 @@ def read_version(program: Path, env: Mapping[str, str] | None = None) -> str:
     if done.returncode or not (found := _VERSION.search(output)):
         quoted = quote_last_lines(output) or f"exit code {done.returncode}"
         raise InfrastructureError(
-            f"{program} --version does not give a version: {quoted}", _INSTALL
+            f"{program} --version does not give a version: {quoted}", _INSTALL_HINT, _INSTALL
         )
     return found[1]
 
@@ -85,7 +88,8 @@ def require_version(program: Path, env: Mapping[str, str] | None = None) -> str:
         oldest = ".".join(map(str, OLDEST_VERSION))
         raise InfrastructureError(
             f"{program} is Claude Code {found}; {oldest} or newer is needed",
-            "run `claude update`",
+            f"run `{_UPDATE}`",
+            _UPDATE,
         )
     return found
 

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 _BORROWED = (
     "the project has no pytest, so the one of orchestrator is used, which has none of the "
-    "project's packages; a .venv in the project is used once there is one:"
+    "project's packages; a .venv in the project is used once there is one"
+)
+_BORROWED_BESIDE_ACTIVE = (
+    "the active environment has no pytest, so the one of orchestrator is used, which has none of "
+    "its packages"
 )
 _TRIAL_SECONDS = 900.0
 """Longest time for the one run of the suite."""
@@ -64,7 +68,7 @@ def init(project_dir: Path, tests: str | None, yes: bool, as_json: bool) -> None
             "nothing was written: there is no terminal to ask on",
             "confirm what is shown with `orchestrator init --yes`",
         )
-    _show_next_step(dialog, found, is_written=is_written)
+    _show_next_step(dialog, found, report, is_written=is_written)
 
 
 class _Dialog:
@@ -112,7 +116,7 @@ class _Dialog:
         choices = [each for each in (suite, *suite.candidates) if each.command and not each.folder]
         if self._agrees or not self.can_ask or not choices:
             raise build_choice_error(suite)
-        self.show(f"          {suite.reason}" + (f"; {suite.hint}" if suite.hint else ""))
+        self.show_labelled("", suite.explanation + (f"; {suite.hint}" if suite.hint else ""))
         for number, each in enumerate(choices, 1):
             self.show(f"  {number}  {each.command}  ({each.reason})")
         numbers = click.IntRange(1, len(choices))
@@ -125,6 +129,8 @@ def _show_suite(dialog: _Dialog, found: "FoundSetup") -> None:
     dialog.show_labelled("tests", suite.command)
     by = f"; run by {suite.interpreter}" if suite.interpreter else ""
     dialog.show_labelled("", f"{suite.reason}{by}")
+    if suite.problem:
+        dialog.show_labelled("", f"but {suite.problem}")
     others = [each.command for each in suite.candidates if not each.folder]
     if others:
         dialog.show_labelled("", f"also possible: {', '.join(others)}; choose with --tests")
@@ -146,8 +152,8 @@ def _offer_collecting(dialog: _Dialog, found: "FoundSetup") -> "FoundSetup":
 
 
 def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
-    from orchestrator.services.init import suggest_packages
-    from orchestrator.suites.installing import is_borrowed_interpreter
+    from orchestrator.services.init import advise_packages
+    from orchestrator.suites.installing import find_active_interpreter, is_borrowed_interpreter
 
     collection = found.collection
     if collection is None:
@@ -157,24 +163,35 @@ def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
             )
         return
     if is_borrowed_interpreter(found.suite.interpreter, os.environ):
-        dialog.show_labelled("", _BORROWED)
+        is_active = bool(find_active_interpreter(os.environ))
+        dialog.show_labelled("", _BORROWED_BESIDE_ACTIVE if is_active else _BORROWED)
     count = format_count(collection.count, "case")
     dialog.show_labelled("found", f"{count}, collected in {format_duration(collection.seconds)}")
     for each in collection.failures[:3]:
         dialog.show_labelled("", f"cannot be collected: {each.id}: {_first_line(each.message)}")
     if not collection.is_clean and not collection.failures:
-        dialog.show_labelled("", collection.find_error_line())
-    if command := suggest_packages(found):
-        dialog.show(f"          $ {command}")
+        dialog.show_labelled("", collection.describe_problem())
+    advice = advise_packages(found, os.environ)
+    if advice and advice.command:
+        dialog.show_labelled("", f"{advice.text}:")
+        dialog.show(f"          $ {advice.command}")
+        if advice.rest:
+            dialog.show_labelled("", advice.rest)
+    elif advice:
+        dialog.show_labelled("", advice.text)
 
 
-def _show_next_step(dialog: _Dialog, found: "FoundSetup", *, is_written: bool) -> None:
-    collection, run = found.collection, 'orchestrator run "TASK"'
+def _show_next_step(
+    dialog: _Dialog, found: "FoundSetup", report: "SuiteReport | None", *, is_written: bool
+) -> None:
+    from orchestrator.services.init import can_judge
+
+    run = 'orchestrator run "TASK"'
     if not is_written:
         dialog.show_labelled("unchanged", "orchestrator.yaml was not written")
         if not found.suite.is_sure:
             run = f'orchestrator run --tests {json.dumps(found.suite.command)} "TASK"'
-    if collection and collection.failures and not collection.count:
+    if not can_judge(found, report):
         dialog.show_labelled("next", "make the tests run, then: orchestrator doctor")
     else:
         dialog.show_labelled("next", f"orchestrator doctor checks the rest; then: {run}")
@@ -281,6 +298,7 @@ def _serialize_suite(suite: "DetectedSuite") -> dict[str, Any]:
         "command": suite.command,
         "interpreter": suite.interpreter,
         "reason": suite.reason,
+        "problem": suite.problem,
         "is_sure": suite.is_sure,
         "folder": suite.folder,
     }

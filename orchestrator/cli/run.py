@@ -1,6 +1,7 @@
 """`orchestrator run` and `orchestrator resume`."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +85,7 @@ def run(
     from orchestrator.cli.task_source import read_task
 
     text = read_task(task, file)  # before the imports, which take a second
-    overrides = _build_overrides(options)
+    overrides = _build_overrides(options, project_dir)
     if dry_run:
         return _print_preview(text, project_dir, config_file, overrides, as_json=as_json)
     from orchestrator.services.runs import exit_code, start_run
@@ -136,7 +137,7 @@ def resume(run: str, max_cost_usd: float | None, project_dir: Path, as_json: boo
     return exit_code(resume_run(run, project=project_dir, listener=listener, limits=limits))
 
 
-def _build_overrides(options: dict[str, Any]) -> "list[Override]":
+def _build_overrides(options: dict[str, Any], project_dir: Path) -> "list[Override]":
     from orchestrator.config import Override
 
     given = [
@@ -145,9 +146,11 @@ def _build_overrides(options: dict[str, Any]) -> "list[Override]":
         if options[name] is not None
     ]
     if options["tests"] is not None:
+        from orchestrator.platform.project import resolve_project
         from orchestrator.services.suite_choice import build_test_overrides
 
-        given += build_test_overrides(options["tests"])
+        project = resolve_project(project_dir)
+        given += build_test_overrides(options["tests"], project, os.environ)
     if options["no_auto_retry"]:
         given.append(Override("learning.auto_retry", False, "command line --no-auto-retry"))
     if options["allow_test_edits"]:

@@ -69,6 +69,7 @@ class ExperimentBuilder:
             relation,
             self.emit,
             self._list_unseen_changes(relation, baseline.footprint, stamps),
+            baseline.footprint.interpreter if baseline.footprint else "",
         )
 
     def _build_relation(

@@ -6,6 +6,8 @@ services.plan              plans a run, without agent and teacher
 services.execution         runs the loop of one run, and records how it ends
 services.next_steps        says at the end of a run what changed, and what to do next
 services.wiring            builds agent, suite and guard as the configuration says
+services.suite_choice      chooses the command of the tests, or says why none is clear
+services.suite_trial       lets pytest collect the cases of a detected command
 services.teacher_wiring    builds the teacher, metered
 services.trust             uses of a project's own file only what is harmless or trusted
 services.trust_requests    lists what a project asks for that needs the user's trust

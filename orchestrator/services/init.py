@@ -1,7 +1,6 @@
 """Set a project up: find its suite, try it, and write `orchestrator.yaml` and CLAUDE.md."""
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,17 +16,23 @@ from orchestrator.platform.bom import split_bom
 from orchestrator.platform.folders import CLAUDE_FOLDER, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_shadowable_files
 from orchestrator.services.init_config import add_settings, format_diff, read_settings
-from orchestrator.services.suite_choice import (
-    TriedSuite,
-    build_test_overrides,
+from orchestrator.services.suite_choice import build_test_overrides
+from orchestrator.services.suite_trial import (
     collect_cases,
+    needs_exit_code,
     try_suite,
+    use_exit_code,
 )
 from orchestrator.services.trust import load_known_config, trust_values
 from orchestrator.suites import create_suite
 from orchestrator.suites.detection import DetectedSuite, detect_suite
 from orchestrator.suites.detection.suite import PYTEST, is_harmless_command
-from orchestrator.suites.installing import is_borrowed_interpreter, suggest_install
+from orchestrator.suites.installing import (
+    InstallAdvice,
+    advise_install,
+    find_active_interpreter,
+    is_borrowed_interpreter,
+)
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.workspace.git import Git
 
@@ -105,7 +110,7 @@ def look_at_project(
         trusted = "tests.command" not in withheld and "tests.framework" not in withheld
         return _collect(project, suite, environment, is_configured=True, tries=trusted)
     if command is not None:
-        framework = str(build_test_overrides(command)[1].value)
+        framework = str(build_test_overrides(command, project, environment)[1].value)
         suite = DetectedSuite(framework, command, "", "named with --tests", is_sure=True)
         return _collect(project, suite, environment, is_configured=in_file)
     tried = try_suite(detect_suite(project, environment), project, environment)
@@ -120,17 +125,35 @@ def choose_candidate(
     Raises:
         LoopError: it cannot be started.
     """
-    tried: TriedSuite = try_suite(choice, found.project, environment, is_confirmed=True)
+    tried = try_suite(choice, found.project, environment, is_confirmed=True)
     return replace(found, suite=tried.suite, collection=tried.collection)
 
 
-def suggest_packages(found: FoundSetup) -> str:
-    """Return the command that installs what the tests lack; empty if they lack nothing known."""
+def advise_packages(found: FoundSetup, environment: Mapping[str, str]) -> InstallAdvice | None:
+    """Return what to install for the tests; None if they lack nothing that is known.
+
+    Without a missing module, packages may be missing only if pytest is borrowed. A file that cannot
+    be collected for another reason is helped by the environment that is active, but by no new one.
+    """
     interpreter, collection = found.suite.interpreter, found.collection
-    missing = collection.list_missing_modules() if collection else []
-    if not missing and not (collection and is_borrowed_interpreter(interpreter, os.environ)):
-        return ""
-    return suggest_install(found.project, interpreter, missing[0] if missing else "")
+    if collection is None:
+        return None
+    missing = collection.list_missing_modules()
+    if not missing:
+        is_useful = collection.is_clean or find_active_interpreter(environment)
+        if not is_useful or not is_borrowed_interpreter(interpreter, environment):
+            return None
+    return advise_install(found.project, interpreter, missing, environment)
+
+
+def can_judge(found: FoundSetup, report: SuiteReport | None) -> bool:
+    """Return whether nothing that was seen of the suite says that a run could not be judged."""
+    collection = found.collection
+    if found.suite.problem or (report and not report.has_verdict):
+        return False
+    if collection is None or collection.is_clean:
+        return True
+    return report is not None and collection.count > 0
 
 
 def run_suite_once(
@@ -269,6 +292,8 @@ def _collect(
     collection = None
     if suite.framework == PYTEST and tries:
         collection = collect_cases(suite.command, project, environment)
+        if not is_configured and needs_exit_code(suite.command, collection):
+            return FoundSetup(project, use_exit_code(suite), None, is_configured)
         suite = replace(suite, interpreter=collection.interpreter)
     return FoundSetup(project, suite, collection, is_configured)
 

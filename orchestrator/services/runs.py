@@ -85,7 +85,7 @@ def start_run(
         loaded = load_trusted_config(
             project, config_file, overrides, environment, state=store.directory
         )
-        loaded = choose_suite(loaded, project, environment, emit)
+        loaded = choose_suite(loaded, project, environment, emit, task)
         report_project_choices(loaded, emit)
         report_unused_settings(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)

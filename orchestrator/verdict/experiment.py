@@ -26,6 +26,7 @@ from orchestrator.models import (
     VerdictKind,
 )
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.installing import advise_install
 from orchestrator.verdict.advice import find_advice
 from orchestrator.verdict.comparison import Comparison
 from orchestrator.verdict.evidence import Evidence, Side
@@ -75,6 +76,7 @@ class Experiment:
         relation: relates a case to the task and to the change.
         emit: receives events.
         unseen: source files that the attempt changed, and that no snapshot contains.
+        interpreter: the Python that runs the tests; empty if it is not known.
     """
 
     task: Task
@@ -86,6 +88,7 @@ class Experiment:
     relation: Relation
     emit: events.Listener
     unseen: Sequence[str] = ()
+    interpreter: str = ""
     _findings: list[Finding] = field(default_factory=list)
     _runs: int = 0
 
@@ -235,13 +238,15 @@ class Experiment:
         )
 
     def _conclude_own(self, own: Sequence[Case], verdicts: dict[str, CaseVerdict]) -> Verdict:
-        module = find_missing_dependency(own, self.task.project, self.trees.changes)
+        project = self.task.project
+        module = find_missing_dependency(own, project, self.trees.changes)
         if not module:
             return Verdict(VerdictKind.OWN_FAILURE, _describe_unsteady(verdicts), cases=verdicts)
+        advice = advise_install(project, self.interpreter, [module], self.guard.environment)
         return Verdict(
             VerdictKind.ENVIRONMENT,
             f"the attempt uses {module}, which the project declares and nobody has installed",
-            f"install it where the tests run: python -m pip install {module}",
+            advice.hint,
             verdicts,
         )
 

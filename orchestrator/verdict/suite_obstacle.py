@@ -8,8 +8,8 @@ from typing import Final
 
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.platform import files
-from orchestrator.suites.installing import suggest_install
+from orchestrator.suites.installing import advise_install, format_pip_install
+from orchestrator.suites.project_contents import find_module, is_declared
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
@@ -18,7 +18,6 @@ from orchestrator.verdict.missing_modules import find_missing_modules
 
 _PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
 _CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
-_SOURCE_FOLDERS: Final = ("", "src", "lib", "python")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def find_obstacle(
         written = _is_unwritten_module(module, project, task)
         return None if written else _explain_missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
-        return _explain_missing_plugin(plugin[1] or plugin[2], interpreter, bool(plugin[2]))
+        pip = format_pip_install(project, interpreter)
+        return _explain_missing_plugin(plugin[1] or plugin[2], pip, configured=bool(plugin[2]))
     ran = report.has_verdict and not all(case.collecting for case in errors)
     return None if ran else _explain_missing_cases(report, errors)
 
@@ -104,26 +104,31 @@ def _find_missing_module(errors: Sequence[Case], text: str) -> str:
     return names[0] if names else ""
 
 
+def is_part_of_project(module: str, project: Path, task: str) -> bool:
+    """Return whether a missing module is one of the project's, or is still to be written."""
+    top = module.partition(".")[0]
+    return find_module(project, top) is not None or _is_unwritten_module(module, project, task)
+
+
 def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
     """Return whether a missing module belongs to the project, and is still to be written."""
     package, _, rest = module.partition(".")
+    is_own = find_module(project, package) is not None
+    if not is_own and is_declared(project, package):  # the task names it, but not to write it
+        return False
     named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
-    return bool(named) or (bool(rest) and _find_package(package, project) is not None)
+    return bool(named) or (bool(rest) and is_own)
 
 
 def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
     top = module.partition(".")[0]
     where = f"in {interpreter}, which runs the tests" if interpreter else "where the tests run"
-    if _find_package(top, project) is not None:
-        return Obstacle(
-            f"the project itself cannot be imported {where}: no module named {module}",
-            f"install it: {suggest_install(project, interpreter, '-e .')}",
-        )
-    return Obstacle(
-        f"no case can run, because the module {module} is not installed {where}",
-        "install what the project declares, for example: "
-        f"{suggest_install(project, interpreter, top)}",
-    )
+    advice = advise_install(project, interpreter, [top])
+    if find_module(project, top) is not None:
+        message = f"the project itself cannot be imported {where}: no module named {module}"
+    else:
+        message = f"no case can run, because the module {module} is not installed {where}"
+    return Obstacle(message, advice.hint)
 
 
 def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
@@ -136,12 +141,11 @@ def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
     )
 
 
-def _explain_missing_plugin(name: str, interpreter: str, configured: bool) -> Obstacle:
-    python = interpreter or "python"
+def _explain_missing_plugin(name: str, pip: str, *, configured: bool) -> Obstacle:
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
-        f"install the plugin that provides it with {python} -m pip install, or change the "
-        "project's test configuration",
+        f"install the plugin that provides it with {pip}, or change the project's test "
+        "configuration",
         configured=configured,
     )
 
@@ -155,12 +159,3 @@ def _explain_missing_cases(report: SuiteReport, errors: Sequence[Case]) -> Obsta
         report.outcome.hint or "run tests.command by hand, and repair what it reports",
         configured=report.outcome in _CONFIGURED,
     )
-
-
-def _find_package(package: str, project: Path) -> Path | None:
-    """Return the path of a package or module of the project; None if there is none."""
-    for folder in _SOURCE_FOLDERS:
-        for path in (project / folder / package, project / folder / f"{package}.py"):
-            if files.exists(path):
-                return path
-    return None

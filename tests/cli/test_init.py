@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import venv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -126,6 +127,54 @@ def test_a_command_that_is_agreed_to_collects_the_cases(call: Call, repository: 
     assert "found     1 case, collected in " in done.out
     assert (repository / "ran").exists()
     assert read_config(repository)["command"] == "make test"
+
+
+CONTAINER = "env -u PYTEST_ADDOPTS -u ORCHESTRATOR_SUITE PYTHONPATH="
+"""What a pytest in a container knows of the plugin."""
+
+
+def test_a_pytest_that_cannot_report_is_judged_by_its_exit_code(
+    call: Call, repository: Path
+) -> None:
+    """As `docker compose run app pytest` in a Makefile: a run could not be judged otherwise."""
+    recipe = f"test:\n\ttouch ran\n\t{CONTAINER} pytest checks/a.py\n"
+    write_files(repository, {"Makefile": recipe, "checks/a.py": TEST})
+    done = call("init", "--yes")
+    assert done.code == 0
+    assert (repository / "ran").exists()
+    assert "its pytest does not report the cases, so the exit code decides" in done.out
+    assert "result    1 passed" in done.out
+    assert read_config(repository)["framework"] == "command"
+    assert 'then: orchestrator run "TASK"' in done.out
+
+
+def test_a_named_command_that_gives_no_verdict_is_no_basis_for_a_run(
+    call: Call, repository: Path
+) -> None:
+    done = call("init", "--yes", "--tests", "sh -c 'kill -9 $$'")
+    assert "result    crashed" in done.out
+    assert done.out.endswith("next      make the tests run, then: orchestrator doctor\n")
+
+
+@pytest.mark.parametrize("command", ["", "no-such-program"])
+@pytest.mark.parametrize("words", [("init",), ("run", "Do it.")])
+def test_a_named_command_that_cannot_be_used_is_named_as_the_option(
+    call: Call, repository: Path, words: tuple[str, ...], command: str
+) -> None:
+    done = call(*words, "--tests", command)
+    assert done.code in (2, 3)
+    assert "--tests" in done.err
+    assert "tests.command" not in done.err
+    assert "orchestrator.yaml" not in done.err
+
+
+def test_the_written_reason_is_that_of_the_choice(call: Call, repository: Path) -> None:
+    """Not what was wrong on that day."""
+    write_files(repository, {"test_a.py": f"import flask\n{TEST}", "requirements.txt": "flask\n"})
+    done = call("init", "--yes")
+    assert "but no module flask in its environment" in done.out
+    text = (repository / "orchestrator.yaml").read_text(encoding="utf-8")
+    assert "Chosen by: 1 test file in the project's folder.\n" in text
 
 
 def test_a_link_out_of_the_project_is_not_written_through(
@@ -254,10 +303,29 @@ def test_a_run_must_not_configure_itself(
 def test_what_the_tests_lack_is_said_with_the_command(call: Call, repository: Path) -> None:
     write_files(repository, {"test_a.py": f"import no_such_module\n{TEST}"})
     lines = call("init", "--yes").out.splitlines()
+    assert (
+        "          install the package that provides no_such_module, where the tests run" in lines
+    )
+    assert not [line for line in lines if line.startswith("          $ ")]
+    assert lines[-1] == "next      make the tests run, then: orchestrator doctor"
+    write_files(repository, {"test_a.py": f"import shop, no_such_module\n{TEST}", "src/shop.py": "",
+                             "pyproject.toml": "[build-system]\nrequires = []\n"})  # fmt: skip
+    (repository / "orchestrator.yaml").write_text("tests: {command: pytest}\n", encoding="utf-8")
+    lines = call("init").out.splitlines()
     [command] = [line.strip() for line in lines if line.startswith("          $ ")]
     python = re.escape(str(Path(sys.executable).parent))
-    assert re.fullmatch(rf"\$ {python}/python[\d.]* -m pip install no_such_module", command)
-    assert lines[-1] == "next      make the tests run, then: orchestrator doctor"
+    assert re.fullmatch(rf"\$ {python}/python[\d.]* -m pip install -e \.", command)
+
+
+def test_an_error_that_no_package_corrects_gets_no_command(
+    call: Call, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    write_files(repository, {"test_a.py": f"import os\nos.environ['NO_SUCH_VARIABLE']\n{TEST}"})
+    done = call("init", "--yes")
+    assert "KeyError: 'NO_SUCH_VARIABLE'" in done.out
+    assert "$ " not in done.out
+    assert done.out.endswith("next      make the tests run, then: orchestrator doctor\n")
 
 
 def test_a_borrowed_pytest_is_said(
@@ -269,6 +337,21 @@ def test_a_borrowed_pytest_is_said(
     assert done.code == 0
     assert "the project has no pytest, so the one of orchestrator is used" in done.out
     assert "$ python3 -m venv .venv && .venv/bin/python -m pip install pytest -r" in done.out
+
+
+def test_an_active_environment_without_pytest_gets_it(
+    call: Call, repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also if a file fails for another reason: it may need that environment."""
+    active = tmp_path / "active"
+    venv.create(active, symlinks=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(active))
+    monkeypatch.setenv("PATH", f"{active}/bin:/usr/bin:/bin")
+    write_files(repository, {"test_a.py": f"import sys\nassert 'active' in sys.prefix\n{TEST}"})
+    out = call("init", "--yes").out
+    assert "the active environment has no pytest" in out
+    assert f"$ uv pip install --python {active}/bin/python pytest\n" in out
+    assert "python3 -m venv" not in out
 
 
 def test_what_was_not_written_is_said(repository: Path) -> None:

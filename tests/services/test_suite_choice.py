@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import LoadedConfig, Override, load_config
-from orchestrator.errors import ConfigError, UsageError
+from orchestrator.config.setting_hints import complete_hint
+from orchestrator.errors import ConfigError, InfrastructureError, LoopError, UsageError
 from orchestrator.events import Event, Notice
-from orchestrator.services.suite_choice import build_test_overrides, choose_suite, collect_cases
+from orchestrator.models import SuiteOutcome
+from orchestrator.services.suite_choice import build_test_overrides, choose_suite
+from orchestrator.services.suite_trial import collect_cases
 from orchestrator.suites.detection import infer_framework
 from tests.suites.detection.conftest import TEST, write_files
 
@@ -37,7 +40,7 @@ def add_program(tmp_path: Path, name: str) -> None:
 
 
 def choose(
-    project: Path, files: Mapping[str, str], *overrides: Override
+    project: Path, files: Mapping[str, str], *overrides: Override, task: str = ""
 ) -> tuple[LoadedConfig, list[str]]:
     write_files(project, files)
     notices: list[str] = []
@@ -47,7 +50,7 @@ def choose(
         notices.append(event.text)
 
     loaded = load_config(project, None, overrides, {})
-    return choose_suite(loaded, project, os.environ, listen), notices
+    return choose_suite(loaded, project, os.environ, listen, task), notices
 
 
 @pytest.mark.parametrize(
@@ -94,8 +97,9 @@ def test_the_command_that_collects_is_chosen(
 def test_a_configured_command_is_used_as_it_is(project: Path) -> None:
     loaded, notices = choose(project, {"orchestrator.yaml": "tests:\n  command: pytest nowhere\n"})
     assert (loaded.config.tests.command, notices) == ("pytest nowhere", [])
-    loaded, notices = choose(project, {}, *build_test_overrides("make check"))
-    assert (loaded.config.tests.command, loaded.config.tests.framework) == ("make check", "command")
+    overrides = build_test_overrides("sh check", project, os.environ)
+    loaded, notices = choose(project, {}, *overrides)
+    assert (loaded.config.tests.command, loaded.config.tests.framework) == ("sh check", "command")
     assert notices == []
 
 
@@ -122,8 +126,8 @@ def test_code_that_is_broken_or_missing_is_the_tasks_business(project: Path) -> 
         ({"package.json": '{"scripts": {"test": "jest"}}'}, '--tests "npm test"'),
         ({"Makefile": "test:\n\ttrue\n"}, "`make test` runs what the repository says"),
         ({"tests/test_a.py": "import requests_that_is_not_there\n", "tox.ini": "[tox]\n"},
-         "no module requests_that_is_not_there in its environment; candidates: `pytest tests/ -v"
-         " --tb=short`, `tox`"),
+         "no module requests_that_is_not_there in its environment; candidates: `tox` (choose with"
+         " `orchestrator init`, or name it: --tests \"tox\")"),
         ({"tests/test_a.py": TEST, "pytest.ini": "[pytest]\naddopts = --not-an-option\n"},
          "unrecognized arguments: --not-an-option"),
         ({"tests/test_a.py": "x = 1\n"}, "pytest collects no test"),
@@ -148,7 +152,7 @@ def test_what_is_not_clear_is_one_clear_error(
 def test_a_real_environment_of_the_project_runs_its_tests(project: Path) -> None:
     venv.create(project / ".venv", with_pip=False, symlinks=True)
     write_files(project, {"src/shop/__init__.py": SHOP, "tests/test_a.py": TEST_SHOP})
-    with pytest.raises(ConfigError, match=r"pip install pytest"):
+    with pytest.raises(ConfigError, match=r"uv pip install --python .venv/bin/python pytest"):
         choose(project, {})
     (site,) = (project / ".venv").glob("lib/python*/site-packages")
     ours = Path(pytest.__file__).parents[1]
@@ -157,6 +161,64 @@ def test_a_real_environment_of_the_project_runs_its_tests(project: Path) -> None
     loaded, (notice,) = choose(project, {})
     assert loaded.config.tests.command == "python -m pytest tests/ -v --tb=short"
     assert "(.venv/bin/python; 1 test file in tests/; 1 case)" in notice
+
+
+def test_a_declared_module_that_is_not_installed_stops_a_run_before_it_costs(
+    project: Path,
+) -> None:
+    """Also if other tests could run: the agent could not repair it."""
+    files = {"requirements.txt": "no-such-module\n", "tests/test_b.py": TEST,
+             "tests/test_a.py": f"import no_such_module\n{TEST}"}  # fmt: skip
+    with pytest.raises(ConfigError) as error:
+        choose(project, files, task="Mend the routes of no_such_module.")
+    assert "cannot be used: no module no_such_module in its environment" in error.value.message
+    assert error.value.command.endswith("-m pip install -r requirements.txt")
+    assert error.value.command in error.value.hint
+    (project / "tests/test_a.py").write_text(f"import prices\n{TEST}", encoding="utf-8")
+    loaded, _ = choose(project, {}, task="Write prices.py")
+    assert loaded.config.tests.command == "pytest tests/ -v --tb=short"
+    with pytest.raises(ConfigError, match="no module prices"):
+        choose(project, {}, task="Make the tests pass")
+
+
+def test_a_borrowed_pytest_is_said_and_runs_no_tests_with_packages(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    _, (notice,) = choose(project, {"tests/test_b.py": TEST})
+    assert "orchestrator's own, as the project has no pytest" in notice
+    with pytest.raises(ConfigError, match="make an environment for the project: python3 -m venv"):
+        choose(project, {"tests/test_a.py": f"import no_such_module\n{TEST}"})
+
+
+def test_the_folder_of_the_code_is_used_though_another_module_is_missing(project: Path) -> None:
+    files = {
+        "src/shop/__init__.py": SHOP,
+        "tests/test_a.py": f"import shop, no_such_module\n{TEST}",
+    }
+    loaded, (notice,) = choose(project, files)
+    assert loaded.config.tests.command == "PYTHONPATH=src pytest tests/ -v --tb=short"
+    assert "No module named 'no_such_module'" in notice
+
+
+def test_a_broken_environment_is_the_cause(project: Path) -> None:
+    venv.create(project / ".venv", symlinks=True)
+    write_files(project, {"tests/test_a.py": TEST, ".venv/bin/pytest": "#!/opt/gone/python\n"})
+    (project / ".venv/bin/pytest").chmod(0o755)
+    (project / ".venv/bin/python").unlink()
+    (project / ".venv/bin/python").symlink_to("/opt/gone/python")
+    with pytest.raises(ConfigError, match=r"\.venv is broken: .*/opt/gone/python") as error:
+        choose(project, {})
+    assert error.value.command.startswith("rm -r .venv && ")
+
+
+def test_a_pytest_that_does_not_start_has_a_cause(project: Path) -> None:
+    """Its output is empty."""
+    write_files(project, {"tests/test_a.py": TEST, "bin/pytest": "#!/opt/gone/python\n"})
+    (project / "bin/pytest").chmod(0o755)
+    found = collect_cases(str(project / "bin/pytest"), project, os.environ)
+    assert found.outcome is SuiteOutcome.NOT_FOUND
+    assert found.describe_problem().endswith("its interpreter (first line) was not found")
 
 
 @pytest.mark.parametrize(
@@ -177,10 +239,25 @@ def test_a_real_environment_of_the_project_runs_its_tests(project: Path) -> None
 )
 def test_the_framework_of_a_command(command: str, framework: str) -> None:
     assert infer_framework(command) == framework
-    assert build_test_overrides(command)[1].value == framework
 
 
 @pytest.mark.parametrize("command", ["", "  ", "pytest | tee x", "pytest 'x"])
-def test_a_command_that_cannot_be_used_is_refused_at_once(command: str) -> None:
-    with pytest.raises(UsageError):
-        build_test_overrides(command)
+def test_a_command_that_cannot_be_used_is_refused_at_once(command: str, project: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        build_test_overrides(command, project, os.environ)
+    check_names_the_option(error.value)
+    assert ("remove the pipe" in error.value.hint) == ("|" in command)
+
+
+def test_a_program_of_the_command_line_that_is_not_found(project: Path) -> None:
+    with pytest.raises(InfrastructureError) as error:
+        build_test_overrides("X=1 no-such-program", project, os.environ)
+    assert "no-such-program of --tests is not found" in error.value.message
+    check_names_the_option(error.value)
+
+
+def check_names_the_option(error: LoopError) -> None:
+    """The value came from the command line, so no advice is about a file."""
+    assert "tests.command" not in str(error)
+    assert "--tests" in error.message
+    assert complete_hint(error.hint) == error.hint

@@ -135,9 +135,23 @@ class TestPreflight:
         assert "Permission denied" in report.message
 
     def test_a_python_without_pytest(self, project: Path) -> None:
-        make_virtualenv(project / ".venv")
-        with pytest.raises(InfrastructureError, match=r"no module pytest .*pip install pytest"):
+        make_virtualenv(project / ".venv")  # without pip
+        with pytest.raises(InfrastructureError, match=r"python .* no module pytest") as error:
             PytestSuite("python -m pytest", 60).preflight(project)
+        assert error.value.command == "uv pip install --python .venv/bin/python pytest"
+        assert error.value.command in error.value.hint
+
+    @pytest.mark.parametrize("command", ["pytest tests", "python -m pytest", ".venv/bin/pytest"])
+    def test_an_environment_whose_python_was_removed(self, project: Path, command: str) -> None:
+        make_virtualenv(project / ".venv")
+        python = project / ".venv" / "bin" / "python"
+        python.unlink()
+        python.symlink_to("/opt/gone/python3.9")
+        make_program(project / ".venv" / "bin" / "pytest", "exit 0")
+        with pytest.raises(InfrastructureError, match=r"\.venv is broken") as error:
+            PytestSuite(command, 60).preflight(project)
+        assert "/opt/gone/python3.9, does not exist" in error.value.message
+        assert error.value.command.startswith("rm -r .venv && python3 -m venv .venv && ")
 
     def test_a_workspace_that_is_no_directory(self, project: Path) -> None:
         with pytest.raises(UsageError, match="not a directory"):

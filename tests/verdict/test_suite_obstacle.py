@@ -42,23 +42,44 @@ def test_a_suite_with_cases_can_judge(report: SuiteReport, tmp_path: Path) -> No
 
 def test_a_project_that_is_not_installed_is_named_with_the_command(tmp_path: Path) -> None:
     (tmp_path / "src" / "acme").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'acme'\n", encoding="utf-8")
     found = obstacle(uncollected("acme"), tmp_path)
     assert found
     assert "the project itself cannot be imported in /env/bin/python" in found.message
-    assert found.hint == "install it: /env/bin/python -m pip install -e ."
+    assert found.hint == "install the project: /env/bin/python -m pip install -e ."
     assert not found.configured
+
+
+def test_a_project_that_cannot_be_installed_is_put_on_the_path(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "acme.py").touch()
+    found = obstacle(uncollected("acme"), tmp_path)
+    assert found
+    assert found.hint == (
+        "acme is in the project: put PYTHONPATH=lib before the command of the tests"
+    )
 
 
 def test_a_missing_module_is_named_with_the_interpreter(tmp_path: Path) -> None:
     found = obstacle(uncollected("yaml", "yaml"), tmp_path)
     assert found
     assert "the module yaml is not installed in /env/bin/python" in found.message
+    # A distribution of that name may be anybody's.
+    assert found.hint == "install the package that provides yaml, where the tests run"
+    (tmp_path / "requirements.txt").write_text("PyYAML\n", encoding="utf-8")
+    found = obstacle(uncollected("yaml", "yaml"), tmp_path)
+    assert found
+    assert found.hint == (
+        "install what the project declares: /env/bin/python -m pip install -r requirements.txt"
+    )
 
 
 def test_a_module_that_the_task_asks_for_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "acme").mkdir()
     assert obstacle(uncollected("acme.tax"), tmp_path) is None
     assert obstacle(uncollected("tax"), tmp_path, "Write tax, with a function vat()") is None
+    (tmp_path / "requirements.txt").write_text("flask\n", encoding="utf-8")
+    assert obstacle(uncollected("flask"), tmp_path, "Mend the flask routes") is not None
 
 
 def test_one_module_that_cannot_be_imported_beside_passing_cases_is_no_obstacle(

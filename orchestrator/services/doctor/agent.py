@@ -18,8 +18,6 @@ from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip,
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.wiring import build_agent
 
-_INSTALL = "pip install claude-agent-sdk"
-
 
 def check_agent(subject: Subject) -> Iterator[Check]:
     """Check that a run could start the agent: program, version, permissions."""
@@ -32,15 +30,8 @@ def check_agent(subject: Subject) -> Iterator[Check]:
     except LoopError as error:
         is_machine = isinstance(error, InfrastructureError)
         fault = Fault.MACHINE if is_machine else Fault.CONFIGURATION
-        yield fail(Link.AGENT, error.message, error.hint, _choose_command(error), fault)
-
-
-def _choose_command(error: LoopError) -> str:
-    if "or newer is needed" in error.message:
-        return "claude update"
-    if "not installed" in error.message or "--version" in error.message:
-        return _INSTALL
-    return "orchestrator config edit"
+        command = error.command or "orchestrator config edit"
+        yield fail(Link.AGENT, error.message, error.hint, command, fault)
 
 
 def _find_login_command() -> str:

@@ -69,8 +69,8 @@ CHECKS: Final = (
     LinkCheck(
         Link.SUITE,
         check_suite,
-        "The suite's command starts; the cases of a pytest suite are collected, which imports the "
-        "tests but runs none.",
+        "The suite's command can be started. If it is pytest itself, its cases are collected, "
+        "which imports the tests but runs none.",
         240.0,
     ),
     LinkCheck(

@@ -46,7 +46,7 @@ class Repair:
     """A safe correction, made only on request."""
 
     description: str
-    apply: Callable[[], None]
+    apply: Callable[[], object]
     """Makes the correction. Raises LoopError or OSError."""
 
 

@@ -19,6 +19,7 @@ from orchestrator.services.doctor.results import (
     Fault,
     Link,
     Repair,
+    Status,
     fail,
     skip,
     succeed,
@@ -60,7 +61,7 @@ def check_state(subject: Subject) -> Iterator[Check]:
         return
     blocked = [each for each in (_check_access(state), _check_space(state)) if each]
     yield from blocked
-    if any(each.fault and each.status == "broken" for each in blocked):
+    if any(each.status is Status.BROKEN for each in blocked):
         return
     yield from _check_database(state)
     yield from _check_leftovers(state)
@@ -182,7 +183,7 @@ def _check_leftovers(state: Path) -> Iterator[Check]:
             "a write of an instruction file was cut short",
             "its process was killed",
             "orchestrator doctor --fix",
-            Repair("complete the write", _complete_writes),
+            Repair("complete the write", finish_interrupted_writes),
         )
     for lock in _list_git_locks(state):
         yield warn(
@@ -192,10 +193,6 @@ def _check_leftovers(state: Path) -> Iterator[Check]:
             f"rm {shlex.quote(str(lock))}",
             Repair(f"remove {lock}", partial(lock.unlink, missing_ok=True)),
         )
-
-
-def _complete_writes() -> None:
-    finish_interrupted_writes()
 
 
 def _list_git_locks(state: Path) -> list[Path]:

@@ -3,19 +3,18 @@
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
+from orchestrator.config import LoadedConfig
 from orchestrator.counts import format_count
 from orchestrator.errors import InfrastructureError, LoopError
 from orchestrator.models import SuiteOutcome
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
 from orchestrator.services.doctor.subject import Subject
-from orchestrator.services.suite_choice import COLLECTING_SECONDS, find_suite
+from orchestrator.services.suite_choice import find_suite
+from orchestrator.services.suite_trial import COLLECTING_SECONDS
 from orchestrator.suites import create_suite
-from orchestrator.suites.command_line import parse_command
-from orchestrator.suites.environment import find_virtualenv
-from orchestrator.suites.installing import suggest_install
+from orchestrator.suites.installing import advise_install
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.suite import PytestSuite
 
@@ -24,11 +23,6 @@ _PLUGINS: Final = (
 )
 """Plugins that change what a run means: its order, its parallel workers, its repetitions."""
 _EDIT: Final = "orchestrator config edit"
-_RUNS: Final = "would run the command"
-_UV: Final = "uv"
-_NO_SYNC: Final = {"UV_NO_SYNC": "1", "UV_FROZEN": "1"}
-"""Variables with which `uv run` installs nothing and writes no lock file; but it still makes an
-environment that is missing."""
 
 
 def check_suite(subject: Subject) -> Iterator[Check]:
@@ -36,53 +30,57 @@ def check_suite(subject: Subject) -> Iterator[Check]:
     if subject.loaded is None:
         yield skip(Link.SUITE, "the configuration cannot be read")
         return
+    withheld = {each.key for each in subject.loaded.withheld}
+    if withheld & {"tests.command", "tests.framework"}:
+        yield skip(
+            Link.SUITE, "you have not trusted the project's test command, so it was not started"
+        )
+        return
     try:
         chosen = find_suite(subject.loaded, subject.project, subject.environment)
         tests = chosen.loaded.config.tests
-        environment = {**subject.environment, **_NO_SYNC}
-        suite = create_suite(tests.framework, tests.command, COLLECTING_SECONDS, environment)
+        suite = create_suite(
+            tests.framework, tests.command, COLLECTING_SECONDS, subject.environment
+        )
         suite.preflight(subject.project)
     except LoopError as error:
-        is_machine = isinstance(error, InfrastructureError)
-        fault = Fault.MACHINE if is_machine else Fault.CONFIGURATION
-        command = error.hint if " -m pip " in error.hint else _EDIT
-        yield fail(Link.SUITE, error.message, error.hint, command, fault)
+        yield _explain_error(subject.loaded, error)
         return
     text = f"`{tests.command}` ({tests.framework})"
-    why = _RUNS
-    if isinstance(suite, PytestSuite):
-        why = _find_obstacle(suite, tests.command, subject)
-        if not why:
-            folder = shlex.quote(str(subject.project))
-            command = f"cd {folder} && {tests.command} --collect-only -q"
-            collection = chosen.collection or suite.collect(subject.project)
-            yield _judge(collection, subject.project, text, command)
-            return
-    yield succeed(Link.SUITE, f"{text} starts")
-    yield skip(Link.SUITE, f"the number of cases: to count them {why}")
+    if isinstance(suite, PytestSuite) and suite.runs_pytest_alone:
+        collection = chosen.collection or suite.collect(subject.project)
+        yield _judge(collection, subject, text, tests.command)
+        return
+    yield succeed(Link.SUITE, f"{text} can be started")
+    yield skip(Link.SUITE, "the number of cases: to count them would run the command")
 
 
-def _find_obstacle(suite: PytestSuite, command: str, subject: Subject) -> str:
-    """Return what counting the cases would do besides; empty if nothing."""
-    if not suite.runs_pytest_alone:
-        return _RUNS
-    if parse_command(command).argv[0] == _UV and not find_virtualenv(subject.project):
-        return "would make an environment"
-    return ""
+def _explain_error(loaded: LoadedConfig, error: LoopError) -> Check:
+    is_machine = isinstance(error, InfrastructureError)
+    fault = Fault.MACHINE if is_machine else Fault.CONFIGURATION
+    is_configured = loaded.find_origin("tests.command") != "default"
+    command = error.command or (_EDIT if is_configured else "")
+    return fail(Link.SUITE, error.message, error.hint, command, fault)
 
 
-def _judge(found: Collection, project: Path, text: str, command: str) -> Check:
+def _judge(found: Collection, subject: Subject, text: str, suite_command: str) -> Check:
+    command = f"cd {shlex.quote(str(subject.project))} && {suite_command} --collect-only -q"
     if found.outcome is SuiteOutcome.TIMEOUT:
         cause = f"collecting takes longer than {COLLECTING_SECONDS:g} s"
         return warn(Link.SUITE, f"{text}: its cases were not counted", cause, command)
     if found.failures:
         errors = format_count(len(found.failures), "error")
         what = f"has {errors} before any test runs"
+        cause = _find_cause(found)
         if missing := found.list_missing_modules():
-            command = suggest_install(project, found.interpreter, missing[0])
-        return _fail(f"{text} {what}", _find_cause(found), command)
+            python, environment = found.interpreter, subject.environment
+            advice = advise_install(subject.project, python, missing, environment)
+            command = advice.command
+            said = advice.rest if command else advice.text
+            cause = "; ".join(filter(None, (cause, said)))
+        return _fail(f"{text} {what}", cause, command)
     if found.outcome is not None:
-        return _fail(f"{text} cannot collect its cases", found.find_error_line(), command)
+        return _fail(f"{text} cannot collect its cases", found.describe_problem(), command)
     if not found.count:
         cause = "a run could not be judged; write a test, or correct tests.command"
         return _fail(f"{text} finds no test", cause, command)
@@ -97,7 +95,7 @@ def _fail(text: str, cause: str, command: str) -> Check:
 
 def _find_cause(found: Collection) -> str:
     lines = [line.strip() for line in found.failures[0].message.splitlines() if line.strip()]
-    return re.sub(r"^E\s+", "", lines[-1]) if lines else found.find_error_line()
+    return re.sub(r"^E\s+", "", lines[-1]) if lines else found.describe_problem()
 
 
 def _describe_python(found: Collection) -> str:

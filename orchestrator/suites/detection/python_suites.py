@@ -65,18 +65,14 @@ def _build_pytest_without_runner(evidence: Evidence) -> DetectedSuite:
     arguments, reason = _choose_arguments(evidence)
     virtualenv = evidence.virtualenv or Path(".venv")
     name = virtualenv.name if virtualenv.parent == evidence.project else str(virtualenv)
-    python = f"{name}/bin/python"
-    hint = f"{python} -m pip install pytest"
-    if any(each.command.startswith("uv ") for each in evidence.tools):
-        hint = "uv add --dev pytest"
     return DetectedSuite(
         PYTEST,
         f"python -m pytest{arguments}",
-        python,
-        f"{reason}, but pytest is not installed in {name}",
+        f"{name}/bin/python",
+        reason,
         is_sure=False,
         is_ambiguous=True,
-        hint=hint,
+        problem=f"pytest is not installed in {name}",
     )
 
 

@@ -36,8 +36,17 @@ class DetectedSuite:
     """Folder of the package that the command is for, from the project; empty for the project."""
     is_ambiguous: bool = False
     """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
+    problem: str = ""
+    """Why it cannot be used as it is; empty if nothing is known against it."""
     hint: str = ""
     """What to do about it if it cannot be used as it is."""
+    repair: str = ""
+    """The shell command that makes it usable; empty if there is none."""
+
+    @property
+    def explanation(self) -> str:
+        """Why this command, and why it cannot be used as it is."""
+        return f"{self.reason}, but {self.problem}" if self.problem else self.reason
 
 
 def is_harmless_command(command: str) -> bool:

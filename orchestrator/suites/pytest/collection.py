@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.models import Case, SuiteOutcome
+from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
 
 _MISSING_MODULE: Final = re.compile(r"No module named '([\w.]+)'")
 
@@ -32,6 +33,13 @@ class Collection:
     """The version of pytest."""
     plugins: tuple[str, ...] = ()
     """The names of the packages with plugins that pytest loaded."""
+    message: str = ""
+    """What is known about that outcome."""
+
+    @property
+    def is_unreached(self) -> bool:
+        """Whether pytest ran, judging by its output, but did not report: it may be elsewhere."""
+        return self.message == NOT_REACHED_MESSAGE
 
     @property
     def is_clean(self) -> bool:
@@ -43,8 +51,11 @@ class Collection:
         found = (name for each in self.failures for name in _MISSING_MODULE.findall(each.message))
         return list(dict.fromkeys(name.partition(".")[0] for name in found))
 
-    def find_error_line(self) -> str:
-        """Return the line of the output that says what is wrong; empty if there is none."""
+    def describe_problem(self) -> str:
+        """Return what is wrong: a line of the output, or how the command ended."""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
         errors = [line for line in lines if _ERROR_LINE.match(line)]
-        return (errors or lines or [""])[-1][:300]
+        ended = self.message or (self.outcome.value if self.outcome else "no test was found")
+        if self.is_unreached:
+            return ended
+        return (errors or lines or [ended])[-1][:300]

@@ -152,7 +152,7 @@ class ReportReader:
             forged=self._list_forgeries(),
         )
 
-    def build_collection(self, ended: CommandResult) -> Collection:
+    def build_collection(self, line: CommandLine, ended: CommandResult) -> Collection:
         """Return what was collected by a command that has ended."""
         sessions = list(self._sessions.values())
         start = next((each.start for each in sessions if each.start), {})
@@ -174,6 +174,7 @@ class ReportReader:
             str(start.get("version", "")),
             str(start.get("pytest", "")),
             tuple(map(str, plugins)) if isinstance(plugins, list) else (),
+            self.build_report(line, ended).message if outcome else "",
         )
 
     def collect_footprint(self) -> Footprint | None:

@@ -16,7 +16,9 @@ from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files, process
 from orchestrator.platform.child import Channel
 from orchestrator.suites import command_line
+from orchestrator.suites.detection.interpreters import find_interpreter
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.installing import advise_install, find_broken_environment
 from orchestrator.suites.progress import SuiteProgress, report_progress
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.node_ids import narrow_arguments
@@ -45,6 +47,7 @@ _QUIET: Final = {
 """Variables with which pytest and its plugins write nothing into the project."""
 
 _RUNNERS: Final = frozenset({"pytest", "py.test"})
+_PYTHON: Final = re.compile(r"python[\d.]*")
 _HAS_PYTEST: Final = "import importlib.util as u, sys; sys.exit(u.find_spec('pytest') is None)"
 
 
@@ -80,15 +83,18 @@ class PytestSuite:
             InfrastructureError: the program, or pytest after `python -m`, is not installed.
         """
         env = self._line.build_environment(self._environment(workspace))
+        if self.runs_pytest_alone and (broken := find_broken_environment(workspace)):
+            raise InfrastructureError(broken.problem, broken.advice.hint, broken.advice.command)
         command_line.require_program(self._line, workspace, env)
         python = self._line.argv[0]
         # Only `python -m pytest`: for other commands it is not known which interpreter runs pytest.
-        if not re.fullmatch(r"python[\d.]*", Path(python).name) or self._first_argument != 3:
+        if not self.runs_pytest_alone or not _PYTHON.fullmatch(Path(python).name):
             return
         if process.capture([python, "-c", _HAS_PYTEST], cwd=workspace, env=env).returncode:
+            where = find_interpreter(workspace, python, env)
+            advice = advise_install(workspace, where, ["pytest"], env)
             raise InfrastructureError(
-                f"{python} of tests.command has no module pytest",
-                f"{python} -m pip install pytest",
+                f"{python} of tests.command has no module pytest", advice.hint, advice.command
             )
 
     def run(
@@ -118,8 +124,17 @@ class PytestSuite:
 
     @property
     def runs_pytest_alone(self) -> bool:
-        """Whether the command is pytest itself, so that collecting executes nothing else."""
-        return self._first_argument is not None
+        """Whether the command is pytest itself, or a Python with its module.
+
+        Then collecting executes nothing else. A tool such as `uv run` may make an environment and
+        install packages into it.
+        """
+        if self._line.by_shell or self._first_argument is None:
+            return False
+        program = Path(self._line.argv[0]).name
+        if _PYTHON.fullmatch(program):
+            return self._line.argv[1:2] == ("-m",) and self._first_argument == 3
+        return program in _RUNNERS
 
     def collect(self, workspace: Path) -> Collection:
         """Let pytest collect the cases, without running them; the project stays as it is."""
@@ -128,7 +143,7 @@ class PytestSuite:
         ended = self._run_command(
             reader, workspace, None, observing=False, options=_COLLECT, is_quiet=True
         )
-        return reader.build_collection(ended)
+        return reader.build_collection(self._line, ended)
 
     def _run_suite(
         self,

@@ -191,8 +191,8 @@ def test_an_environment_with_pytest_is_named(build: Build, tools: Tools) -> None
     (project / ".venv/bin/pytest").unlink()
     found = detect_suite(project, tools("uv"))
     assert not found.is_sure
-    assert "pytest is not installed in .venv" in found.reason
-    assert found.hint == ".venv/bin/python -m pip install pytest"
+    assert found.problem == "pytest is not installed in .venv"
+    assert found.explanation == "1 test file in tests/, but pytest is not installed in .venv"
     site = project / ".venv/lib/python3.12/site-packages/pytest"
     site.mkdir(parents=True)
     (site / "__init__.py").touch()

@@ -1,0 +1,181 @@
+"""Try a detected suite as far as that is possible without running a test.
+
+Whether pytest can import the project is found out by letting it collect the cases.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError
+from orchestrator.models import SuiteOutcome
+from orchestrator.platform import files
+from orchestrator.suites.detection import DetectedSuite
+from orchestrator.suites.detection.suite import COMMAND, PYTEST, is_harmless_command
+from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.installing import advise_install, is_borrowed_interpreter
+from orchestrator.suites.project_contents import list_dependencies
+from orchestrator.suites.pytest.collection import Collection
+from orchestrator.suites.pytest.suite import PytestSuite
+from orchestrator.verdict.suite_obstacle import is_part_of_project
+
+COLLECTING_SECONDS: Final = 60.0
+"""Longest time for collecting the cases, before a command is used as it is."""
+_MOST_FOLDERS: Final = 200
+
+
+@dataclass(frozen=True)
+class TriedSuite:
+    """A detected suite, as far as it can be tried without running a test."""
+
+    suite: DetectedSuite
+    """With what was found out; it has a problem if it cannot be used as it is."""
+    collection: Collection | None = None
+    """What pytest collected; None for another framework, or if it could not be started."""
+
+
+def try_suite(
+    suite: DetectedSuite,
+    project: Path,
+    environment: Mapping[str, str],
+    task: str = "",
+    *,
+    is_confirmed: bool = False,
+) -> TriedSuite:
+    """Let pytest collect the cases of a suite, with the folder of the code if it is not installed.
+
+    Args:
+        suite: the detected suite; another framework than pytest is not tried.
+        project: the project's real path.
+        environment: the environment of the user.
+        task: the task's text; empty if there is none yet.
+        is_confirmed: whether a person has agreed that the command is executed. Otherwise one that
+            runs what the repository says, such as `make test`, is not: not even to collect.
+    """
+    if suite.framework != PYTEST or suite.folder:
+        return TriedSuite(suite)
+    if not is_confirmed and not is_harmless_command(suite.command):
+        return TriedSuite(suite)
+    try:
+        first = collect_cases(suite.command, project, environment)
+    except LoopError as error:
+        problem = suite.problem or error.message
+        return TriedSuite(_make_ambiguous(suite, problem, error.hint, error.command))
+    if needs_exit_code(suite.command, first):
+        return TriedSuite(use_exit_code(suite))
+    tried = TriedSuite(_set_interpreter(suite, project, first), first)
+    other = _try_import_folders(tried, project, environment)
+    return _judge(other or tried, project, environment, task)
+
+
+def needs_exit_code(command: str, found: Collection) -> bool:
+    """Return whether a command starts a pytest that cannot report its cases, as in a container."""
+    return found.is_unreached and not is_harmless_command(command)
+
+
+def use_exit_code(suite: DetectedSuite) -> DetectedSuite:
+    """Return a suite whose exit code is the verdict."""
+    reason = f"{suite.reason}; its pytest does not report the cases, so the exit code decides"
+    return replace(suite, framework=COMMAND, interpreter="", reason=reason)
+
+
+def collect_cases(command: str, project: Path, environment: Mapping[str, str]) -> Collection:
+    """Let pytest collect the cases that a command runs.
+
+    Raises:
+        UsageError: the command cannot be parsed.
+        InfrastructureError: its program does not exist, or pytest is not installed.
+    """
+    suite = PytestSuite(
+        command,
+        COLLECTING_SECONDS,
+        lambda folder: build_project_environment(folder, environment),
+    )
+    suite.preflight(project)
+    return suite.collect(project)
+
+
+def _try_import_folders(
+    first: TriedSuite, project: Path, environment: Mapping[str, str]
+) -> TriedSuite | None:
+    """Return the suite with the folder of the project's code to import from, if that helps."""
+    suite, found = first.suite, first.collection
+    missing = found.list_missing_modules() if found else []
+    for folder in _find_import_folders(project, missing):
+        command = f"PYTHONPATH={folder} {suite.command}"
+        if found is None or not is_harmless_command(command):
+            continue
+        other = collect_cases(command, project, environment)
+        # A file whose first import now works may miss another module, so numbers say little.
+        contained = {each for each in missing if _contains_module(project / folder, each)}
+        helps = contained.isdisjoint(other.list_missing_modules())
+        if helps and other.outcome is None and other.count >= found.count:
+            reason = f"{suite.reason}; the code in {folder}/ is not installed"
+            better = replace(suite, command=command, reason=reason)
+            return TriedSuite(_set_interpreter(better, project, other), other)
+    return None
+
+
+def _set_interpreter(suite: DetectedSuite, project: Path, found: Collection) -> DetectedSuite:
+    """Return the suite with the interpreter that did run pytest, inside the project relative."""
+    if not found.interpreter.isprintable() or not found.interpreter:  # the tests may have set it
+        return suite
+    path = Path(found.interpreter)
+    inside = path.relative_to(project) if path.is_relative_to(project) else path
+    return replace(suite, interpreter=str(inside))
+
+
+def _judge(
+    tried: TriedSuite, project: Path, environment: Mapping[str, str], task: str
+) -> TriedSuite:
+    """Return the suite, which is not sure if pytest cannot work with the command as it is."""
+    suite, found = tried.suite, tried.collection
+    if found is None or found.is_clean or found.outcome is SuiteOutcome.TIMEOUT:
+        return tried
+    missing = found.list_missing_modules()
+    others = [each for each in suite.candidates if not is_harmless_command(each.command)]
+    foreign = [each for each in missing if not is_part_of_project(each, project, task)]
+    is_borrowed = is_borrowed_interpreter(suite.interpreter, environment)
+    if foreign and (is_borrowed or list_dependencies(project)):
+        advice = advise_install(project, suite.interpreter, foreign, environment)
+        problem = f"no module {foreign[0]} in its environment"
+        unsure = replace(
+            suite, is_sure=False, problem=problem, hint=advice.hint, repair=advice.command
+        )
+        return replace(tried, suite=replace(unsure, is_ambiguous=bool(others)))
+    problem = ""
+    if missing and others:
+        problem = f"no module {missing[0]} in its environment"
+    elif not found.count and not found.failures:
+        problem = "pytest collects no test"
+        if found.outcome is not None:
+            problem = f"pytest ends with: {found.describe_problem()}"
+    if not problem:  # a task may be to repair the files that cannot be imported, or to write them
+        return tried
+    return replace(tried, suite=_make_ambiguous(suite, problem))
+
+
+def _make_ambiguous(
+    suite: DetectedSuite, problem: str, hint: str = "", repair: str = ""
+) -> DetectedSuite:
+    return replace(
+        suite, is_sure=False, is_ambiguous=True, problem=problem, hint=hint, repair=repair
+    )
+
+
+def _find_import_folders(project: Path, modules: list[str]) -> list[str]:
+    """Return the folders in the project that contain one of the modules, from the project."""
+    entries = files.list_folder(project)[:_MOST_FOLDERS]
+    names = sorted(entry.name for entry in entries if files.is_real_folder(entry))
+    folders = [".", *(name for name in ("src", "lib") if name in names), *names]
+    return [
+        folder
+        for folder in dict.fromkeys(folders)
+        if not folder.startswith("..")
+        and any(_contains_module(project / folder, name) for name in modules)
+    ][:2]
+
+
+def _contains_module(folder: Path, name: str) -> bool:
+    return files.is_file(folder / f"{name}.py") or files.is_folder(folder / name)
