@@ -25,8 +25,6 @@ _OUTPUT_LINES: Final = 8
 _NOISE: Final = re.compile(r"npm (?:notice|warn)\b", re.IGNORECASE)
 """What npm says about itself, such as that there is a new version of it."""
 _CALL_LENGTH: Final = 30
-_PLANNED: Final = ("suite: ", "paid by: ")
-"""Parts of what the run consists of that are in the lines of its plan."""
 
 _STYLES: Final = {
     RunOutcome.SOLVED: "bold green",
@@ -84,8 +82,7 @@ class Console:
     @_show_event.register
     def _show_readiness(self, event: events.Ready) -> None:
         for part in event.parts:
-            if not part.startswith(_PLANNED):
-                self._print_line("", part, style="dim", cut=True)
+            self._print_line("", part, style="dim", cut=True)
 
     @_show_event.register
     def _show_plan(self, event: events.RunPlanned) -> None:
