@@ -51,7 +51,7 @@ def iter_facts(
         yield "ignored", f"new, but what they need is reverted: {', '.join(unjudged)}"
     if count := sum(attempt.redactions for attempt in result.attempts):
         yield "secrets", f"{count} masked in the record and in requests to the teacher"
-    if ended.changes:
+    if ended.changes and recorded:  # else the folder is removed, or is not the user's
         yield "changed", ended.changes
     changes = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", summarize_rules(changes, recorded=recorded) or "none"
@@ -61,7 +61,8 @@ def iter_facts(
         yield "details", f"orchestrator runs show {ended.run_id}"
     if ended.advice and recorded:
         yield "next", ended.advice
-    if recorded and (step := _describe_continuation(ended.run_id, result)):
+    step = _describe_continuation(ended.run_id, result)
+    if recorded and step and step not in ended.advice:
         yield "continue", step
 
 

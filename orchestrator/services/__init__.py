@@ -4,6 +4,7 @@ services.runs              starts or resumes a run
 services.workflows         finds the parts of a run by its id, and executes it
 services.plan              plans a run, without agent and teacher
 services.execution         runs the loop of one run, and records how it ends
+services.suite_reports     remembers the suite's reports of an attempt that is not complete
 services.next_steps        says at the end of a run what changed, and what to do next
 services.wiring            builds agent, suite and guard as the configuration says
 services.teacher_wiring    builds the teacher, metered

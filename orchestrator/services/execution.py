@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from orchestrator import events
@@ -17,6 +17,7 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
 from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
+from orchestrator.services.suite_reports import SuiteReports
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace
@@ -41,6 +42,7 @@ class RunExecution:
     journal: Journal
     children: Children
     emit: events.RunEvents
+    reports: SuiteReports = field(default_factory=SuiteReports)
 
     def run_to_end(self, *, resumed: bool) -> RunResult:
         """Run the loop, and record and report how it ends, also when it is interrupted.
@@ -49,6 +51,7 @@ class RunExecution:
             LostRunError: another process has claimed the run; its record is not changed.
         """
         started, record = time.monotonic(), self.record
+        self.emit.listen_first(self.reports.handle_event)
         self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
         self.emit(events.RunPlanned(self.plan))
         try:
@@ -89,7 +92,11 @@ class RunExecution:
         return result
 
     def _end_run(self, outcome: RunOutcome, message: str) -> RunResult:
-        return self.store.end_run(self.record.id, outcome, message, self.token)
+        recorded = self.store.end_run(self.record.id, outcome, message, self.token)
+        result = self.reports.complete_result(recorded)
+        if result != recorded:
+            self.store.save_result(self.record.id, result, self.token)
+        return result
 
     def _report_end(self, result: RunResult, started: float) -> None:
         seconds, spent = time.monotonic() - started, None

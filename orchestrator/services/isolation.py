@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.counts import format_count, name_first
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
 from orchestrator.services.private_files import PrivateRules
 from orchestrator.storage.runs import Store
@@ -52,17 +52,13 @@ class WorkFolder:
         Raises:
             RulebookError, InfrastructureError: git failed, or a private file cannot be written.
         """
-        if result.outcome in _FINAL_OUTCOMES:
+        if result.outcome not in RESUMABLE:
             private = self.private_rules.merge_rules() if self.private_rules else ()
             if self.worktree:
                 self.worktree.commit(_format_commit_message(task, run, result), private)
             if self.private_rules:
                 self.private_rules.report_changes()
             self.ended = True
-
-
-_FINAL_OUTCOMES: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
-"""Outcomes after which a run cannot be resumed."""
 
 
 @contextlib.contextmanager
@@ -151,7 +147,7 @@ def _find_ended_run(run: str, store: Store) -> RunRecord | None:
         record = store.find_run(run)
     except UsageError:
         return None  # the run has not been recorded yet, or the folder is not a run's
-    if record.id != run or record.outcome not in _FINAL_OUTCOMES or not record.ended:
+    if record.id != run or record.outcome in RESUMABLE or not record.ended:
         return None
     return None if record.carried else record
 
