@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from orchestrator.platform.children import Children
 from orchestrator.ports import Journal
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
+from orchestrator.services.ended_run import EndedRun
 from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
 from orchestrator.services.suite_reports import SuiteReports
@@ -42,6 +44,8 @@ class RunExecution:
     journal: Journal
     children: Children
     emit: events.RunEvents
+    origins: Mapping[str, str]
+    """Where the settings come from that are in no file, by key."""
     reports: SuiteReports = field(default_factory=SuiteReports)
 
     def run_to_end(self, *, resumed: bool) -> RunResult:
@@ -105,7 +109,8 @@ class RunExecution:
                 trees.record_end()
         with contextlib.suppress(LoopError):  # the database fails: the result has most of it
             spent = sum_run_cost(self.store.database, self.record.id)
-        run, from_start = self.record.id, self.config.learning.retry_from == "start"
+        run, project = self.record.id, self.record.task.project
+        from_start = self.config.learning.retry_from == "start"
         self.emit(
             events.RunEnded(
                 run,
@@ -113,8 +118,8 @@ class RunExecution:
                 self.record.folder,
                 seconds,
                 spent,
-                describe_changes(result, self.plan, run, from_start=from_start),
-                advise_next_step(result, self.config, run),
+                describe_changes(result, self.plan, run, project, from_start=from_start),
+                advise_next_step(EndedRun(run, project, result, self.config, self.origins)),
             )
         )
 

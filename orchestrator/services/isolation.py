@@ -14,6 +14,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
+from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.private_files import PrivateRules
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import run_folder, worktree_folder, worktrees_folder
@@ -164,14 +165,16 @@ def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
 def _describe_branch(worktree: Worktree) -> str:
     """Return where the work is, and how to merge it without the loss of a file."""
     branch = worktree.branch
-    where = f"the work is on the branch {branch}: `git diff HEAD...{branch}` shows it"
+    top = worktree.repository.top
+    show = format_git_command(f"diff HEAD...{branch}", top)
+    where = f"the work is on the branch {branch}: `{show}` shows it"
     obstacles = find_merge_obstacles(worktree)
     if obstacles.untracked:
         return (
-            f"{where}; a merge would replace files in {worktree.repository.top} that are not in "
+            f"{where}; a merge would replace files in {top} that are not in "
             f"git, or be refused: first move away {name_first(obstacles.untracked)}"
         )
-    merge = f"{where}, `git merge {branch}` merges it"
+    merge = f"{where}, `{format_git_command(f'merge {branch}', top)}` merges it"
     if obstacles.uncommitted:
         names = name_first(obstacles.uncommitted)
         return f"{merge}, once your changes to {names} are committed or stashed"

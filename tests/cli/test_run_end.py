@@ -1,7 +1,10 @@
 """What the end of a run says: what the tests gave, and how to go on."""
 
+import re
+import shlex
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +14,16 @@ from orchestrator.models import RunOutcome, RunResult
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import LESSONS, TASK, Call, Shop, start_command, wait_for_result
+from tests.recorded_runs import get_last_run
 
 
-def list_facts(result: RunResult, *, recorded: bool = True, **said: str) -> dict[str, str]:
+def list_facts(
+    result: RunResult, *, recorded: bool = True, changes: str = "", advice: str = ""
+) -> dict[str, str]:
     """Return the facts of a run's end by their labels."""
-    ended = events.RunEnded("run-1", result, resolve_state_directory(), 1.0, **said)
-    return dict(iter_facts(ended, recorded=recorded))
+    folder = resolve_state_directory()
+    ended = events.RunEnded("run-1", result, folder, 1.0, changes=changes, advice=advice)
+    return dict(iter_facts(ended, folder, recorded=recorded))
 
 
 def test_the_reports_before_an_interrupted_attempt_are_not_denied(
@@ -67,9 +74,9 @@ def test_an_isolated_run_that_changed_nothing_has_ended_for_good(
 
 def test_no_command_is_named_for_a_run_that_is_not_recorded() -> None:
     result = RunResult(RunOutcome.SOLVED)
-    said = {"changes": "1 file: `git diff`", "advice": "review it"}
-    assert {"changed", "next"} <= set(list_facts(result, **said))
-    assert not {"changed", "next", "details"} & set(list_facts(result, recorded=False, **said))
+    for recorded in (True, False):
+        facts = list_facts(result, recorded=recorded, changes="1 file: `git diff`", advice="see")
+        assert {label in facts for label in ("changed", "next", "details")} == {recorded}
 
 
 def test_one_command_is_named_once() -> None:
@@ -77,3 +84,52 @@ def test_one_command_is_named_once() -> None:
     assert list_facts(result)["continue"] == "orchestrator resume run-1"
     facts = list_facts(result, advice="then `orchestrator resume run-1` makes the next one")
     assert "continue" not in facts
+
+
+def test_the_setting_that_stopped_a_run_can_be_raised_as_it_says(
+    call: Call, shop: Shop, teacher: ReplayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write("check.sh", "sleep 1.5; grep -qx right word.txt\n")
+    shop.configure(tests={"timeout": 1})
+    done = call("run", TASK, "--project-dir", shop.project)
+    assert done.code == 3
+    run = get_last_run().id
+    resume = f"ORCHESTRATOR_TESTS_TIMEOUT=2 orchestrator resume {run}"
+    section = "in the section `tests:` of orchestrator.yaml: `timeout: 2`"
+    assert f"  next     `{resume}`; for other runs, {section}\n" in done.out
+    assert "  continue" not in done.out
+    variable, _, command = resume.partition(" ")
+    monkeypatch.setenv(*variable.split("="))
+    shop.write("check.sh", "sleep 1.2; grep -qx right word.txt\n")
+    assert call(*command.split()[1:]).code == 0
+
+
+def test_a_wrong_command_is_corrected_where_it_comes_from(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    done = call("run", TASK, "--project-dir", shop.project, "--tests", "pytset")
+    assert done.code in (2, 3)
+    assert "`tests.command` comes from --tests)" in done.err
+    assert "orchestrator.yaml" not in done.err
+
+
+def test_a_misspelt_key_is_not_said_to_be_missing(call: Call, shop: Shop) -> None:
+    shop.write("orchestrator.yaml", "tests: {comand: pytest}\n")
+    done = call("run", TASK, "--project-dir", shop.project)
+    assert done.code == 2
+    assert done.err.endswith("(did you mean `tests.command`?)\n")
+
+
+def test_commands_work_where_the_person_stands(
+    call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write("mine.txt", "not committed\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    done = call("run", TASK, "--project-dir", shop.project)
+    assert done.code == 0
+    assert f"`orchestrator undo {get_last_run().id}` brings " in done.out
+    assert f"`git -C {shop.project} diff`" in done.out
+    (show,) = re.findall(r"`(orchestrator rules show .*)`", done.out)
+    assert call(*shlex.split(show)[1:]).code == 0
