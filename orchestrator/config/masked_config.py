@@ -16,6 +16,7 @@ from typing import Any, Final
 from orchestrator.config import Config, load_config
 from orchestrator.config.addresses import hide_address_secrets
 from orchestrator.config.loading import find_environment_origins
+from orchestrator.config.value_errors import iter_leaves
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 
@@ -41,9 +42,11 @@ def read_given(text: str) -> frozenset[str]:
 
 
 def find_run_origins(text: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return where the settings of a stored run come from that are in no file, by key."""
+    """Return the origins of a stored run's settings, without those of the project's own file."""
+    named = json.loads(text).get(_FILE, "")
+    from_file = {key: str(named) for key, _ in iter_leaves(Config())} if named else {}
     from_command_line = dict.fromkeys(read_given(text), "command line")
-    return {**find_environment_origins(environment), **from_command_line}
+    return {**from_file, **find_environment_origins(environment), **from_command_line}
 
 
 def replace_trusted(text: str, prefix: str, digests: Mapping[str, str]) -> str:

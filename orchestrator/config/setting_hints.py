@@ -31,6 +31,9 @@ _COMPLETE: Final = re.compile(
 """A hint that says already where a setting is set, or asks whether another name is meant."""
 
 _FILE: Final = "orchestrator.yaml"
+_FILE_ORIGIN: Final = re.compile(r"(?P<path>.*[./].*?)(?::(?P<line>\d+))?")
+"""The origin of a setting from a file, maybe with its line."""
+
 _EXAMPLES: Final[dict[str, object]] = {
     "agent.command": ["my-agent", "--prompt", "{prompt}"],
     "claude.model": "opus",
@@ -74,20 +77,29 @@ class SettingHint:
             source = f"the {source}" if source == "command line" else source
             return f"`{self.key}` comes from {source}"
         section, _, name = self.key.partition(".")
-        path, _, line = self.origin.rpartition(":")
-        file = _FILE if not line.isdigit() or Path(path).name == _FILE else path
-        where = f"in the section `{section}:` of {file}"
+        line = self._file["line"] if self._file else None
+        where = f"in the section `{section}:` of {self._named_file or _FILE}"
         if self.value is None:
             return f"see `{name}` {where}"
-        present = f" (now in line {line})" if line.isdigit() else ""
+        present = f" (now in line {line})" if line else ""
         return f"{where}{present}: `{format_entry(self.key, self.value)}`"
 
     @property
     def needs_trust(self) -> bool:
         """Whether a project's own file may have the value only with the user's trust."""
-        if self.value is None or not self.is_in_file:
+        if self.value is None or self._named_file or not self.is_in_file:
             return False
         return not is_harmless(self.key, self.value)
+
+    @property
+    def _file(self) -> re.Match[str] | None:
+        return _FILE_ORIGIN.fullmatch(self.origin) if self.is_in_file else None
+
+    @property
+    def _named_file(self) -> str:
+        """The file that the user has named instead of the project's own; empty if none."""
+        path = self._file["path"] if self._file else ""
+        return "" if Path(path).name == _FILE else path
 
 
 def find_setting(

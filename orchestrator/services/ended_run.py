@@ -19,7 +19,7 @@ class EndedRun:
         project: the user's folder.
         result: its result.
         config: the settings that it used.
-        origins: where those come from that are in no file, by key.
+        origins: where those come from that are not in the project's own file, by key.
     """
 
     id: str

@@ -45,7 +45,7 @@ class RunExecution:
     children: Children
     emit: events.RunEvents
     origins: Mapping[str, str]
-    """Where the settings come from that are in no file, by key."""
+    """Where the settings come from that are not in the project's own file, by key."""
     reports: SuiteReports = field(default_factory=SuiteReports)
 
     def run_to_end(self, *, resumed: bool) -> RunResult:

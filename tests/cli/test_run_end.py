@@ -113,6 +113,16 @@ def test_a_wrong_command_is_corrected_where_it_comes_from(
     assert "orchestrator.yaml" not in done.err
 
 
+def test_a_file_that_was_named_is_the_one_to_edit(
+    call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path
+) -> None:
+    shop.configure(tests={"timeout": 1, "command": "sleep 5"}, limits={"max_cost_usd": 1})
+    mine = (shop.project / "orchestrator.yaml").rename(tmp_path / "mine.yaml")
+    done = call("run", TASK, "--project-dir", shop.project, "--config", mine)
+    assert done.code == 3
+    assert f"in the section `tests:` of {mine}: `timeout: 2`\n" in done.out
+
+
 def test_a_misspelt_key_is_not_said_to_be_missing(call: Call, shop: Shop) -> None:
     shop.write("orchestrator.yaml", "tests: {comand: pytest}\n")
     done = call("run", TASK, "--project-dir", shop.project)
