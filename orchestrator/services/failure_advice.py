@@ -47,43 +47,42 @@ def iter_failure_advice(run: EndedRun) -> Iterator[str]:
 
 def _advise_without_changes(run: EndedRun) -> str:
     last = run.result.attempts[-1]
-    if last.agent.denials:
-        return _advise_on_denial(run, "the agent changed no file, and was denied {}")
+    if allowance := _describe_allowance(run):
+        return f"the agent changed no file, and {allowance}"
     report = last.report or run.result.baseline
-    if report and report.failing:
+    fails = bool(report and report.failing)
+    if last.agent.denials:
+        what = "the file or behaviour to change" if fails else "which behaviour is wrong"
+        return (
+            f"the agent changed no file, and was denied {last.agent.denials[0]}: say in the task "
+            f"{what}, and do yourself what the agent may not"
+        )
+    if fails:
         return "the agent changed no file: name in the task the file or behaviour to change"
     return "say in the task which behaviour is wrong; better, add a test that fails"
 
 
-def _advise_on_denial(run: EndedRun, problem: str) -> str:
-    """Return what to do about the first denied call that may be allowed, or else about the first.
-
-    Args:
-        run: the run.
-        problem: what is said of the call, which replaces `{}`.
-    """
-    denials = run.result.attempts[-1].agent.denials
-    for denied in denials:
+def _describe_allowance(run: EndedRun) -> str:
+    """Return how the first denied call is allowed that may be offered; empty if there is none."""
+    for denied in run.result.attempts[-1].agent.denials:
         if permission := build_permission(denied):
             allowed = [*run.config.claude.allowed_tools, permission]
             setting = run.change_setting("claude.allowed_tools", allowed)
-            return f"{problem.format(denied)}; to allow that, {setting}"
-    needed = "if the task needs that, do it yourself, or say in the task how to do without it"
-    return f"{problem.format(denials[0])}: {needed}"
+            return f"was denied {denied}; to allow that, {setting}"
+    return ""
 
 
 def _iter_advice_on_attempts(run: EndedRun) -> Iterator[str]:
     """Yield what the failures of the attempts suggest, as far as their reports name tests."""
     attempts, retries = run.result.attempts, run.config.learning.max_retries
     failing = _list_failing_cases(attempts)
-    is_same = len(failing) == 2 and failing[0] == failing[1]
-    if is_same:
+    if len(failing) == 2 and failing[0] == failing[1]:
         yield (
             "the last two attempts failed in the same tests, so more of them will hardly help: "
             f"{_DIFFERENTLY}"
         )
-    if any(map(build_permission, attempts[-1].agent.denials)):
-        yield _advise_on_denial(run, "the agent was denied {}")
+    if allowance := _describe_allowance(run):
+        yield f"the agent {allowance}"
     if sum(attempt.report is not None for attempt in attempts) <= retries:
         yield _DIFFERENTLY  # it was not the number of attempts that ended the run
     more = f"--max-retries {2 * retries or 3}"

@@ -149,7 +149,7 @@ def test_a_denied_call_does_not_come_before_what_the_tests_show() -> None:
 
 def test_what_was_denied_may_be_why_nothing_changed() -> None:
     advice = advise(make_run(deny(make_attempt(), "Write: secret.py")))
-    assert advice.startswith("the agent changed no file, and was denied Write: secret.py: if ")
+    assert advice.startswith("the agent changed no file, and was denied Write: secret.py: say in ")
     assert "orchestrator.yaml" not in advice
     allowed = advise(
         make_run(deny(make_attempt(), "Bash: npm test")), claude={"allowed_tools": ["Bash(ls)"]}
