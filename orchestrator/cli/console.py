@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Sequence
 from functools import singledispatchmethod
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console as Screen
@@ -18,6 +19,7 @@ from orchestrator.cli.summaries import MAX_DETAIL_LENGTH, summarize_agent, trunc
 from orchestrator.cli.values import format_duration, sanitize_text
 from orchestrator.counts import format_count
 from orchestrator.models import PENDING_CHANGES, RunOutcome, SuiteReport, VerdictKind
+from orchestrator.platform.project_commands import format_project_command
 from teacher.prices import build_price_notice
 
 _FAILING_SHOWN: Final = 10
@@ -25,8 +27,6 @@ _OUTPUT_LINES: Final = 8
 _NOISE: Final = re.compile(r"npm (?:notice|warn)\b", re.IGNORECASE)
 """What npm says about itself, such as that there is a new version of it."""
 _CALL_LENGTH: Final = 30
-_PLANNED: Final = ("suite: ", "paid by: ")
-"""Parts of what the run consists of that are in the lines of its plan."""
 
 _STYLES: Final = {
     RunOutcome.SOLVED: "bold green",
@@ -61,6 +61,7 @@ class Console:
         """What each tool call that has not ended is about, by its id."""
         self._last_call = ""
         self._is_scripted = False
+        self._project = Path()
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
@@ -84,19 +85,19 @@ class Console:
     @_show_event.register
     def _show_readiness(self, event: events.Ready) -> None:
         for part in event.parts:
-            if not part.startswith(_PLANNED):
-                self._print_line("", part, style="dim", cut=True)
+            self._print_line("", part, style="dim", cut=True)
 
     @_show_event.register
     def _show_plan(self, event: events.RunPlanned) -> None:
         self._is_scripted = event.plan.is_scripted
-        for label, text in iter_plan_parts(event.plan):
+        for label, text in iter_plan_parts(event.plan, event.run):
             self._print_line(f"{label:<8} ", text)
 
     @_show_event.register
     def _show_run_start(self, event: events.RunStarted) -> None:
         self._print_line("Task     ", truncate_to_line(event.task.text), style="bold")
-        self._print_line("Project  ", str(event.task.project))
+        self._project = event.task.project
+        self._print_line("Project  ", str(self._project))
         again = " (resumed)" if event.resumed else ""
         self._print_line("Run      ", f"{event.run_id}{again}")
 
@@ -258,7 +259,8 @@ class Console:
         if change.reason:
             self._print_line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
             if change.change in PENDING_CHANGES:
-                self._print_line("           ", "see `orchestrator rules pending`", style="red")
+                command = format_project_command("rules pending", self._project)
+                self._print_line("           ", f"see `{command}`", style="red")
         else:
             text = f"{change.change} in {change.path.name}"
             self._print_line("  rule     ", text, style="bold magenta")
@@ -277,8 +279,9 @@ class Console:
         self._print_line("\n", format_outcome(result), style=style)
         if result.message and result.outcome is not RunOutcome.SOLVED:
             self._print_line("  ", result.message, style="red")
-        facts = iter_facts(event, recorded=self._recorded, scripted=self._is_scripted)
-        for label, value in facts:
+        for label, value in iter_facts(
+            event, self._project, recorded=self._recorded, scripted=self._is_scripted
+        ):
             self._print_line(f"  {label:<8} ", value)
 
     def _print_line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:

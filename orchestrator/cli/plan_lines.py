@@ -7,8 +7,13 @@ from orchestrator.counts import format_count
 from orchestrator.models import RunPlan
 
 
-def iter_plan_parts(plan: RunPlan) -> Iterator[tuple[str, str]]:
-    """Yield the label and the text of each line."""
+def iter_plan_parts(plan: RunPlan, run: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the label and the text of each line.
+
+    Args:
+        plan: the plan.
+        run: the run's id; empty if it is not started.
+    """
     is_named = plan.command.removeprefix('"').startswith(plan.program)
     program = "" if is_named else f", run by {plan.program}"
     timeout = f"time limit {format_duration(plan.timeout_seconds)} (tests.timeout)"
@@ -19,7 +24,8 @@ def iter_plan_parts(plan: RunPlan) -> Iterator[tuple[str, str]]:
         files = format_count(plan.uncommitted_files, "file")
         them = "it" if plan.uncommitted_files == 1 else "them"
         are = "it is" if plan.uncommitted_files == 1 else "they are"
-        yield "Files", f"{files} not committed; `orchestrator undo` brings {them} back as {are} now"
+        undo = f"`orchestrator undo {run}`" if run else "`orchestrator undo`"
+        yield "Files", f"{files} not committed; {undo} brings {them} back as {are} now"
 
 
 def _describe_limits(plan: RunPlan) -> str:

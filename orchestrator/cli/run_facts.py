@@ -1,6 +1,7 @@
 """What a person reads at the end of a run: its outcome, and its facts line by line."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from orchestrator import events
 from orchestrator.cli.summaries import summarize_findings, summarize_tests, summarize_usage
@@ -14,6 +15,7 @@ from orchestrator.models import (
     RunOutcome,
     RunResult,
 )
+from orchestrator.platform.project_commands import format_project_command
 
 
 def format_outcome(result: RunResult) -> str:
@@ -28,12 +30,13 @@ def format_outcome(result: RunResult) -> str:
 
 
 def iter_facts(
-    ended: events.RunEnded, *, recorded: bool, scripted: bool = False
+    ended: events.RunEnded, project: Path, *, recorded: bool, scripted: bool = False
 ) -> Iterator[tuple[str, str]]:
     """Yield the label and the text of each fact.
 
     Args:
         ended: the end of the run.
+        project: the user's folder.
         recorded: whether the run can be shown later.
         scripted: whether the model's replies were scripted, so that nobody paid.
     """
@@ -51,40 +54,46 @@ def iter_facts(
         yield "ignored", f"new, but what they need is reverted: {', '.join(unjudged)}"
     if count := sum(attempt.redactions for attempt in result.attempts):
         yield "secrets", f"{count} masked in the record and in requests to the teacher"
-    if ended.changes:
+    if ended.changes and recorded:  # else the folder is removed, or is not the user's
         yield "changed", ended.changes
     changes = [attempt.rule for attempt in result.attempts if attempt.rule]
-    yield "rules", summarize_rules(changes, recorded=recorded) or "none"
+    yield "rules", summarize_rules(changes, project if recorded else None) or "none"
     yield "cost", summarize_usage(ended.usage, scripted=scripted)
     yield "time", format_duration(ended.seconds)
     if recorded:
         yield "details", f"orchestrator runs show {ended.run_id}"
     if ended.advice and recorded:
         yield "next", ended.advice
-    if recorded and (step := _describe_continuation(ended.run_id, result)):
+    if recorded and (step := _describe_continuation(ended)):
         yield "continue", step
 
 
-def _describe_continuation(run: str, result: RunResult) -> str:
-    """Return how a run can go on; empty if it has ended for good."""
-    if result.outcome is RunOutcome.MISCONFIGURED:
+def _describe_continuation(ended: events.RunEnded) -> str:
+    """Return how a run can go on; empty if it has ended for good, or the advice says it."""
+    if ended.result.outcome is RunOutcome.MISCONFIGURED and not ended.advice:
         return "fix that, then run the same command again"
-    return f"orchestrator resume {run}" if result.can_resume_help else ""
+    resume = f"orchestrator resume {ended.run_id}"
+    return resume if ended.result.can_resume_help and resume not in ended.advice else ""
 
 
-def summarize_rules(changes: Sequence[RuleChange], *, recorded: bool) -> str:
-    """Return what became of each rule, once, and the command that shows it; empty without any."""
+def summarize_rules(changes: Sequence[RuleChange], project: Path | None) -> str:
+    """Return what became of each rule, once, and the command that shows it; empty without any.
+
+    Args:
+        changes: what became of rules.
+        project: the user's folder; None for no command, because nothing is kept of the run.
+    """
     kinds: dict[str, list[ChangeKind]] = {}
     for change in changes:
         known = kinds.setdefault(change.rule.id, [])
         if change.change not in known and (not known or change.change is not _KNOWN):
             known.append(change.change)
     parts = [f"{' and '.join(found)}: {rule}" for rule, found in kinds.items()]
-    if not parts or not recorded:
+    if not parts or project is None:
         return ", ".join(parts)
     waits = all(change.change in PENDING_CHANGES for change in changes)
     show = "rules pending" if waits else f"rules show {changes[0].rule.id}"
-    return f"{', '.join(parts)} (`orchestrator {show}`)"
+    return f"{', '.join(parts)} (`{format_project_command(show, project)}`)"
 
 
 _KNOWN = ChangeKind.ALREADY_KNOWN

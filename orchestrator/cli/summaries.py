@@ -20,14 +20,14 @@ MAX_DETAIL_LENGTH: Final = 200
 def find_last_report(result: RunResult) -> SuiteReport | None:
     """Return the last report of a run's suite; None if it never ran."""
     reports = [attempt.report for attempt in result.attempts if attempt.report]
-    return reports[-1] if reports else result.baseline
+    return result.open_report or (reports[-1] if reports else result.baseline)
 
 
 def summarize_tests(result: RunResult) -> str:
     """Summarize the last report of a run's suite, and say if it judged no attempt; maybe empty."""
     report = find_last_report(result)
     text = report.summary if report else ""
-    if result.outcome not in _UNFINISHED or any(attempt.report for attempt in result.attempts):
+    if result.outcome not in _UNFINISHED or report is not result.baseline:
         return text
     if report and report.has_verdict:
         return f"no attempt was judged; before: {text}"

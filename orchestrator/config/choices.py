@@ -174,6 +174,12 @@ def remove_choices(values: Mapping[str, Any], choices: Collection[Choice]) -> di
     return remaining
 
 
+def is_harmless(key: str, value: object) -> bool:
+    """Return whether a project's own file may have a value without the user's trust."""
+    section, _, name = key.partition(".")
+    return _is_harmless(key, value, getattr(getattr(Config(), section), name))
+
+
 def _is_harmless(key: str, value: object, default: object) -> bool:
     check = HARMLESS.get(_PROMPTS if key.startswith(f"{_PROMPTS}.") else key)
     return value == default or (check is not None and check(value, default))

@@ -249,6 +249,11 @@ def _collect_origins(
             origins.update({key: each for key, each in found.items() if key not in origins})
 
 
+def find_environment_origins(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the origins of the settings that variables of an environment set, by key."""
+    return {each.key: each.origin for each in _iter_environment_overrides(environment)}
+
+
 def _iter_environment_overrides(environment: Mapping[str, str] | None) -> Iterator[Override]:
     source = os.environ if environment is None else environment
     for section, model in _iter_sections():

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from orchestrator.config import Config, load_config
 from orchestrator.config.addresses import hide_address_secrets
+from orchestrator.config.loading import find_environment_origins
+from orchestrator.config.value_errors import iter_leaves
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 
@@ -49,6 +51,14 @@ def read_trusted(text: str) -> dict[str, str]:
 def read_given(text: str) -> frozenset[str]:
     """Return the keys that were set on the command line, as `mask_config` stored them."""
     return frozenset(json.loads(text).get(_GIVEN, ()))
+
+
+def find_run_origins(text: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the origins of a stored run's settings, without those of the project's own file."""
+    named = json.loads(text).get(_FILE, "")
+    from_file = {key: str(named) for key, _ in iter_leaves(Config())} if named else {}
+    from_command_line = dict.fromkeys(read_given(text), "command line")
+    return {**from_file, **find_environment_origins(environment), **from_command_line}
 
 
 def replace_trusted(text: str, prefix: str, digests: Mapping[str, str]) -> str:

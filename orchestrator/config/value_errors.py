@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.addresses import hide_address_secrets
 from orchestrator.config.schema import Config
-from orchestrator.config.setting_hints import find_example, format_setting
+from orchestrator.config.setting_hints import find_example, format_entry
 from orchestrator.errors import ConfigError
 
 _ALL_SETTINGS: Final = "all settings: orchestrator docs configuration"
@@ -64,14 +64,14 @@ def _suggest_value(location: Sequence[str], where: str) -> str:
         return f"as in: {name}={json.dumps(value) if isinstance(value, list) else value}"
     if option := re.fullmatch(r"command line (--[a-z-]+)", where):
         return f"as in: {option[1]} {value}"
-    return f"as in: {format_setting(key, value)}"
+    return f"as in: {format_entry(key, value)}"
 
 
 def _suggest_key(location: Sequence[str], value: object) -> str:
     whole = location[0].split(".")
     if len(location) == 1 and len(whole) == 2 and location[0] in dict(iter_leaves(Config())):
         shown = hide_address_secrets(location[0], value)
-        return f"write the section apart: {format_setting(location[0], shown)}"
+        return f"in the section `{whole[0]}:`: `{format_entry(location[0], shown)}`"
     known = {".".join(key.split(".")[: len(location)]) for key, _ in iter_leaves(Config())}
     wanted = ".".join(location)
     if close := difflib.get_close_matches(wanted, known, n=1):

@@ -101,7 +101,7 @@ class RunOutcome(StrEnum):
     SOLVED = "solved"
     NOT_SOLVED = "not solved"
     NOTHING_CHANGED = "nothing changed"
-    """The tests were green before, and the agent changed nothing."""
+    """The agent changed nothing that counts, and broke nothing; tests that failed still do."""
     PAUSED = "paused"
     STOPPED = "stopped"
     """An infrastructure error: it says nothing about the code."""
@@ -116,7 +116,7 @@ RESUMABLE = (
     RunOutcome.INTERRUPTED,
     RunOutcome.RUNNING,  # in this process, or on another machine if the lock is free
 )
-"""Outcomes of runs that can be resumed."""
+"""Outcomes of runs that can be resumed; with any other, a run has ended for good."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,14 @@ class RunResult:
     baseline: SuiteReport | None = None
     message: str = ""
     """Why it ended like that, with a hint, where the outcome does not say enough."""
+    open_report: SuiteReport | None = None
+    """The last report on an attempt that was ended before it was complete, so that it is not in
+    `attempts`."""
 
     @property
     def can_resume_help(self) -> bool:
         """Whether the same task, continued, may end in another way."""
-        if self.outcome not in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
+        if self.outcome not in RESUMABLE:
             return False
         last = self.attempts[-1] if self.attempts else None
         return last is None or last.agent.outcome is not AgentOutcome.REFUSED

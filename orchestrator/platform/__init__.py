@@ -3,6 +3,7 @@
 platform.folders        finds the git work tree and Claude Code's folders; quick to import
 platform.project        finds and checks the project's folder
 platform.packages       recognizes a package with tests of its own
+platform.project_commands  writes commands that work where the person stands
 platform.files          queries, reads and writes files
 platform.atomic         replaces a file atomically; quick to import
 platform.private_folders creates folders for their owner alone; quick to import

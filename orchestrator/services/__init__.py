@@ -4,6 +4,10 @@ services.runs              starts or resumes a run
 services.workflows         finds the parts of a run by its id, and executes it
 services.plan              plans a run, without agent and teacher
 services.execution         runs the loop of one run, and records how it ends
+services.suite_reports     remembers the suite's reports of an attempt that is not complete
+services.ended_run         describes a run that has ended, for the advice to a person
+services.failure_advice    says what may help after a run that was not solved
+services.denied_calls      finds the permission that may be offered for a denied tool call
 services.next_steps        says at the end of a run what changed, and what to do next
 services.wiring            builds agent, suite and guard as the configuration says
 services.suite_choice      chooses the command of the tests, or says why none is clear

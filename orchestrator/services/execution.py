@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from orchestrator import events
@@ -15,8 +16,10 @@ from orchestrator.platform.children import Children
 from orchestrator.ports import Journal
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import wiring
+from orchestrator.services.ended_run import EndedRun
 from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
+from orchestrator.services.suite_reports import SuiteReports
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
@@ -43,6 +46,9 @@ class RunExecution:
     journal: Journal
     children: Children
     emit: events.RunEvents
+    origins: Mapping[str, str]
+    """Where the settings come from that are not in the project's own file, by key."""
+    reports: SuiteReports = field(default_factory=SuiteReports)
 
     def run_to_end(self, *, resumed: bool) -> RunResult:
         """Run the loop, and record and report how it ends, also when it is interrupted.
@@ -51,6 +57,7 @@ class RunExecution:
             LostRunError: another process has claimed the run; its record is not changed.
         """
         started, record = time.monotonic(), self.record
+        self.emit.listen_first(self.reports.handle_event)
         self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
         self.emit(events.RunPlanned(self.plan))
         try:
@@ -91,7 +98,11 @@ class RunExecution:
         return result
 
     def _end_run(self, outcome: RunOutcome, message: str) -> RunResult:
-        return self.store.end_run(self.record.id, outcome, message, self.token)
+        recorded = self.store.end_run(self.record.id, outcome, message, self.token)
+        result = self.reports.complete_result(recorded)
+        if result != recorded:
+            self.store.save_result(self.record.id, result, self.token)
+        return result
 
     def _report_end(self, result: RunResult, started: float) -> None:
         seconds, spent, changed = time.monotonic() - started, None, None
@@ -101,7 +112,8 @@ class RunExecution:
                 changed = self._list_unfinished_changes(result, trees)
         with contextlib.suppress(LoopError):  # the database fails: the result has most of it
             spent = sum_run_cost(self.store.database, self.record.id)
-        run, from_start = self.record.id, self.config.learning.retry_from == "start"
+        run, project = self.record.id, self.record.task.project
+        ended = EndedRun(run, project, result, self.config, self.origins, changed)
         self.emit(
             events.RunEnded(
                 run,
@@ -109,8 +121,8 @@ class RunExecution:
                 self.record.folder,
                 seconds,
                 spent,
-                describe_changes(result, self.plan, run, changed, from_start=from_start),
-                advise_next_step(result, self.config, run, changed),
+                describe_changes(ended, self.plan),
+                advise_next_step(ended),
             )
         )
 

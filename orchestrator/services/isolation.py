@@ -12,8 +12,9 @@ from typing import Final
 from orchestrator.counts import format_count, name_first
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
+from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.private_files import PrivateRules
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import run_folder, worktree_folder, worktrees_folder
@@ -52,17 +53,13 @@ class WorkFolder:
         Raises:
             RulebookError, InfrastructureError: git failed, or a private file cannot be written.
         """
-        if result.outcome in _FINAL_OUTCOMES:
+        if result.outcome not in RESUMABLE:
             private = self.private_rules.merge_rules() if self.private_rules else ()
             if self.worktree:
                 self.worktree.commit(_format_commit_message(task, run, result), private)
             if self.private_rules:
                 self.private_rules.report_changes()
             self.ended = True
-
-
-_FINAL_OUTCOMES: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
-"""Outcomes after which a run cannot be resumed."""
 
 
 @contextlib.contextmanager
@@ -151,7 +148,7 @@ def _find_ended_run(run: str, store: Store) -> RunRecord | None:
         record = store.find_run(run)
     except UsageError:
         return None  # the run has not been recorded yet, or the folder is not a run's
-    if record.id != run or record.outcome not in _FINAL_OUTCOMES or not record.ended:
+    if record.id != run or record.outcome in RESUMABLE or not record.ended:
         return None
     return None if record.carried else record
 
@@ -168,14 +165,16 @@ def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
 def _describe_branch(worktree: Worktree) -> str:
     """Return where the work is, and how to merge it without the loss of a file."""
     branch = worktree.branch
-    where = f"the work is on the branch {branch}: `git diff HEAD...{branch}` shows it"
+    top = worktree.repository.top
+    show = format_git_command(f"diff HEAD...{branch}", top)
+    where = f"the work is on the branch {branch}: `{show}` shows it"
     obstacles = find_merge_obstacles(worktree)
     if obstacles.untracked:
         return (
-            f"{where}; a merge would replace files in {worktree.repository.top} that are not in "
+            f"{where}; a merge would replace files in {top} that are not in "
             f"git, or be refused: first move away {name_first(obstacles.untracked)}"
         )
-    merge = f"{where}, `git merge {branch}` merges it"
+    merge = f"{where}, `{format_git_command(f'merge {branch}', top)}` merges it"
     if obstacles.uncommitted:
         names = name_first(obstacles.uncommitted)
         return f"{merge}, once your changes to {names} are committed or stashed"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.agents.claude_payer import NOBODY, SCRIPTED_KEY
+from orchestrator.agents.claude_payer import NOBODY, describe_payer
 from orchestrator.config import Config
 from orchestrator.guard import GuardMode
 from orchestrator.models import RunPlan
@@ -42,7 +42,7 @@ def build_plan(
         UsageError: the suite's command cannot be parsed.
     """
     tests, limits = config.tests, config.limits
-    is_scripted = environment.get("ANTHROPIC_API_KEY") == SCRIPTED_KEY
+    is_scripted = describe_payer(environment) == NOBODY
     return RunPlan(
         command=tests.command,
         program=_find_program(tests.command, project, environment),

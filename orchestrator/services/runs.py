@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.config import LoadedConfig, Override, override_limits
-from orchestrator.config.masked_config import ConfigMasker, read_trusted
+from orchestrator.config.masked_config import ConfigMasker, find_run_origins, read_trusted
+from orchestrator.config.setting_hints import complete_hints
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
@@ -97,7 +98,8 @@ def start_run(
         from orchestrator.services.workflows import Caller, execute_run
 
         caller = Caller(state, environment, listener, task, loaded.config, early_events)
-        return execute_run(run, caller)
+        with complete_hints(loaded.config, loaded.origins):
+            return execute_run(run, caller)
     except BaseException:
         with Store(state) as store:
             store.discard_run(run)
@@ -143,7 +145,8 @@ def resume_run(
         require_still_trusted(folder, read_trusted(stored), state)
     changed = override_limits(config, limits)
     caller = Caller(state, listener=listener, config=changed, stored_config=stored)
-    return execute_run(record.id, caller)
+    with complete_hints(changed, find_run_origins(stored, os.environ)):
+        return execute_run(record.id, caller)
 
 
 def _mask_config(

@@ -3,7 +3,6 @@
 A command that would use another setting stops before anything is started.
 """
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from orchestrator.config.addresses import hide_json_secrets
 from orchestrator.config.choices import select_effective
 from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
+from orchestrator.platform.project_commands import format_project_command
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.storage.trust_store import TrustStore
 
@@ -121,7 +121,7 @@ def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -
 
 def format_command(project: Path) -> str:
     """Return the command that shows what a project asks for, and asks whether to trust it."""
-    return f"orchestrator trust --project-dir {shlex.quote(str(project))}"
+    return format_project_command("trust", project)
 
 
 def describe_choice(choice: Choice) -> str:

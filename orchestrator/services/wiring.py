@@ -108,22 +108,18 @@ def build_parts(
         if config.is_source_enabled("pytest")
         else SilentTeacher()
     )
-    _report_ready(config, f"agent: {version}", agent, teacher, listener)
+    _report_ready(f"agent: {version}", agent, teacher, listener)
     return Parts(agent, suite, teacher, guard, masker, account, pending)
 
 
 def _report_ready(
-    config: Config,
     version: str,
     agent: ClaudeCodeAgent | CommandAgent,
     teacher: NamedTeacher | SilentTeacher,
     listener: Listener,
 ) -> None:
-    """Report what the run consists of, and who pays for it."""
-    payers = f"paid by: {describe_payers(agent, teacher)}"
-    listener(
-        Ready((version, f"suite: {config.tests.command}", f"{TEACHER_LINE}{teacher.name}", payers))
-    )
+    """Report which programs and models were found; the plan of the run says the rest."""
+    listener(Ready((version, f"{TEACHER_LINE}{teacher.name}")))
     if notice := agent.payer_notice:
         listener(Notice(notice))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator import events
 from orchestrator.config import Config
-from orchestrator.config.masked_config import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker, find_run_origins
 from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
@@ -191,6 +191,7 @@ class _Preparation:
             FencedJournal(open_journal(), lambda: store.require_owner(record.id, token)),
             Children(record.id),
             self.emit,
+            find_run_origins(store.read_config(record.id), self.caller.environment),
         )
 
     @property

@@ -104,6 +104,11 @@ class Shop:
         self.write("orchestrator.yaml", json.dumps(base))
         trust_project(self.project)
 
+    def commit_all(self) -> None:
+        """Commit every file as it is."""
+        for arguments in (["add", "-A"], ["commit", "-q", "-m", "as it is now"]):
+            subprocess.run(["git", *arguments], cwd=self.project, check=True)
+
     @property
     def rulebook(self) -> bytes:
         """CLAUDE.md, empty when there is none."""

@@ -54,8 +54,11 @@ def test_the_time_line_of_a_run(call: Call, shop: Shop, teacher: ReplayServer) -
             if not expected:
                 break
     assert expected == "", (expected, done.out)
+    (plan,) = (line for line in lines if line.startswith("plan"))
+    assert "paid by agent: its own login or key; teacher: API key (ANTHROPIC_API_KEY)" in plan
     (ready,) = (line for line in lines if line.startswith("ready"))
-    assert "paid by: agent: its own login or key; teacher: API key (ANTHROPIC_API_KEY)" in ready
+    assert "suite:" not in ready  # the plan says it
+    assert "paid by" not in ready
 
 
 def test_the_events_of_a_run_as_json(call: Call, shop: Shop, teacher: ReplayServer) -> None:

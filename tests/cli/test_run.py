@@ -1,6 +1,7 @@
 """Runs from the command line: the output, the record, and the exit code."""
 
 import io
+import re
 import shlex
 import sys
 from datetime import datetime
@@ -212,8 +213,8 @@ def test_a_pause_is_1_and_resume_goes_on(call: Call, shop: Shop, teacher: Replay
     assert done.code == 1
     assert "Paused after 1 attempt\n" in done.out
     assert RULE in done.out
-    (going_on,) = [line for line in done.out.splitlines() if line.startswith("  continue ")]
-    done = call(*going_on.split()[2:])
+    (resume,) = re.findall(r"`orchestrator (resume .*?)`", done.out)
+    done = call(*resume.split())
     assert (done.code, done.err) == (0, "")
     assert "(resumed)" in done.out
     assert "Attempt 2 of at most 2" in done.out

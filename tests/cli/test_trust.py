@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import select
-import shlex
 import shutil
 import time
 from pathlib import Path
@@ -62,7 +61,7 @@ def test_no_command_uses_what_is_not_trusted(
     else:
         for line in ('teacher.mode: "webhook"', f'n8n.webhook_url: "{theirs.url}"'):
             assert f"  {line} (orchestrator.yaml:" in done.err
-    assert f"run `orchestrator trust --project-dir {shlex.quote(str(cloned.project))}`" in done.err
+    assert "run `orchestrator trust`" in done.err  # the tests stand in the project
     assert call("runs").out.count(TASK) == 0
 
 

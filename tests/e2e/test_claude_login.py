@@ -65,7 +65,9 @@ def test_a_run_learns_with_the_login_alone(
     assert RULE in world.rulebook
     [ready] = [each for each in world.received_events if isinstance(each, events.Ready)]
     assert "teacher: claude-sonnet-5-5 through Claude Code" in ready.parts
-    assert ready.parts[-1] == "paid by: subscription (the login of Claude Code), agent and teacher"
+    [planned] = [each for each in world.received_events if isinstance(each, events.RunPlanned)]
+    payers = "subscription (the login of Claude Code), agent and teacher"
+    assert planned.plan.payers == payers
     teaching = result.attempts[0].teaching
     assert teaching
     assert teaching.usage.tokens > 0

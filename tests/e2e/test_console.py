@@ -41,7 +41,8 @@ def test_calls_that_failed_or_were_refused_say_why(world: World) -> None:
     assert refused.startswith("  refused  Bash: ")
     assert len(refused) > len("  refused  Bash: ")
     assert lines.index("  Bash     curl -s http://127.0.0.1:9/x") < lines.index(refused)
-    assert [line for line in lines if line.startswith("  changed  1 file: `git diff`")]
+    show = f"`git -C {world.project} diff`"  # the tests stand elsewhere
+    assert [line for line in lines if line.startswith(f"  changed  1 file: {show}")]
 
     with Store() as store:
         rows = store.events.list_events(store.find_run("last").id)

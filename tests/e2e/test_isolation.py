@@ -151,7 +151,7 @@ def test_a_private_file_is_seen_by_the_agent_and_gets_the_rule(world: World, ign
     assert mine.stat().st_mode & 0o777 == 0o600
     (branch,) = branches(world.project)
     assert git(world.project, "diff", "--name-only", f"HEAD...{branch}") == "answers.py\n"
-    assert f"`git merge {branch}` merges it" in notices(world)
+    assert f"`git -C {world.project} merge {branch}` merges it" in notices(world)
     git(world.project, "merge", "-q", branch)
     assert world.rulebook.count(RULE) == 1
     (record,) = list_records(world)
@@ -252,7 +252,7 @@ def test_no_merge_is_advised_that_would_replace_an_untracked_file(world: World) 
     assert world.run(changes, **settings).outcome is RunOutcome.SOLVED
     (branch,) = branches(world.project)
     assert "first move away notes.txt" in notices(world)
-    assert f"`git merge {branch}`" not in notices(world)
+    assert f"merge {branch}`" not in notices(world)
     assert (world.project / "notes.txt").read_text(encoding="utf-8") == "mine\n"
 
 

@@ -1,5 +1,6 @@
 """The plan of a run is known without an agent: suite, limits, guard, and whose work is there."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -62,3 +63,13 @@ def test_nobody_pays_for_a_scripted_model(project: Path) -> None:
     plan = build_plan(make_config(command="make test"), project, environment, payers="you")
     assert plan.is_scripted
     assert "paid by nobody, because the model is scripted" in dict(iter_plan_parts(plan))["Limits"]
+
+
+def test_the_key_of_a_scripted_model_may_be_in_the_settings_of_claude_code(
+    project: Path, home: Path
+) -> None:
+    settings = {"env": {"ANTHROPIC_API_KEY": SCRIPTED_KEY}}
+    (home / ".claude").mkdir(exist_ok=True)
+    (home / ".claude/settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    plan = build_plan(make_config(command="make test"), project, os.environ, payers="you")
+    assert plan.is_scripted
