@@ -31,7 +31,7 @@ def test_calls_that_failed_or_were_refused_say_why(world: World) -> None:
     result = world.run(STUMBLES)
     assert result.outcome is RunOutcome.SOLVED
     printed = io.StringIO()
-    console = Console(Screen(file=printed))
+    console = Console(Screen(file=printed, soft_wrap=True))
     for event in world.received_events:
         console(event)
     lines = printed.getvalue().splitlines()
