@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -34,11 +35,14 @@ _CODE_FOLDERS: Final = ("src", "lib")
 
 def iter_python_suites(evidence: Evidence) -> Iterator[DetectedSuite]:
     """Yield the commands that run the project's tests in Python, the best first."""
-    tree, is_runnable = evidence.tree, evidence.virtualenv is None or evidence.has_own_pytest
+    tree, virtualenv = evidence.tree, evidence.virtualenv
+    is_runnable = virtualenv is None or evidence.has_own_pytest
     by_pytest, by_class = [], []
     if evidence.has_tests_for_pytest:
-        build = _build_pytest_suite if is_runnable else _build_pytest_without_runner
-        by_pytest.append(build(evidence))
+        suite = _build_pytest_suite(evidence)
+        if virtualenv and not is_runnable:
+            suite = _name_missing_pytest(suite, evidence.project, virtualenv)
+        by_pytest.append(suite)
     is_django = tree.has_python_tests and "django" in read_text(evidence.project / _MANAGE)
     if is_django:
         by_class.append(_build_django_suite(evidence))
@@ -61,15 +65,12 @@ def _build_pytest_suite(evidence: Evidence) -> DetectedSuite:
     return DetectedSuite(PYTEST, command, interpreter, reason, is_sure=True)
 
 
-def _build_pytest_without_runner(evidence: Evidence) -> DetectedSuite:
-    arguments, reason = _choose_arguments(evidence)
-    virtualenv = evidence.virtualenv or Path(".venv")
-    name = virtualenv.name if virtualenv.parent == evidence.project else str(virtualenv)
-    return DetectedSuite(
-        PYTEST,
-        f"python -m pytest{arguments}",
-        f"{name}/bin/python",
-        reason,
+def _name_missing_pytest(suite: DetectedSuite, project: Path, virtualenv: Path) -> DetectedSuite:
+    """Return the suite of a virtual environment in which pytest is not installed."""
+    name = virtualenv.name if virtualenv.parent == project else str(virtualenv)
+    return replace(
+        suite,
+        interpreter=f"{name}/bin/python",
         is_sure=False,
         is_ambiguous=True,
         problem=f"pytest is not installed in {name}",
