@@ -222,7 +222,7 @@ def _require_day_budget(database: Database, caps: Caps, now: float) -> float | N
         f"the cost limit of a day is used up: ${spent:.2f} of ${caps.cost_usd_per_day:.2f}, all "
         "runs together" + (f", ${reserved:.2f} of it reserved by runs at work" * bool(reserved)),
         f"{_describe_reset(rows, caps.cost_usd_per_day - SMALLEST_ALLOWANCE_USD, now, DAY)}; "
-        "or raise limits.max_cost_usd_per_day",
+        f"or raise limits.max_cost_usd_per_day ({spent:.2f} used)",
     )
 
 
@@ -238,7 +238,7 @@ def _require_agent_start(database: Database, caps: Caps, now: float) -> None:
             f"{format_count(len(rows), 'agent was', 'agents were')} started within an hour, "
             "all runs together",
             f"{_describe_reset(rows, caps.agent_starts_per_hour - 1, now, HOUR)}; "
-            "or raise limits.max_agent_starts_per_hour",
+            f"or raise limits.max_agent_starts_per_hour ({len(rows)} used)",
         )
 
 
@@ -271,7 +271,7 @@ def _require_tokens(database: Database, run: str, caps: Caps) -> None:
     if (used := int(rows[0][0] or 0)) >= caps.tokens_per_run:
         raise CapReachedError(
             f"the run's token limit is used up: {used:,} of {caps.tokens_per_run:,}",
-            "start a new run, or raise limits.max_tokens",
+            f"start a new run, or raise limits.max_tokens ({used} used)",
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cli.output import iter_wrapped_lines
 from orchestrator.cli.plan_lines import iter_plan_parts
 from orchestrator.cli.values import sanitize_text
+from orchestrator.masking import mask_text
 
 if TYPE_CHECKING:
     from orchestrator.services.dry_run import RunPreview
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def iter_preview_lines(preview: "RunPreview") -> Iterator[str]:
     """Yield the lines of a preview."""
-    yield "Dry run: nothing is started, spent or written."
+    yield "Dry run: no agent and no test is started; nothing is spent or written."
     if preview.detected:
         text = ""
         if preview.is_tried:
@@ -41,4 +42,5 @@ def serialize_preview(preview: "RunPreview") -> dict[str, Any]:
         "guarded": [{"path": path, "why": why} for path, why in preview.guarded],
         "rules": list(preview.rules),
         "prompt": preview.prompt,
+        "problem": preview.problem and mask_text(str(preview.problem)),
     }

@@ -62,7 +62,7 @@ _KEYS: Final = {
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Show the plan, the prompt and the guarded files; start, spend and write nothing.",
+    help="Show the plan, the prompt and the guarded files; spend and write nothing.",
 )
 @as_json_events
 def run(
@@ -111,6 +111,8 @@ def _print_preview(
         click.echo(json.dumps(serialize_preview(preview)))
     else:
         print_lines(iter_preview_lines(preview))
+    if preview.problem:
+        raise preview.problem
     return 0
 
 

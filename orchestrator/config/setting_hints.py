@@ -23,7 +23,8 @@ from teacher.errors import TeacherError
 _NAMED: Final = re.compile(
     r"(?:\b(?P<verb>raise|set|correct|point|check|see) )?"
     r"`?\b(?P<section>[a-z0-9]+)\.(?P<name>[a-z_]+)\b`?"
-    r"(?:: (?P<value>[\w.-]+)| to (?P<word>[\w.-]+)| \(now (?P<now>[\d.]+))?"
+    r"(?:: (?P<value>[\w.-]+)| to (?P<word>[\w.-]+)| \(now (?P<now>[\d.]+)"
+    r"| \((?P<used>[\d.]+) used\))?"
 )
 _COMPLETE: Final = re.compile(
     r"ORCHESTRATOR_|orchestrator\.yaml|in the section `|` comes from |\?$"
@@ -84,6 +85,10 @@ class SettingHint:
         present = f" (now in line {line})" if line else ""
         return f"{where}{present}: `{format_entry(self.key, self.value)}`"
 
+    def describe(self, trust_command: str) -> str:
+        """Return the location, with the command that trusts the value where that is needed."""
+        return f"{self.location}, then `{trust_command}`" if self.needs_trust else self.location
+
     @property
     def needs_trust(self) -> bool:
         """Whether a project's own file may have the value only with the user's trust."""
@@ -132,11 +137,15 @@ def _build_hint(
 
 
 def complete_hint(
-    hint: str, config: Config | None = None, origins: Mapping[str, str] | None = None
+    hint: str,
+    config: Config | None = None,
+    origins: Mapping[str, str] | None = None,
+    trust_command: str = "orchestrator trust",
 ) -> str:
     """Return a hint with the location of the first setting that it names, if it names one.
 
-    A hint that is complete stays as it is. The arguments are those of `find_setting`.
+    A hint that is complete stays as it is. The other arguments are those of `find_setting`, and the
+    command that trusts what the project asks for.
     """
     if _COMPLETE.search(hint):
         return hint
@@ -144,17 +153,18 @@ def complete_hint(
     if not named:
         return hint
     setting = find_setting(hint, config, origins) or _build_hint(named, config, origins or {})
-    trust = ", then `orchestrator trust`" if setting.needs_trust else ""
-    return f"{hint}; {setting.location}{trust}"
+    return f"{hint}; {setting.describe(trust_command)}"
 
 
 @contextlib.contextmanager
-def complete_hints(config: Config, origins: Mapping[str, str]) -> Iterator[None]:
+def complete_hints(
+    config: Config, origins: Mapping[str, str], trust_command: str
+) -> Iterator[None]:
     """Complete the hint of an error with the settings in effect."""
     try:
         yield
     except (LoopError, TeacherError) as error:
-        error.hint = complete_hint(error.hint, config, origins)
+        error.hint = complete_hint(error.hint, config, origins, trust_command)
         raise
 
 
@@ -181,7 +191,7 @@ def _choose_value(key: str, found: re.Match[str], config: Config | None) -> obje
     if said and (value := _parse_value(key, said, default)) is not None:
         return value
     if found["verb"] == "raise":
-        return _double_value(present if config else found["now"])
+        return _raise_value(present if config else found["now"], found["used"])
     if found["verb"] != "set":
         return None  # it may be right
     if isinstance(default, bool):
@@ -190,10 +200,10 @@ def _choose_value(key: str, found: re.Match[str], config: Config | None) -> obje
     return None if example in ("", (), present) else example
 
 
-def _double_value(present: object) -> object:
-    """Return twice a number; None if it is not known, or is no number."""
+def _raise_value(present: object, used: str | None) -> object:
+    """Return twice a limit, or twice what is used if that is more; None if it is not known."""
     try:
-        doubled = 2 * float(str(present))
+        doubled = 2 * max(float(str(present)), float(used or 0))
     except ValueError:
         return None
     return int(doubled) if doubled.is_integer() else doubled

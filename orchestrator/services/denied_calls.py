@@ -1,48 +1,35 @@
 """Find the permission that may be offered for a tool call that Claude Code was denied.
 
 Only a call that builds or checks the project is offered, as it was made and nothing else. A call
-that edits a file, deletes, publishes, raises privileges or contains shell syntax is none of these,
-and whether the task needs it is for a person to decide.
+that edits, installs, deletes, publishes, raises privileges or contains shell syntax is none of
+these, and whether the task needs it is for a person to decide.
 """
 
 import re
-import shlex
 from typing import Final
 
-_SHELL: Final = frozenset("|&;<>()$`\\\"'*?[]{}~#!\n…")
-"""Characters with which a line is more than a program and its plain arguments."""
-_CHECKERS: Final = frozenset(
-    (
-        *(
-            "pytest",
-            "py.test",
-            "tox",
-            "nox",
-            "ruff",
-            "flake8",
-            "pylint",
-            "mypy",
-            "pyright",
-            "black",
-        ),
-        *("jest", "vitest", "mocha", "eslint", "tsc", "ctest", "phpunit", "rspec", "unittest"),
-    )
-)
-"""Programs that only check, whatever their arguments."""
-_RUNNERS: Final = frozenset(
-    (
-        *("npm", "pnpm", "yarn", "bun", "npx", "deno", "make", "gmake", "just", "rake", "bundle"),
-        *("go", "cargo", "mvn", "./mvnw", "gradle", "./gradlew", "dotnet", "swift", "bazel", "mix"),
-        *("composer", "uv", "poetry", "pdm", "hatch", "python", "python3", "coverage"),
-    )
-)
-"""Programs that do what their first words say."""
-_PASSED_ON: Final = frozenset(("run", "exec", "-m", "coverage"))
-"""Words after which the next one says what is done."""
-_CHECKING: Final = re.compile(
+_ARGUMENTS: Final = r"(?: (?!--?(?:fix|write|exec|toolexec|in-place|o|w)\b)[\w./:@%+,=-]+)*"
+"""Plain words; none with which a checker edits files or runs another program."""
+_CHECKER: Final = r"(?:pytest|py\.test|mypy|pyright|flake8|pylint|ruff check)"
+_JOB: Final = (
     r"(?:test|check|lint|build|compile|type-?check|verify|vet|spec)s?(?:[:_-](?:unit|fast|all|ci))?"
 )
-"""What builds or checks, as the name of a subcommand, a target or a script."""
+"""The name of a subcommand, a target or a script that builds or checks."""
+_OFFERED: Final = re.compile(
+    "|".join(
+        (
+            r"(?:(?:uv|poetry|pdm|hatch|pipenv) run )?(?:coverage run -m )?"
+            r"(?:\.?v?env/bin/)?(?:python3? -m )?" + _CHECKER + _ARGUMENTS,
+            r"(?:\.?v?env/bin/)?python3? -m unittest" + _ARGUMENTS,
+            r"tox|nox|(?:tox -e|nox -s) (?:py\d+|" + _JOB + ")",
+            r"(?:npm|pnpm|yarn|bun)(?: run)? " + _JOB,
+            r"(?:npx |bunx |pnpm exec |yarn )(?:jest|vitest run|mocha|eslint|tsc)" + _ARGUMENTS,
+            r"(?:make|gmake|just|rake|mvn|\./mvnw|gradle|\./gradlew)(?: " + _JOB + ")+",
+            r"(?:go|cargo|dotnet|swift) (?:test|vet|build|check|clippy)" + _ARGUMENTS,
+            r"(?:bundle exec )?rspec" + _ARGUMENTS,
+        )
+    )
+)
 
 
 def build_permission(denied: str) -> str:
@@ -52,14 +39,5 @@ def build_permission(denied: str) -> str:
         denied: the tool and the call, as in `Bash: npm test`.
     """
     tool, _, call = denied.partition(": ")
-    if tool != "Bash" or _SHELL & set(call) or "..." in call.replace("./...", ""):
-        return ""
-    words = shlex.split(call)
-    return f"Bash({' '.join(words)})" if words and _is_check(*words) else ""
-
-
-def _is_check(program: str, *arguments: str) -> bool:
-    if program in _CHECKERS:
-        return True
-    job = next((word for word in arguments if word not in _PASSED_ON), "")
-    return program in _RUNNERS and (job in _CHECKERS or bool(_CHECKING.fullmatch(job)))
+    is_whole = "..." not in call.replace(" ./...", "")  # what was cut ends with dots
+    return f"Bash({call})" if tool == "Bash" and is_whole and _OFFERED.fullmatch(call) else ""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.config import Config, Override
+from orchestrator.config.setting_hints import complete_hints
+from orchestrator.errors import LoopError
 from orchestrator.guard import GuardMode, build_guard
 from orchestrator.masking import mask_text
 from orchestrator.models import (
@@ -24,14 +26,15 @@ from orchestrator.services.plan import build_plan
 from orchestrator.services.rulebooks import resolve_rule_files
 from orchestrator.services.suite_choice import find_suite
 from orchestrator.services.teacher_wiring import build_unrecorded_teacher
-from orchestrator.services.trust import load_trusted_config
+from orchestrator.services.trust import format_command, load_trusted_config
 from orchestrator.services.wiring import build_agent, build_policy, describe_payers
 from orchestrator.storage.state_directory import resolve_state_directory
-from orchestrator.suites import create_suite
+from orchestrator.suites.command_line import parse_command, require_program
 from orchestrator.suites.detection.suite import PYTEST
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching.teachers import SilentTeacher
 from orchestrator.workspace.worktree import resolve_worktree
+from teacher.errors import TeacherError
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class RunPreview:
     """How the suite was detected, in one line; empty if it is configured."""
     is_tried: bool = False
     """Whether a run first lets pytest collect the cases, and adds PYTHONPATH where that helps."""
+    problem: LoopError | TeacherError | None = None
+    """Why a run would not start; None if all that it needs is there."""
 
 
 def preview_run(
@@ -60,7 +65,7 @@ def preview_run(
     overrides: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
 ) -> RunPreview:
-    """Return what a run would do. The suite is not run, and its tests are not collected.
+    """Return what a run would do. No agent, teacher or program of the project is started.
 
     Args:
         text: the task.
@@ -70,17 +75,21 @@ def preview_run(
         environment: environment variables; those of this process if None.
 
     Raises:
-        LoopError, TeacherError: the configuration is wrong, or not trusted; something that a run
-            needs is missing; or a file cannot be read.
+        LoopError: the configuration is wrong, or not trusted; or a file cannot be read.
     """
     project = resolve_project(project)
     environment = os.environ if environment is None else environment
     loaded = load_trusted_config(project, config_file, overrides, environment)
     chosen = find_suite(loaded, project, environment, tries=False)
     config = chosen.loaded.config
-    payers = _check_parts(config, project, environment)
     task = Task(text, project)
     rule_files = resolve_rule_files(config, project, resolve_state_directory())
+    problem: LoopError | TeacherError | None = None
+    try:
+        with complete_hints(config, chosen.loaded.origins, format_command(project)):
+            payers = _check_parts(config, project, environment)
+    except (LoopError, TeacherError) as error:
+        payers, problem = "nobody yet: something is missing", error
     return RunPreview(
         project,
         build_plan(config, project, environment, payers=payers),
@@ -89,20 +98,24 @@ def preview_run(
         tuple(rule.id for rule in rule_files.read().file_set.rules),
         chosen.notice,
         bool(chosen.notice) and config.tests.framework == PYTEST,
+        problem,
     )
 
 
 def _check_parts(config: Config, project: Path, environment: Mapping[str, str]) -> str:
     """Check what a run checks before it spends anything, and return who would pay.
 
+    No program of the project is started for that.
+
     Raises:
         LoopError, TeacherError: something is missing.
     """
-    tests = config.tests
-    create_suite(tests.framework, tests.command, tests.timeout, environment).preflight(project)
+    env = build_project_environment(project, environment)
+    line = parse_command(config.tests.command)
+    require_program(line, project, line.build_environment(env))
     if config.workspace.isolate:
         resolve_worktree(project, project, BRANCHES)
-    agent = build_agent(config, build_project_environment(project, environment))
+    agent = build_agent(config, env)
     agent.preflight()
     if not config.is_source_enabled("pytest"):
         return describe_payers(agent, SilentTeacher())

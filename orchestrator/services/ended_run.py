@@ -44,8 +44,7 @@ class EndedRun:
 
     def describe_setting(self, hint: SettingHint) -> str:
         """Return where a setting is set, with the command that trusts it where that is needed."""
-        trust = f", then `{format_command(self.project)}`" if hint.needs_trust else ""
-        return f"{hint.location}{trust}"
+        return hint.describe(format_command(self.project))
 
     def change_setting(self, key: str, value: object) -> str:
         """Return how a setting is changed to a value."""

@@ -21,15 +21,15 @@ def iter_failure_advice(run: EndedRun) -> Iterator[str]:
     if last.verdict and last.verdict.hint:
         found = find_setting(last.verdict.hint, run.config, run.origins)
         yield run.describe_setting(found) if found else ""
-    if last.verdict and last.verdict.kind is VerdictKind.NOTHING_PASSES:
-        yield (
-            "no test passed before the run either: name in the task the tests that it is about, or "
-            "make the others pass first"
-        )
     if last.is_tampered:
         yield (
             "the agent works on the tests instead of the code: say in the task that they are "
             "right, or use --allow-test-edits if they are to change"
+        )
+    if last.verdict and last.verdict.kind is VerdictKind.NOTHING_PASSES:
+        yield (
+            "no test passed before the run either: name in the task the tests that it is about, or "
+            "make the others pass first"
         )
     if last.agent.outcome is AgentOutcome.MAX_TURNS:
         setting = run.change_setting("claude.max_turns", 2 * run.config.claude.max_turns)

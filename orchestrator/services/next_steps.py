@@ -71,11 +71,12 @@ def advise_next_step(run: EndedRun) -> str:
         case RunOutcome.NOTHING_CHANGED | RunOutcome.NOT_SOLVED if run.result.attempts:
             advice = next(iter_failure_advice(run))
             return f"{advice}{_describe_undo(run)}" if advice else ""
-        case RunOutcome.STOPPED | RunOutcome.MISCONFIGURED if advice := _advise_on_setting(run):
-            return advice
+    advice, undo = "", ""
+    if run.result.outcome in (RunOutcome.STOPPED, RunOutcome.MISCONFIGURED):
+        advice = _advise_on_setting(run)
     if run.changed and not run.config.workspace.isolate:
-        return f"`orchestrator undo {run.id}` restores your files, and ends the run for good"
-    return ""
+        undo = f"`orchestrator undo {run.id}` restores your files, and ends the run for good"
+    return "; ".join(filter(None, (advice, undo)))
 
 
 def _describe_undo(run: EndedRun) -> str:

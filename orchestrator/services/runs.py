@@ -20,7 +20,12 @@ from orchestrator.services.renewed_tests import renew_tests
 from orchestrator.services.run_environment import record_variables
 from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.teacher_notices import report_unused_settings
-from orchestrator.services.trust import list_digests, load_trusted_config, require_still_trusted
+from orchestrator.services.trust import (
+    format_command,
+    list_digests,
+    load_trusted_config,
+    require_still_trusted,
+)
 from orchestrator.storage.event_record import EventBuffer
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import (
@@ -98,7 +103,7 @@ def start_run(
         from orchestrator.services.workflows import Caller, execute_run
 
         caller = Caller(state, environment, listener, task, loaded.config, early_events)
-        with complete_hints(loaded.config, loaded.origins):
+        with complete_hints(loaded.config, loaded.origins, format_command(project)):
             return execute_run(run, caller)
     except BaseException:
         with Store(state) as store:
@@ -145,7 +150,8 @@ def resume_run(
         require_still_trusted(folder, read_trusted(stored), state)
     changed = override_limits(config, limits)
     caller = Caller(state, listener=listener, config=changed, stored_config=stored)
-    with complete_hints(changed, find_run_origins(stored, os.environ)):
+    origins = find_run_origins(stored, os.environ)
+    with complete_hints(changed, origins, format_command(folder)):
         return execute_run(record.id, caller)
 
 

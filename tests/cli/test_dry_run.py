@@ -34,7 +34,11 @@ def test_it_shows_everything_and_starts_nothing(
     done = call("run", "--dry-run", "--max-cost-usd", "3", TASK)
     assert (done.code, done.err) == (0, "")
     for text in (
-        *("nothing is started, spent or written", "pytest tests/ -v --tb=short", "$3.00"),
+        *(
+            "no agent and no test is started; nothing is spent or written",
+            "pytest tests/ -v --tb=short",
+            "$3.00",
+        ),
         *("2 attempts", TASK, "tests/test_a.py", "1 active: r-1"),
         *("Detected", "paid by", "a run tries it first"),
     ):
@@ -75,11 +79,11 @@ def test_the_working_directory_stays(call: Call, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "environment", "code", "says"),
+    ("options", "tests", "key", "code", "says"),
     [
-        ((), {"ANTHROPIC_API_KEY": ""}, 3, "the teacher has no API key"),
-        (("--tests", "nosuch-program"), {}, 3, "nosuch-program"),
-        (("--isolate",), {}, 2, "not in a git repository"),
+        ((), {}, "", 3, "the teacher has no API key"),
+        ((), {"command": "nosuch-program"}, "k", 3, "nosuch-program of tests.command"),
+        (("--isolate",), {}, "k", 2, "not in a git repository"),
     ],
 )
 def test_what_a_run_would_refuse_is_refused(
@@ -88,18 +92,20 @@ def test_what_a_run_would_refuse_is_refused(
     teacher: ReplayServer,
     monkeypatch: pytest.MonkeyPatch,
     options: tuple[str, ...],
-    environment: dict[str, str],
+    tests: dict[str, str],
+    key: str,
     code: int,
     says: str,
 ) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    shop.configure(tests=tests)
     if options == ("--isolate",):
         shutil.rmtree(shop.project / ".git")
     for words in (("--dry-run",), ()):
         done = call("run", *words, *options, TASK)
         assert (done.code, done.out.count("Attempt")) == (code, 0)
         assert says in done.err
+        assert ("prompt   of the first attempt" in done.out) is bool(words)
     assert teacher.requests == ()
 
 
@@ -108,3 +114,16 @@ def test_who_pays_for_the_teacher_is_named(
 ) -> None:
     monkeypatch.setenv("ORCHESTRATOR_TEACHER_API_KEY", "k")
     assert "teacher: API key (ORCHESTRATOR_TEACHER_API_KEY)" in call("run", "--dry-run", TASK).out
+
+
+def test_no_program_of_the_project_is_started(
+    call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path
+) -> None:
+    (shop.project / "orchestrator.yaml").unlink()
+    shop.write("tests/test_a.py", "def test_it():\n    assert False\n")
+    shop.write(".venv/pyvenv.cfg", "")
+    for name in ("python", "python3", "pytest"):
+        program = shop.write(f".venv/bin/{name}", f"#!/bin/sh\ntouch {tmp_path}/started\n")
+        program.chmod(0o755)
+    assert "pytest tests/" in call("run", "--dry-run", TASK).out
+    assert not (tmp_path / "started").exists()

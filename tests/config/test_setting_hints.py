@@ -50,9 +50,11 @@ def test_a_setting_that_a_hint_names_is_written_out(
 ) -> None:
     completed = complete_hint(hint)
     line = f"{hint}; in the section `{section}:` of orchestrator.yaml: `{entry}`"
-    assert completed.removesuffix(", then `orchestrator trust`") == line
-    # A section that `init` has written is not given twice.
     file = project / PROJECT_FILE
+    file.write_text(f"{section}:\n  {entry}\n", "utf-8")
+    withheld = load_config(project, None, is_trusted=lambda _choice: False).withheld
+    assert completed == (f"{line}, then `orchestrator trust`" if withheld else line)
+    # A section that `init` has written is not given twice.
     file.write_text(f"tests:\n  command: pytest\n{section}:\n  {entry}\n", "utf-8")
     load_config(project, file)
 
@@ -76,6 +78,11 @@ def test_a_setting_that_a_hint_names_is_written_out(
             "raise limits.max_tokens",
             "in the section `limits:` of orchestrator.yaml: `max_tokens: 2000`",
         ),
+        (
+            {"max_cost_usd_per_day": 0.5},
+            "or raise limits.max_cost_usd_per_day (1.67 used)",
+            "in the section `limits:` of orchestrator.yaml: `max_cost_usd_per_day: 3.34`",
+        ),
     ],
 )
 def test_a_limit_is_raised_from_the_one_in_effect(
@@ -84,8 +91,7 @@ def test_a_limit_is_raised_from_the_one_in_effect(
     config = Config.model_validate({"limits": settings})
     completed = complete_hint(hint, config)
     assert completed.startswith(f"{hint}; {place}")
-    key = hint.rpartition(" ")[2]
-    name = key.partition(".")[2]
+    name = hint.partition("limits.")[2].partition(" ")[0]
     # Without the value in effect there is no number.
     assert complete_hint(hint) == f"{hint}; see `{name}` in the section `limits:` of {PROJECT_FILE}"
 
