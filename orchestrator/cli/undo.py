@@ -1,6 +1,7 @@
 """`orchestrator undo`: restore the files as they were before a run."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -114,11 +115,18 @@ def _iter_plan_lines(plan: "UndoPlan") -> Iterator[str]:
     else:
         yield f"nothing is to be undone: {_describe_no_work(plan)}"
     yield from _iter_left_lines(plan)
-    if plan.unseen:
-        names = ", ".join(map(_format, plan.unseen[:3])) + ", ..." * (len(plan.unseen) > 3)
-        yield f"not in the snapshots, and left as it is: {names}"
+    yield from _iter_unseen_lines(plan)
     if not plan.undone_to:
         yield "files that git ignores are in no snapshot: they are left as they are"
+
+
+def _iter_unseen_lines(plan: "UndoPlan") -> Iterator[str]:
+    exists = {each: os.path.lexists(plan.run.task.project / each) for each in plan.unseen}
+    for is_there, text in ((True, "left as it is"), (False, "gone, and not restored")):
+        found = [each for each in plan.unseen if exists[each] is is_there]
+        if found:
+            names = ", ".join(map(_format, found[:3])) + ", ..." * (len(found) > 3)
+            yield f"not in the snapshots, {text}: {names}"
 
 
 def _iter_change_lines(plan: "UndoPlan") -> Iterator[str]:
