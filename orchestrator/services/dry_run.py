@@ -31,7 +31,7 @@ from orchestrator.services.wiring import build_agent, build_policy, describe_pay
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.suites.command_line import parse_command, require_program
 from orchestrator.suites.detection.suite import PYTEST
-from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.environment import build_project_environment, build_user_environment
 from orchestrator.teaching.teachers import SilentTeacher
 from orchestrator.workspace.worktree import resolve_worktree
 from teacher.errors import TeacherError
@@ -115,7 +115,7 @@ def _check_parts(config: Config, project: Path, environment: Mapping[str, str]) 
     require_program(line, project, line.build_environment(env))
     if config.workspace.isolate:
         resolve_worktree(project, project, BRANCHES)
-    agent = build_agent(config, env)
+    agent = build_agent(config, build_user_environment(project, environment))
     agent.preflight()
     if not config.is_source_enabled("pytest"):
         return describe_payers(agent, SilentTeacher())

@@ -34,7 +34,7 @@ from orchestrator.suites.installing import (
     is_borrowed_interpreter,
 )
 from orchestrator.suites.pytest.collection import Collection
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import open_without_filters
 
 _LEFTOVERS: Final = re.compile(
     r"(?:.*/)?(?:\.coverage(?:\..*)?|coverage\.xml|htmlcov|\.tox|\.nox|\.pytest_cache|__pycache__"
@@ -307,9 +307,7 @@ def _choose_timeout(report: SuiteReport | None) -> int:
 def _read_status(project: Path, *arguments: str) -> list[str]:
     """Return the lines of `git status`; none without git."""
     try:
-        # Of another user's repository git must not run the filters, and `Git` takes no folder that
-        # somebody has committed for a repository: its configuration could name them too.
-        git = Git(project, any_owner=False)
+        git = open_without_filters(project)
         done = git.run("status", "--porcelain", *arguments, allowed=(0, 128))
     except LoopError:
         return []

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from orchestrator.config.setting_hints import find_setting
 from orchestrator.counts import format_count, name_first
 from orchestrator.models import Attempt, RunOutcome, RunPlan
+from orchestrator.platform import files
+from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.ended_run import EndedRun
 from orchestrator.services.failure_advice import iter_failure_advice
@@ -25,21 +27,21 @@ def describe_changes(run: EndedRun, plan: RunPlan) -> str:
     statuses = _collect_changes(attempts) if run.changed is None else run.changed
     if not statuses:
         return "no file"
-    files = format_count(len(statuses), "file")
+    count = format_count(len(statuses), "file")
     # An attempt that has not ended is on record only as files.
     command = f"runs show {run.id}" if run.changed is None else f"undo {run.id} --dry-run"
     show = f"`orchestrator {command}`"
     git_diff = format_git_command("diff", run.project)
     if plan.uncommitted_files is None:
-        return f"{files}: {show}"
+        return f"{count}: {show}"
+    added = [path for path, is_new in statuses.items() if is_new]
+    new = f", and new: {name_first(added)}" if added else ""
     if plan.uncommitted_files:
         own = "which may also show what you had not committed"
-        return f"{files}: `{git_diff}`, {own}; without that: {show}"
-    added = [path for path, is_new in statuses.items() if is_new]
+        return f"{count}: `{git_diff}`, {own}{new}; without that: {show}"
     if len(added) == len(statuses):
-        return f"{files}, new: {name_first(added)}"
-    new = f", and new: {name_first(added)}" if added else ""
-    return f"{files}: `{git_diff}`{new}"
+        return f"{count}, new: {name_first(added)}"
+    return f"{count}: `{git_diff}`{new}"
 
 
 def _collect_changes(attempts: Sequence[Attempt]) -> dict[str, bool]:
@@ -65,7 +67,9 @@ def advise_next_step(run: EndedRun) -> str:
     """
     match run.result.outcome:
         case RunOutcome.SOLVED if run.has_edits:
-            return f"review it, then commit it; or `orchestrator undo {run.id}` reverts it"
+            is_in_git = files.exists(files.find_git_top(run.project) / GIT_FOLDER)
+            commit = ", then commit it" if is_in_git else ""
+            return f"review it{commit}; or `orchestrator undo {run.id}` reverts it"
         case RunOutcome.PAUSED:
             return f"look at the attempt, then `orchestrator resume {run.id}` makes the next one"
         case RunOutcome.NOTHING_CHANGED | RunOutcome.NOT_SOLVED if run.result.attempts:

@@ -62,6 +62,23 @@ def build_project_environment(
     return env
 
 
+def build_user_environment(project: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of the user's own programs that start before the user has agreed.
+
+    No program of the project is found by its PATH: a cloned repository may contain a `git` or a
+    `bash` of its own, in something that looks like a virtual environment.
+
+    Args:
+        project: an existing directory.
+        base: the environment to start from; `os.environ` if None.
+    """
+    env = drop_own_secrets(drop_repository_variables(os.environ if base is None else base))
+    top = files.list_enclosing_folders(project.resolve())[-1]
+    parts = filter(None, env.get("PATH", os.defpath).split(os.pathsep))
+    outside = (part for part in parts if not (project / part).resolve().is_relative_to(top))
+    return {**env, "PATH": os.pathsep.join(outside)}
+
+
 _DECISIVE_VARIABLES: Final = re.compile(r"(?:PYTHON|PYTEST_)\w*")
 """Variables that determine what Python imports and what pytest runs."""
 

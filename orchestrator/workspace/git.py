@@ -135,6 +135,31 @@ class Git:
         return InfrastructureError(f"`{command}` in {self.folder} {outcome}: {stderr}", hint)
 
 
+def open_without_filters(folder: Path) -> Git:
+    """Return git for a folder whose repository must not have its own filters run.
+
+    An unpacked archive may bring a `.git/config` that names programs. Filters of the user's own
+    configuration, such as that of Git LFS, still run. A repository of another user is refused.
+
+    Raises:
+        InfrastructureError: git is missing, or cannot read its configuration.
+    """
+    git = Git(folder, any_owner=False)
+    listing = ("config", "-z", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
+    words = git.run(*listing, allowed=(0, 1)).stdout.split(b"\0")[:-1]
+    named = zip(words[::2], words[1::2], strict=True)
+    own = {name.rpartition(b".")[0] for scope, name in named if scope in (b"local", b"worktree")}
+    settings = [
+        (f"{os.fsdecode(driver)}.{name}", value)
+        for driver in sorted(own)
+        for name, value in (("clean", ""), ("process", ""), ("required", "false"))
+    ]
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return git.with_folder(folder, **variables)
+
+
 def _format_settings(values: tuple[str, ...]) -> list[str]:
     return [part for value in values for part in ("-c", value)]
 

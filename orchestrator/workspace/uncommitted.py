@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from orchestrator.errors import LoopError
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import open_without_filters
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import find_repository
 
@@ -22,8 +22,7 @@ def count_uncommitted_files(project: Path) -> int | None:
         if not repository:
             return None
         exclude = [f"--exclude={pattern}" for pattern in MACHINE_MADE]
-        # Of another user's repository git must not run the filters.
-        git = Git(project, any_owner=False)
+        git = open_without_filters(project)
         untracked = git.read_output("ls-files", "-z", "--others", "--exclude-standard", *exclude)
         # Separate, because `git status` takes no ignore rules in addition to the project's.
         status = git.read_output(

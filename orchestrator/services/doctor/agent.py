@@ -22,7 +22,7 @@ from orchestrator.services.wiring import build_agent
 def check_agent(subject: Subject) -> Iterator[Check]:
     """Check that a run could start the agent: program, version, permissions."""
     # With a key that is none: whether there is a login is a link of its own.
-    env = {"ANTHROPIC_API_KEY": "none", **subject.project_environment}
+    env = {"ANTHROPIC_API_KEY": "none", **subject.user_environment}
     try:
         text = build_agent(subject.config, env).preflight()
         # Its path is long, and says nothing.
@@ -48,12 +48,12 @@ def has_login(subject: Subject) -> bool:
         program = find_program()
     except LoopError:  # what can be found without it is found
         program = Path("claude")
-    return can_authenticate(subject.project_environment, program)
+    return can_authenticate(subject.user_environment, program)
 
 
 def check_login(subject: Subject) -> Iterator[Check]:
     """Check that the agent can log in, and say who pays."""
-    env = subject.project_environment
+    env = subject.user_environment
     if subject.config.agent.kind != "claude_code":
         yield skip(Link.LOGIN, "only the program of agent.command knows its login")
     elif not has_login(subject):

@@ -9,7 +9,6 @@ project. Login, transcripts and MCP servers are not copied.
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from orchestrator.agents.claude_environment import (
 )
 from orchestrator.platform import files
 from orchestrator.platform.folders import CLAUDE_FOLDER, CLAUDE_MD, CONFIG_VARIABLE, SETTINGS
+from orchestrator.platform.secret_folders import create_secret_folder
 
 _STATE: Final = ".claude.json"
 _DECISIONS: Final = (
@@ -54,11 +54,7 @@ class ConfigCopy:
 def copy_config_folder(environment: Mapping[str, str], project: Path) -> Iterator[ConfigCopy]:
     """Yield a copy of the configuration folder, and remove it."""
     original = find_config_directory(environment)
-    # The program may still be writing when it is ended.
-    with tempfile.TemporaryDirectory(
-        prefix="orchestrator-doctor-", ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    with create_secret_folder() as folder:
         _copy_instructions(original, folder)
         excludes = _copy_settings(original, folder)
         _copy_decisions(environment, original, folder, project)
@@ -85,8 +81,8 @@ def _copy_settings(original: Path, folder: Path) -> list[str]:
     if not data:
         return []
     settings = _parse_object(data)
-    if settings is None:  # Claude Code ignores it, and has to see it as it is
-        (folder / SETTINGS).write_bytes(data)
+    if settings is None:  # Claude Code ignores it, and has to see one that it ignores
+        (folder / SETTINGS).write_text("{", encoding="utf-8")
         return []
     kept = {name: value for name, value in settings.items() if name not in _RUNNING}
     variables = settings.get("env")

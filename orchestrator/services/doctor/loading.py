@@ -71,7 +71,7 @@ def check_loading(subject: Subject) -> Iterator[Check]:
 
 def _view_run(subject: Subject, program: Path) -> _View | None:
     """Return what a run sends; None if the agent is not Claude Code."""
-    env = subject.project_environment
+    env = subject.user_environment
     agent = build_agent(subject.config, env, None, subject.list_untrusted)
     if not isinstance(agent, ClaudeCodeAgent):
         return None

@@ -11,7 +11,7 @@ from orchestrator.platform.project import resolve_project
 from orchestrator.services.trust import load_known_config
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
 from orchestrator.storage.state_directory import resolve_state_directory
-from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.environment import build_user_environment
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Subject:
         return self.loaded.config if self.loaded else Config()
 
     @property
-    def project_environment(self) -> dict[str, str]:
-        """The environment of the project's own programs, agent and suite alike."""
-        return build_project_environment(self.project, self.environment)
+    def user_environment(self) -> dict[str, str]:
+        """The environment of the user's own programs, which finds none of the project's."""
+        return build_user_environment(self.project, self.environment)
 
     def list_untrusted(self, folder: Path) -> list[str]:
         """Return the settings for Claude Code that are not trusted, as a run decides it."""
