@@ -8,6 +8,7 @@ from orchestrator.cli.main import cli
 from orchestrator.models import FindingKind, RunOutcome
 from orchestrator.replay.scenario import Speaker
 from tests.e2e.conftest import LESSON, World
+from tests.recorded_runs import get_last_run
 
 pytestmark = pytest.mark.whole
 
@@ -37,7 +38,7 @@ def test_an_agent_that_edits_the_tests_gains_nothing(world: World) -> None:
     assert [type(event) for event in world.received_events].count(events.Tampered) == 1
     assert "is guarded" in world.list_requests(Speaker.AGENT)[-1].text
     assert "tests/test_answer.py: test edited" in world.list_requests(Speaker.TEACHER)[0].text
-    shown = CliRunner().invoke(cli, ["runs", "show", "last"])
+    shown = CliRunner().invoke(cli, ["runs", "show", get_last_run().id])
     assert "tests/test_answer.py: test edited: changed, reverted" in shown.output
 
 
