@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -374,8 +375,11 @@ def answer(project: Path, *answers: str) -> tuple[int, str]:
         start_new_session=True,
     )
     os.close(follower)
-    shown, waiting = "", list(answers)
+    shown, waiting, interrupted = "", list(answers), False
     while True:
+        if interrupted and not select.select([leader], [], [], 5.0)[0]:
+            # It came between the last check for signals and the read that waits for the answer.
+            child.send_signal(signal.SIGINT)
         try:
             data = os.read(leader, 4096)
         except OSError:  # the other end was closed
@@ -389,6 +393,7 @@ def answer(project: Path, *answers: str) -> tuple[int, str]:
             if answer:
                 os.write(leader, answer.encode())
             else:
+                interrupted = True
                 child.send_signal(signal.SIGINT)
     os.close(leader)
     return child.wait(), shown
