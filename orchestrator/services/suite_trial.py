@@ -11,11 +11,11 @@ from typing import Final
 from orchestrator.errors import LoopError
 from orchestrator.models import SuiteOutcome
 from orchestrator.platform import files
+from orchestrator.suites.declared_packages import read_declared_packages
 from orchestrator.suites.detection import DetectedSuite
 from orchestrator.suites.detection.suite import COMMAND, PYTEST, is_harmless_command
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.installing import advise_install, is_borrowed_interpreter
-from orchestrator.suites.project_contents import list_dependencies
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.verdict.suite_obstacle import is_part_of_project
@@ -137,7 +137,7 @@ def _judge(
     others = [each for each in suite.candidates if not is_harmless_command(each.command)]
     foreign = [each for each in missing if not is_part_of_project(each, project, task)]
     is_borrowed = is_borrowed_interpreter(suite.interpreter, environment)
-    if foreign and (is_borrowed or list_dependencies(project)):
+    if foreign and (is_borrowed or read_declared_packages(project).has_any):
         advice = advise_install(project, suite.interpreter, foreign, environment)
         problem = f"no module {foreign[0]} in its environment"
         unsure = replace(

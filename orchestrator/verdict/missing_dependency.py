@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.models import Case, FileChange
 from orchestrator.platform import files
-from orchestrator.suites.project_contents import is_declared
+from orchestrator.suites.declared_packages import read_declared_packages
 from orchestrator.verdict.missing_modules import find_missing_modules
 
 
@@ -22,7 +22,8 @@ def find_missing_dependency(
     if len(missing) != 1 or "" in missing:
         return ""
     module = missing.pop()
-    is_known = is_declared(project, module) and not _is_own(module, project, changes)
+    is_declared = read_declared_packages(project).contains(module)
+    is_known = is_declared and not _is_own(module, project, changes)
     return module if is_known else ""
 
 
