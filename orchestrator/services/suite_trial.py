@@ -18,7 +18,7 @@ from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.installing import advise_install, is_borrowed_interpreter
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.suite import PytestSuite
-from orchestrator.verdict.suite_obstacle import is_part_of_project
+from orchestrator.verdict.suite_obstacle import describe_writing, is_part_of_project
 
 COLLECTING_SECONDS: Final = 60.0
 """Longest time for collecting the cases, before a command is used as it is."""
@@ -141,9 +141,15 @@ def _judge(
         advice = advise_install(project, suite.interpreter, foreign, environment)
         problem = f"no module {foreign[0]} in its environment"
         unsure = replace(
-            suite, is_sure=False, problem=problem, hint=advice.hint, repair=advice.command
+            suite,
+            is_sure=False,
+            is_ambiguous=bool(others),
+            problem=problem,
+            has_cases=bool(found.count),
+            hint="; ".join(filter(None, (advice.hint, describe_writing(foreign[0], project)))),
+            repair=advice.command,
         )
-        return replace(tried, suite=replace(unsure, is_ambiguous=bool(others)))
+        return replace(tried, suite=unsure)
     problem = ""
     if missing and others:
         problem = f"no module {missing[0]} in its environment"

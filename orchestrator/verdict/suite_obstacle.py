@@ -16,6 +16,7 @@ from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
 from orchestrator.verdict.exit_status import extract_complaint
 from orchestrator.verdict.missing_modules import find_missing_modules
+from orchestrator.verdict.task_text import asks_to_write
 
 _PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
 _CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
@@ -120,8 +121,15 @@ def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
         package
     ):  # the task names it, but not to write it
         return False
-    named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
-    return bool(named) or (bool(rest) and is_own)
+    return asks_to_write(task, module) or (bool(rest) and is_own)
+
+
+def describe_writing(module: str, project: Path) -> str:
+    """Describe what to do if a missing module is to be written; empty if it is a package's."""
+    top = module.partition(".")[0]
+    if find_module(project, top) is not None or read_declared_packages(project).contains(top):
+        return ""
+    return f"if the task is to write {top}, name {top}.py in it"
 
 
 def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
@@ -132,7 +140,7 @@ def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obs
         message = f"the project itself cannot be imported {where}: no module named {module}"
     else:
         message = f"no case can run, because the module {module} is not installed {where}"
-    return Obstacle(message, advice.hint)
+    return Obstacle(message, "; ".join(filter(None, (advice.hint, describe_writing(top, project)))))
 
 
 def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:

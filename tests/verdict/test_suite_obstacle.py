@@ -65,7 +65,10 @@ def test_a_missing_module_is_named_with_the_interpreter(tmp_path: Path) -> None:
     assert found
     assert "the module yaml is not installed in /env/bin/python" in found.message
     # A distribution of that name may be anybody's.
-    assert found.hint == "install the package that provides yaml, where the tests run"
+    assert found.hint == (
+        "install the package that provides yaml, where the tests run; if the task is to write "
+        "yaml, name yaml.py in it"
+    )
     (tmp_path / "requirements.txt").write_text("PyYAML\n", encoding="utf-8")
     found = obstacle(uncollected("yaml", "yaml"), tmp_path)
     assert found
@@ -79,7 +82,11 @@ def test_a_module_that_the_task_asks_for_is_no_obstacle(tmp_path: Path) -> None:
     assert obstacle(uncollected("acme.tax"), tmp_path) is None
     assert obstacle(uncollected("tax"), tmp_path, "Write tax, with a function vat()") is None
     (tmp_path / "requirements.txt").write_text("flask\n", encoding="utf-8")
-    assert obstacle(uncollected("flask"), tmp_path, "Mend the flask routes") is not None
+    assert obstacle(uncollected("flask"), tmp_path, "Write flask") is not None
+    (tmp_path / "requirements.txt").write_text("PyYAML\n", encoding="utf-8")
+    assert obstacle(uncollected("yaml"), tmp_path, "Write the module yaml") is not None
+    (tmp_path / "requirements.txt").unlink()
+    assert obstacle(uncollected("yaml"), tmp_path, "fix the yaml parser") is not None
 
 
 def test_one_module_that_cannot_be_imported_beside_passing_cases_is_no_obstacle(

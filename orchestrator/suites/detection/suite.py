@@ -38,6 +38,8 @@ class DetectedSuite:
     """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
     problem: str = ""
     """Why it cannot be used as it is; empty if nothing is known against it."""
+    has_cases: bool = False
+    """Whether pytest collected cases with it, although there is a problem."""
     hint: str = ""
     """What to do about it if it cannot be used as it is."""
     repair: str = ""
