@@ -156,7 +156,7 @@ def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
 def _explain_missing_plugin(name: str, installer: str, *, configured: bool) -> Obstacle:
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
-        f"install the plugin that provides it with {installer}, or change the project's test "
+        f"install the plugin that provides it: `{installer} PLUGIN`, or change the project's test "
         "configuration",
         configured=configured,
     )

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,29 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
     assert found
     assert "--cov=acme" in found.message
     assert found.configured
+    assert f"`{PYTHON} -m pip install PLUGIN`" in found.hint
+
+
+def test_a_plugin_does_not_go_into_this_programs_own_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(Path(PYTHON).parent))
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    output = "pytest: error: unrecognized arguments: --cov=acme"
+    report = SuiteReport(SuiteOutcome.USAGE_ERROR, 4, output=output)
+    found = obstacle(report, tmp_path)
+    assert found
+    new = "python3 -m venv .venv && .venv/bin/python -m pip install pytest PLUGIN"
+    assert f"install the plugin that provides it: `{new}`, or" in found.hint
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "uv").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "bin" / "uv").chmod(0o755)
+    (tmp_path / "uv.lock").touch()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found = obstacle(report, tmp_path)
+    assert found
+    assert "`uv add --dev PLUGIN`" in found.hint
 
 
 @pytest.mark.parametrize(
