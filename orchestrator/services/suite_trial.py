@@ -13,6 +13,7 @@ from orchestrator.models import SuiteOutcome
 from orchestrator.platform import files
 from orchestrator.suites.declared_packages import read_declared_packages
 from orchestrator.suites.detection import DetectedSuite
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.suite import COMMAND, PYTEST, is_harmless_command
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.installing import advise_install, is_borrowed_interpreter
@@ -61,7 +62,7 @@ def try_suite(
         first = collect_cases(suite.command, project, environment)
     except LoopError as error:
         problem = suite.problem or error.message
-        return TriedSuite(_make_ambiguous(suite, problem, error.hint, error.command))
+        return TriedSuite(suite.mark_ambiguous(problem, error.hint, error.command))
     if needs_exit_code(suite.command, first):
         return TriedSuite(use_exit_code(suite))
     tried = TriedSuite(_set_interpreter(suite, project, first), first)
@@ -108,7 +109,7 @@ def _try_import_folders(
             continue
         other = collect_cases(command, project, environment)
         # A file whose first import now works may miss another module, so numbers say little.
-        contained = {each for each in missing if _contains_module(project / folder, each)}
+        contained = {each for each in missing if find_module(project, each, (folder,))}
         helps = contained.isdisjoint(other.list_missing_modules())
         if helps and other.outcome is None and other.count >= found.count:
             reason = f"{suite.reason}; the code in {folder}/ is not installed"
@@ -159,15 +160,7 @@ def _judge(
             problem = f"pytest ends with: {found.describe_problem()}"
     if not problem:  # a task may be to repair the files that cannot be imported, or to write them
         return tried
-    return replace(tried, suite=_make_ambiguous(suite, problem))
-
-
-def _make_ambiguous(
-    suite: DetectedSuite, problem: str, hint: str = "", repair: str = ""
-) -> DetectedSuite:
-    return replace(
-        suite, is_sure=False, is_ambiguous=True, problem=problem, hint=hint, repair=repair
-    )
+    return replace(tried, suite=suite.mark_ambiguous(problem))
 
 
 def _find_import_folders(project: Path, modules: list[str]) -> list[str]:
@@ -179,9 +172,5 @@ def _find_import_folders(project: Path, modules: list[str]) -> list[str]:
         folder
         for folder in dict.fromkeys(folders)
         if not folder.startswith("..")
-        and any(_contains_module(project / folder, name) for name in modules)
+        and any(find_module(project, name, (folder,)) for name in modules)
     ][:2]
-
-
-def _contains_module(folder: Path, name: str) -> bool:
-    return files.is_file(folder / f"{name}.py") or files.is_folder(folder / name)

@@ -20,7 +20,6 @@ from orchestrator.suites.detection.project_files import (
     read_text,
     read_toml,
 )
-from orchestrator.suites.project_contents import is_installable
 
 _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)\s*(?:$|[\[<>=!~;@(,\s])")
 _REQUIREMENT: Final = re.compile(
@@ -115,6 +114,21 @@ def read_declared_packages(project: Path) -> DeclaredPackages:
         *_iter_requirements_files(project),
     )
     return DeclaredPackages(tuple(sources))
+
+
+def is_installable(project: Path) -> bool:
+    """Return whether `pip install -e .` can install the project.
+
+    Without a build system, setuptools finds the packages itself; beside each other in the project's
+    folder it takes only one.
+    """
+    pyproject = read_toml(project / "pyproject.toml")
+    poetry = find_table(pyproject, "tool", "poetry") or {}
+    if poetry.get("package-mode") is False:
+        return False
+    if "build-system" in pyproject or files.is_file(project / "setup.py"):
+        return True
+    return "project" in pyproject and files.is_folder(project / "src")
 
 
 def _provides(source: _Source, module: str) -> bool:

@@ -10,10 +10,14 @@ from typing import Final
 
 from orchestrator.platform import files
 from orchestrator.platform.packages import VIRTUALENV_MARK
-from orchestrator.suites.declared_packages import DeclaredPackages, read_declared_packages
+from orchestrator.suites.declared_packages import (
+    DeclaredPackages,
+    is_installable,
+    read_declared_packages,
+)
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.tools import list_tool_commands
 from orchestrator.suites.environment import find_virtualenv
-from orchestrator.suites.project_contents import find_module, is_installable
 
 _PYTEST: Final = "pytest"
 _MANAGED_MARK: Final = "EXTERNALLY-MANAGED"

@@ -9,8 +9,8 @@ from typing import Final
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.declared_packages import read_declared_packages
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.installing import advise_install, format_plugin_install
-from orchestrator.suites.project_contents import find_module
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE

@@ -78,6 +78,13 @@ def test_a_missing_module_is_named_with_the_interpreter(tmp_path: Path) -> None:
     )
 
 
+def test_a_program_with_the_name_of_a_module_is_none(tmp_path: Path) -> None:
+    (tmp_path / "yaml").touch()
+    found = obstacle(uncollected("yaml"), tmp_path)
+    assert found
+    assert "the module yaml is not installed" in found.message
+
+
 def test_a_module_that_the_task_asks_for_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "acme").mkdir()
     assert obstacle(uncollected("acme.tax"), tmp_path) is None
