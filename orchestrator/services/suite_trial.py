@@ -140,6 +140,7 @@ def _judge(
     is_borrowed = is_borrowed_interpreter(suite.interpreter, environment)
     if foreign and (is_borrowed or read_declared_packages(project).has_any):
         advice = advise_install(project, suite.interpreter, foreign, environment)
+        written = describe_writing(foreign[0], project) if task else ""
         problem = f"no module {foreign[0]} in its environment"
         unsure = replace(
             suite,
@@ -147,7 +148,7 @@ def _judge(
             is_ambiguous=bool(others),
             problem=problem,
             has_cases=bool(found.count),
-            hint="; ".join(filter(None, (advice.hint, describe_writing(foreign[0], project)))),
+            hint="; ".join(filter(None, (advice.hint, written))),
             repair=advice.command,
         )
         return replace(tried, suite=unsure)

@@ -14,7 +14,9 @@ from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.platform.packages import VIRTUALENV_MARK
 
-_VIRTUALENV_NAMES: Final = (".venv", "venv", "env")
+NEW_VIRTUALENV: Final = ".venv"
+"""Name of a virtual environment that is made for a project."""
+_VIRTUALENV_NAMES: Final = (NEW_VIRTUALENV, "venv", "env")
 """Usual names of a virtual environment, the preferred first."""
 
 _NOT_PASSED_ON: Final = (

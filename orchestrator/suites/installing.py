@@ -17,7 +17,7 @@ from orchestrator.suites.declared_packages import (
 )
 from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.tools import list_tool_commands
-from orchestrator.suites.environment import find_virtualenv
+from orchestrator.suites.environment import NEW_VIRTUALENV, find_virtualenv
 
 _PYTEST: Final = "pytest"
 _MANAGED_MARK: Final = "EXTERNALLY-MANAGED"
@@ -190,7 +190,7 @@ def _format_installer(project: Path, interpreter: str, environment: Mapping[str,
     if _is_foreign(interpreter, environment):
         interpreter = find_active_interpreter(environment)
         if not interpreter:
-            return _format_new_environment(".venv")
+            return _format_new_environment(NEW_VIRTUALENV)
     root = (project / interpreter).parent.parent
     is_virtualenv = bool(interpreter) and files.is_file(root / VIRTUALENV_MARK)
     if not is_virtualenv or files.find_paths(root, "lib/python*/site-packages/pip/__init__.py"):
