@@ -117,16 +117,16 @@ def advise_install(
     declared = read_declared_packages(project)
     needs_project = bool(own) or (declared.has_any and (is_foreign or bool(foreign)))
     needs_pytest = is_foreign or _PYTEST in modules
-    packages = [_PYTEST] if needs_pytest else []
-    packages += declared.list_arguments(foreign) if needs_project else []
+    wanted = declared.list_arguments(foreign) if needs_project else []
+    packages = [*([_PYTEST] if needs_pytest else []), *wanted]
     command = _choose_manager(project, declared, environment, needs_pytest=needs_pytest)
+    rest += _describe_unknown(foreign, declared, installs=bool(command or wanted))
     text = "install pytest" if packages == [_PYTEST] else "install what the project declares"
     text = "install the project" if own else text
     if packages and not command:
         command = f"{_format_installer(project, interpreter, environment)} {' '.join(packages)}"
         if is_foreign and not find_active_interpreter(environment):
             text = "make an environment for the project"
-    rest += _describe_unknown(foreign, declared, installs=bool(command))
     if not command:
         return InstallAdvice("; ".join(rest))
     return InstallAdvice(text, command, "; ".join(rest))

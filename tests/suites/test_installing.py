@@ -217,6 +217,14 @@ def test_the_tool_that_manages_the_environment_installs(
     assert advise_install(project, PYTHON, modules, environment).command == command
 
 
+def test_pytest_alone_does_not_provide_a_declared_module(
+    project: Path, environment: dict[str, str]
+) -> None:
+    write(project, {"pyproject.toml": f"{POETRY}x = {{git = 'https://h/x'}}\n"})
+    advice = advise_install(project, PYTHON, ["pytest", "x"], environment)
+    assert advice.hint == f"install pytest: {PIP} pytest; {UNKNOWN.format('x')}"
+
+
 def test_with_pip_it_is_pip(without_pip: Path, project: Path, environment: dict[str, str]) -> None:
     (site,) = without_pip.glob("lib/python*/site-packages")
     (site / "pip").mkdir()
