@@ -156,6 +156,8 @@ def _advise_choice(suite: DetectedSuite, commands: list[str]) -> str:
     choice = f'name another command: {_OPTION} "COMMAND"'
     if usable:
         choice = f'choose with `orchestrator init`, or name it: {_OPTION} "{usable[0]}"'
+    elif suite.has_cases:
+        choice = f'start with the tests that can be collected: {_OPTION} "{suite.command}"'
     return "; or ".join(filter(None, (suite.hint, choice)))
 
 

@@ -11,14 +11,15 @@ from typing import Final
 from orchestrator.errors import LoopError
 from orchestrator.models import SuiteOutcome
 from orchestrator.platform import files
+from orchestrator.suites.declared_packages import read_declared_packages
 from orchestrator.suites.detection import DetectedSuite
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.suite import COMMAND, PYTEST, is_harmless_command
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.installing import advise_install, is_borrowed_interpreter
-from orchestrator.suites.project_contents import list_dependencies
 from orchestrator.suites.pytest.collection import Collection
 from orchestrator.suites.pytest.suite import PytestSuite
-from orchestrator.verdict.suite_obstacle import is_part_of_project
+from orchestrator.verdict.suite_obstacle import describe_writing, is_part_of_project
 
 COLLECTING_SECONDS: Final = 60.0
 """Longest time for collecting the cases, before a command is used as it is."""
@@ -61,7 +62,7 @@ def try_suite(
         first = collect_cases(suite.command, project, environment)
     except LoopError as error:
         problem = suite.problem or error.message
-        return TriedSuite(_make_ambiguous(suite, problem, error.hint, error.command))
+        return TriedSuite(suite.mark_ambiguous(problem, error.hint, error.command))
     if needs_exit_code(suite.command, first):
         return TriedSuite(use_exit_code(suite))
     tried = TriedSuite(_set_interpreter(suite, project, first), first)
@@ -108,7 +109,7 @@ def _try_import_folders(
             continue
         other = collect_cases(command, project, environment)
         # A file whose first import now works may miss another module, so numbers say little.
-        contained = {each for each in missing if _contains_module(project / folder, each)}
+        contained = {each for each in missing if find_module(project, each, (folder,))}
         helps = contained.isdisjoint(other.list_missing_modules())
         if helps and other.outcome is None and other.count >= found.count:
             reason = f"{suite.reason}; the code in {folder}/ is not installed"
@@ -137,13 +138,20 @@ def _judge(
     others = [each for each in suite.candidates if not is_harmless_command(each.command)]
     foreign = [each for each in missing if not is_part_of_project(each, project, task)]
     is_borrowed = is_borrowed_interpreter(suite.interpreter, environment)
-    if foreign and (is_borrowed or list_dependencies(project)):
+    if foreign and (is_borrowed or read_declared_packages(project).has_any):
         advice = advise_install(project, suite.interpreter, foreign, environment)
+        written = describe_writing(foreign[0], project) if task else ""
         problem = f"no module {foreign[0]} in its environment"
         unsure = replace(
-            suite, is_sure=False, problem=problem, hint=advice.hint, repair=advice.command
+            suite,
+            is_sure=False,
+            is_ambiguous=bool(others),
+            problem=problem,
+            has_cases=bool(found.count),
+            hint="; ".join(filter(None, (advice.hint, written))),
+            repair=advice.command,
         )
-        return replace(tried, suite=replace(unsure, is_ambiguous=bool(others)))
+        return replace(tried, suite=unsure)
     problem = ""
     if missing and others:
         problem = f"no module {missing[0]} in its environment"
@@ -153,15 +161,7 @@ def _judge(
             problem = f"pytest ends with: {found.describe_problem()}"
     if not problem:  # a task may be to repair the files that cannot be imported, or to write them
         return tried
-    return replace(tried, suite=_make_ambiguous(suite, problem))
-
-
-def _make_ambiguous(
-    suite: DetectedSuite, problem: str, hint: str = "", repair: str = ""
-) -> DetectedSuite:
-    return replace(
-        suite, is_sure=False, is_ambiguous=True, problem=problem, hint=hint, repair=repair
-    )
+    return replace(tried, suite=suite.mark_ambiguous(problem))
 
 
 def _find_import_folders(project: Path, modules: list[str]) -> list[str]:
@@ -173,9 +173,5 @@ def _find_import_folders(project: Path, modules: list[str]) -> list[str]:
         folder
         for folder in dict.fromkeys(folders)
         if not folder.startswith("..")
-        and any(_contains_module(project / folder, name) for name in modules)
+        and any(find_module(project, name, (folder,)) for name in modules)
     ][:2]
-
-
-def _contains_module(folder: Path, name: str) -> bool:
-    return files.is_file(folder / f"{name}.py") or files.is_folder(folder / name)

@@ -14,7 +14,9 @@ from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.platform.packages import VIRTUALENV_MARK
 
-_VIRTUALENV_NAMES: Final = (".venv", "venv", "env")
+NEW_VIRTUALENV: Final = ".venv"
+"""Name of a virtual environment that is made for a project."""
+_VIRTUALENV_NAMES: Final = (NEW_VIRTUALENV, "venv", "env")
 """Usual names of a virtual environment, the preferred first."""
 
 _NOT_PASSED_ON: Final = (
@@ -102,13 +104,17 @@ def find_virtualenv(project: Path) -> Path | None:
 
     It has one of the usual names, in the project or above it up to the top of the git work tree, or
     it is the only one in the project, of any name: between several of these the user's PATH
-    decides. In a linked git work tree, that of the main work tree is found too.
+    decides. A linked git work tree without one uses that of the same folder in the main work tree.
     """
-    here = project.resolve()
-    usual = [each for each in list_virtualenv_candidates(here) if _is_virtualenv(each)]
-    if usual and usual[0].parent == here:
+    return next(filter(None, map(_find_in_work_tree, _list_same_folders(project))), None)
+
+
+def _find_in_work_tree(folder: Path) -> Path | None:
+    """Return the nearest virtual environment in the work tree of a folder, or None."""
+    usual = [each for each in _list_usual_paths(folder) if _is_virtualenv(each)]
+    if usual and usual[0].parent == folder:
         return usual[0]
-    inside = _list_virtualenvs(here)
+    inside = _list_virtualenvs(folder)
     if len(inside) == 1:
         return inside[0]
     return usual[0] if usual else None
@@ -116,10 +122,22 @@ def find_virtualenv(project: Path) -> Path | None:
 
 def list_virtualenv_candidates(project: Path) -> list[Path]:
     """List where an environment of a usual name may be for a project, the preferred first."""
-    chain = files.list_enclosing_folders(project.resolve())
-    if main := find_main_worktree(chain[-1]):
-        chain += files.list_enclosing_folders(main / project.resolve().relative_to(chain[-1]))
-    return [folder / name for folder in chain for name in _VIRTUALENV_NAMES]
+    folders = _list_same_folders(project)
+    return [path for folder in folders for path in _list_usual_paths(folder)]
+
+
+def _list_same_folders(project: Path) -> list[Path]:
+    """List the real folder of a project and, in a linked work tree, that of the main work tree."""
+    here = project.resolve()
+    top = files.find_git_top(here)
+    main = find_main_worktree(top)
+    return [here, main / here.relative_to(top)] if main else [here]
+
+
+def _list_usual_paths(folder: Path) -> list[Path]:
+    return [
+        above / name for above in files.list_enclosing_folders(folder) for name in _VIRTUALENV_NAMES
+    ]
 
 
 def _is_virtualenv(folder: Path) -> bool:

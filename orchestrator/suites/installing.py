@@ -10,27 +10,25 @@ from typing import Final
 
 from orchestrator.platform import files
 from orchestrator.platform.packages import VIRTUALENV_MARK
-from orchestrator.suites.detection.tools import list_tool_commands
-from orchestrator.suites.environment import find_virtualenv
-from orchestrator.suites.project_contents import (
-    find_module,
+from orchestrator.suites.declared_packages import (
+    DeclaredPackages,
     is_installable,
-    list_dependencies,
-    list_install_arguments,
+    read_declared_packages,
 )
+from orchestrator.suites.detection.modules import find_module
+from orchestrator.suites.detection.tools import list_tool_commands
+from orchestrator.suites.environment import NEW_VIRTUALENV, find_virtualenv
 
 _PYTEST: Final = "pytest"
 _MANAGED_MARK: Final = "EXTERNALLY-MANAGED"
-_NEW_ENVIRONMENT: Final = "python3 -m venv .venv && .venv/bin/python -m pip install"
-"""The command that makes a virtual environment for a project and installs packages into it."""
 _MANAGERS: Final = {
-    "uv": ("uv sync", "uv add --dev pytest"),
-    "poetry": ("poetry install", "poetry add --group dev pytest"),
-    "pdm": ("pdm install", "pdm add --dev pytest"),
-    "pipenv": ("pipenv install --dev", "pipenv install --dev pytest"),
+    "uv": ("uv sync", "uv add --dev"),
+    "poetry": ("poetry install", "poetry add --group dev"),
+    "pdm": ("pdm install", "pdm add --dev"),
+    "pipenv": ("pipenv install --dev", "pipenv install --dev"),
 }
 """For each tool that manages a project's environment: the command that installs what the project
-declares, and the one that adds pytest."""
+declares, and the one that adds a package for its tests."""
 
 
 @dataclass(frozen=True)
@@ -107,44 +105,92 @@ def advise_install(
         environment: the environment of the user; `os.environ` if None.
     """
     environment = os.environ if environment is None else environment
-    is_foreign = is_borrowed_interpreter(interpreter, environment) or _is_managed(interpreter)
-    if is_foreign:
-        interpreter = find_active_interpreter(environment)
+    is_foreign = _is_foreign(interpreter, environment)
     others = [each for each in modules if each != _PYTEST]
     own = [each for each in others if find_module(project, each)]
-    declares = bool(list_dependencies(project))
-    unknown = [] if declares else [each for each in others if each not in own]
-    rest = _describe_unknown(unknown)
+    foreign = [each for each in others if each not in own]
+    rest = []
     if own and not is_installable(project):
-        if own == others:
-            return InstallAdvice(_describe_path(project, own[0]))
-        rest, own = _describe_path(project, own[0]), []
+        rest, own = [_describe_path(project, own[0])], []
+        if not foreign:
+            return InstallAdvice(rest[0])
+    declared = read_declared_packages(project)
+    needs_project = bool(own) or (declared.has_any and (is_foreign or bool(foreign)))
     needs_pytest = is_foreign or _PYTEST in modules
-    needs_project = (is_foreign and declares) or len(others) > len(unknown)
-    text = "install pytest"
-    if needs_project:
-        text = "install the project" if own else "install what the project declares"
-    if command := _choose_manager(project, environment, needs_pytest=needs_pytest):
-        return InstallAdvice(text, command, rest)
-    packages = [_PYTEST] if needs_pytest else []
-    packages += list_install_arguments(project) if needs_project else []
-    if not packages:
-        return InstallAdvice(rest)
-    prefix = format_pip_install(project, interpreter)
-    if is_foreign and not interpreter:
-        text, prefix = "make an environment for the project", _NEW_ENVIRONMENT
-    return InstallAdvice(text, f"{prefix} {' '.join(packages)}", rest)
+    wanted = declared.list_arguments(foreign) if needs_project else []
+    packages = [*([_PYTEST] if needs_pytest else []), *wanted]
+    command = _choose_manager(project, declared, environment, needs_pytest=needs_pytest)
+    rest += _describe_unknown(foreign, declared, installs=bool(command or wanted))
+    text = "install pytest" if packages == [_PYTEST] else "install what the project declares"
+    text = "install the project" if own else text
+    if packages and not command:
+        command = f"{_format_installer(project, interpreter, environment)} {' '.join(packages)}"
+        if is_foreign and not find_active_interpreter(environment):
+            text = "make an environment for the project"
+    if not command:
+        return InstallAdvice("; ".join(rest))
+    return InstallAdvice(text, command, "; ".join(rest))
 
 
-def format_pip_install(project: Path, interpreter: str) -> str:
-    """Return the command that installs packages for an interpreter, without the packages.
+def format_plugin_install(
+    project: Path, interpreter: str, environment: Mapping[str, str] | None = None
+) -> str:
+    """Return the command that installs a plugin of pytest for the tests, without its name.
+
+    Args:
+        project: the project's folder.
+        interpreter: see `advise_install`.
+        environment: the environment of the user; `os.environ` if None.
+    """
+    environment = os.environ if environment is None else environment
+    if manager := _find_manager(project, environment):
+        return _MANAGERS[manager][1]
+    installer = _format_installer(project, interpreter, environment)
+    return f"{installer} {_PYTEST}" if _is_foreign(interpreter, environment) else installer
+
+
+def find_broken_environment(
+    project: Path, environment: Mapping[str, str]
+) -> BrokenEnvironment | None:
+    """Return the project's virtual environment if its interpreter was removed; None if it works."""
+    found = find_virtualenv(project)
+    python = found / "bin" / "python" if found else None
+    if found is None or python is None or not files.is_link(python) or files.is_file(python):
+        return None
+    name = str(found.relative_to(project)) if found.is_relative_to(project) else str(found)
+    declared = read_declared_packages(project)
+    # A tool that is installed in the broken environment does not start.
+    path = environment.get("PATH", os.defpath).split(os.pathsep)
+    others = os.pathsep.join(each for each in path if each != str(found / "bin"))
+    command = _choose_manager(project, declared, {**environment, "PATH": others}, needs_pytest=True)
+    if not command:
+        packages = " ".join([_PYTEST, *declared.list_arguments()])
+        command = f"{_format_new_environment(name)} {packages}"
+    return BrokenEnvironment(
+        f"{name} is broken: its Python, {os.path.realpath(python)}, does not exist any more",
+        InstallAdvice("make it again", f"rm -r {shlex.quote(name)} && {command}"),
+    )
+
+
+def _is_foreign(interpreter: str, environment: Mapping[str, str]) -> bool:
+    """Return whether packages for a project's tests do not belong to an interpreter."""
+    return is_borrowed_interpreter(interpreter, environment) or _is_managed(interpreter)
+
+
+def _format_installer(project: Path, interpreter: str, environment: Mapping[str, str]) -> str:
+    """Return the command that installs packages for the tests, without the packages.
 
     An environment made by uv has no pip.
 
     Args:
         project: the folder that a relative interpreter is in.
-        interpreter: a Python; empty if it is not known.
+        interpreter: see `advise_install`.
+        environment: the environment of the user.
     """
+    if _is_foreign(interpreter, environment):
+        interpreter = find_active_interpreter(environment)
+        if not interpreter:
+            return _format_new_environment(NEW_VIRTUALENV)
     root = (project / interpreter).parent.parent
     is_virtualenv = bool(interpreter) and files.is_file(root / VIRTUALENV_MARK)
     if not is_virtualenv or files.find_paths(root, "lib/python*/site-packages/pip/__init__.py"):
@@ -152,23 +198,10 @@ def format_pip_install(project: Path, interpreter: str) -> str:
     return f"uv pip install --python {shlex.quote(interpreter)}"
 
 
-def find_broken_environment(project: Path) -> BrokenEnvironment | None:
-    """Return the project's virtual environment if its interpreter was removed; None if it works."""
-    found = find_virtualenv(project)
-    python = found / "bin" / "python" if found else None
-    if found is None or python is None or not files.is_link(python) or files.is_file(python):
-        return None
-    name = str(found.relative_to(project)) if found.is_relative_to(project) else str(found)
-    packages = " ".join([_PYTEST, *list_install_arguments(project)])
+def _format_new_environment(name: str) -> str:
+    """Return the command that makes an environment and installs packages, without these."""
     quoted = shlex.quote(name)
-    command = (
-        f"rm -r {quoted} && python3 -m venv {quoted} && {quoted}/bin/python -m pip install "
-        f"{packages}"
-    )
-    return BrokenEnvironment(
-        f"{name} is broken: its Python, {os.path.realpath(python)}, does not exist any more",
-        InstallAdvice("make it again", command),
-    )
+    return f"python3 -m venv {quoted} && {quoted}/bin/python -m pip install"
 
 
 def _is_managed(interpreter: str) -> bool:
@@ -180,24 +213,46 @@ def _is_managed(interpreter: str) -> bool:
     return bool(files.find_paths(base, f"lib/python*/{_MANAGED_MARK}"))
 
 
-def _choose_manager(project: Path, environment: Mapping[str, str], *, needs_pytest: bool) -> str:
-    """Return the command of the tool that manages the environment; empty if none helps."""
+def _find_manager(project: Path, environment: Mapping[str, str]) -> str:
+    """Return the tool that manages the project's environment; empty if none is installed."""
     programs = (each.command.split()[0] for each in list_tool_commands(project, environment))
-    name = next((each for each in programs if each in _MANAGERS), "")
+    return next((each for each in programs if each in _MANAGERS), "")
+
+
+def _choose_manager(
+    project: Path,
+    declared: DeclaredPackages,
+    environment: Mapping[str, str],
+    *,
+    needs_pytest: bool,
+) -> str:
+    """Return the command of the tool that manages the environment; empty if none helps."""
+    name = _find_manager(project, environment)
     if not name:
         return ""
-    install, add_pytest = _MANAGERS[name]
-    declared = list_dependencies(project)
-    if needs_pytest and _PYTEST not in declared:
-        return add_pytest
-    return install if declared or files.is_file(project / f"{name}.lock") else ""
+    install, add = _MANAGERS[name]
+    if needs_pytest and not declared.contains(_PYTEST):
+        return f"{add} {_PYTEST}"
+    return install if declared.has_any or files.is_file(project / f"{name}.lock") else ""
 
 
-def _describe_unknown(modules: Sequence[str]) -> str:
-    """Describe what to install for modules whose packages are not known."""
-    if not modules:
-        return ""
-    return f"install the package that provides {', '.join(modules[:3])}, where the tests run"
+def _describe_unknown(
+    modules: Sequence[str], declared: DeclaredPackages, *, installs: bool
+) -> list[str]:
+    """Describe what to install for modules whose packages are not known, if there are any.
+
+    Args:
+        modules: the top-level names of missing modules.
+        declared: what the project declares.
+        installs: whether that is installed first.
+    """
+    unknown = [each for each in modules if not (installs and declared.contains(each))]
+    if not unknown:
+        return []
+    names = ", ".join(unknown[:3])
+    if installs and not declared.is_complete:
+        return [f"if {names} is still missing then, install the package that provides it"]
+    return [f"install the package that provides {names}, where the tests run"]
 
 
 def _describe_path(project: Path, module: str) -> str:

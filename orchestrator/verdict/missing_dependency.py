@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.models import Case, FileChange
 from orchestrator.platform import files
-from orchestrator.suites.project_contents import is_declared
+from orchestrator.suites.declared_packages import read_declared_packages
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.verdict.missing_modules import find_missing_modules
 
 
@@ -22,7 +23,8 @@ def find_missing_dependency(
     if len(missing) != 1 or "" in missing:
         return ""
     module = missing.pop()
-    is_known = is_declared(project, module) and not _is_own(module, project, changes)
+    is_declared = read_declared_packages(project).contains(module)
+    is_known = is_declared and not _is_own(module, project, changes)
     return module if is_known else ""
 
 
@@ -40,8 +42,5 @@ def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
     touched = {part for change in changes for part in PurePosixPath(change.path).parts}
     if module in touched or f"{module}.py" in touched:
         return True
-    folders = (project, *filter(files.is_folder, files.find_paths(project, "*")))
-    return any(
-        files.is_folder(folder / module) or files.exists(folder / f"{module}.py")
-        for folder in folders
-    )
+    folders = [each.name for each in files.find_paths(project, "*") if files.is_folder(each)]
+    return find_module(project, module, ("", *folders)) is not None

@@ -8,13 +8,15 @@ from typing import Final
 
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.suites.installing import advise_install, format_pip_install
-from orchestrator.suites.project_contents import find_module, is_declared
+from orchestrator.suites.declared_packages import read_declared_packages
+from orchestrator.suites.detection.modules import find_module
+from orchestrator.suites.installing import advise_install, format_plugin_install
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
 from orchestrator.verdict.exit_status import extract_complaint
 from orchestrator.verdict.missing_modules import find_missing_modules
+from orchestrator.verdict.task_text import asks_to_write
 
 _PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
 _CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
@@ -60,8 +62,9 @@ def find_obstacle(
         written = _is_unwritten_module(module, project, task)
         return None if written else _explain_missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
-        pip = format_pip_install(project, interpreter)
-        return _explain_missing_plugin(plugin[1] or plugin[2], pip, configured=bool(plugin[2]))
+        installer = format_plugin_install(project, interpreter)
+        name = plugin[1] or plugin[2]
+        return _explain_missing_plugin(name, installer, configured=bool(plugin[2]))
     ran = report.has_verdict and not all(case.collecting for case in errors)
     return None if ran else _explain_missing_cases(report, errors)
 
@@ -114,10 +117,19 @@ def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
     """Return whether a missing module belongs to the project, and is still to be written."""
     package, _, rest = module.partition(".")
     is_own = find_module(project, package) is not None
-    if not is_own and is_declared(project, package):  # the task names it, but not to write it
+    if not is_own and read_declared_packages(project).contains(
+        package
+    ):  # the task names it, but not to write it
         return False
-    named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
-    return bool(named) or (bool(rest) and is_own)
+    return asks_to_write(task, module) or (bool(rest) and is_own)
+
+
+def describe_writing(module: str, project: Path) -> str:
+    """Describe what to do if a missing module is to be written; empty if it is a package's."""
+    top = module.partition(".")[0]
+    if find_module(project, top) is not None or read_declared_packages(project).contains(top):
+        return ""
+    return f"if the task is to write {top}, name {top}.py in it"
 
 
 def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
@@ -128,7 +140,7 @@ def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obs
         message = f"the project itself cannot be imported {where}: no module named {module}"
     else:
         message = f"no case can run, because the module {module} is not installed {where}"
-    return Obstacle(message, advice.hint)
+    return Obstacle(message, "; ".join(filter(None, (advice.hint, describe_writing(top, project)))))
 
 
 def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
@@ -141,10 +153,10 @@ def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
     )
 
 
-def _explain_missing_plugin(name: str, pip: str, *, configured: bool) -> Obstacle:
+def _explain_missing_plugin(name: str, installer: str, *, configured: bool) -> Obstacle:
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
-        f"install the plugin that provides it with {pip}, or change the project's test "
+        f"install the plugin that provides it: `{installer} PLUGIN`, or change the project's test "
         "configuration",
         configured=configured,
     )

@@ -75,6 +75,29 @@ _GOES_ON: Final = re.compile(r"[`'\"]?\s+(?:to|are|is|should|pass)\b")
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
 """Words of a sentence that says what not to do."""
 
+_WRITING: Final = re.compile(
+    r"write|add|create|implement|build|develop|introduce|provide|generate"
+    r"|(?:writ|add|creat|implement|build|develop|introduc|provid|generat)ing",
+    re.IGNORECASE,
+)
+_NO_VERB_AFTER: Final = frozenset({"not", "dont", "never", "the", "a", "this", "our"})
+"""Words after which a verb of writing is denied, or is no verb: `fix the build`."""
+_TO_ANOTHER: Final = frozenset(
+    {
+        *("about", "against", "around", "at", "based", "by", "for", "from", "in", "into", "like"),
+        *("of", "on", "over", "that", "to", "using", "via", "when", "where", "which", "with"),
+    }
+)
+"""Words after which a sentence names something else than what is to be written."""
+_AFTER_MODULE: Final = frozenset(
+    {
+        *("module", "modules", "package", "packages", "library", "file", "files", "script"),
+        *("and", "or", "as", "so", "such", "but", "again", "first", "now", "please", "yourself"),
+        *_TO_ANOTHER,
+    }
+)
+"""Words that can follow the name of a module; after another one it only describes: `yaml parser`"""
+
 
 def asks_for_all_tests(task: str) -> bool:
     """Return whether a task is about the tests as a whole: `make all tests pass`."""
@@ -85,6 +108,36 @@ def asks_for_all_tests(task: str) -> bool:
 def asks_for_form(task: str) -> bool:
     """Return whether a task only asks for how code reads: `add a docstring to f()`."""
     return not _REPAIR.search(task) and _FORM.fullmatch(task) is not None
+
+
+def asks_to_write(task: str, module: str) -> bool:
+    """Return whether a task asks to write a module: `write tax.py`, `implement the module tax`.
+
+    To name it is not enough: `fix the yaml parser` needs a module yaml that is there.
+
+    Args:
+        task: the task's text.
+        module: the full name of the module.
+    """
+    path = re.escape(module.replace(".", "/"))
+    if re.search(rf"(?<![\w.]){path}(?:\.pyi?\b|/__init__\.py)", task):
+        return True
+    names = {module, module.replace(".", "/")}
+    sentences = re.split(r"[.!?;](?:\s|$)|\n\s*\n", re.sub(r"[`'\"*]", "", task))
+    return any(_is_written(re.findall(r"[\w./]+|[^\w\s]", each), names) for each in sentences)
+
+
+def _is_written(words: list[str], names: set[str]) -> bool:
+    """Return whether a sentence has one of these names as the object of a verb of writing."""
+    is_object = False
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if _WRITING.fullmatch(word):
+            is_object = before.lower() not in _NO_VERB_AFTER
+        elif word.lower() in _TO_ANOTHER:
+            is_object = False
+        elif is_object and word in names:
+            return not after[:1].isalnum() or after.lower() in _AFTER_MODULE
+    return False
 
 
 def list_wanted_words(task: str) -> list[str]:

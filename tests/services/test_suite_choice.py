@@ -174,10 +174,16 @@ def test_a_declared_module_that_is_not_installed_stops_a_run_before_it_costs(
     assert "cannot be used: no module no_such_module in its environment" in error.value.message
     assert error.value.command.endswith("-m pip install -r requirements.txt")
     assert error.value.command in error.value.hint
+    assert error.value.hint.endswith(
+        'start with the tests that can be collected: --tests "pytest tests/ -v --tb=short"'
+    )
+    (project / "tests/test_b.py").rename(project / "tests/b.py")
+    with pytest.raises(ConfigError, match='name another command: --tests "COMMAND"'):
+        choose(project, {})
     (project / "tests/test_a.py").write_text(f"import prices\n{TEST}", encoding="utf-8")
     loaded, _ = choose(project, {}, task="Write prices.py")
     assert loaded.config.tests.command == "pytest tests/ -v --tb=short"
-    with pytest.raises(ConfigError, match="no module prices"):
+    with pytest.raises(ConfigError, match=r"no module prices .* name prices\.py in it"):
         choose(project, {}, task="Make the tests pass")
 
 

@@ -168,12 +168,16 @@ def test_an_unknown_framework_is_named() -> None:
         create_suite("jest", "jest", 60)
 
 
-def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_path: Path) -> None:
-    main, linked = tmp_path / "main", tmp_path / "elsewhere" / "linked"
+def add_work_tree(main: Path, linked: Path) -> None:
+    main.mkdir()
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"],
                       ["worktree", "add", "-q", "--detach", str(linked)]):  # fmt: skip
-        main.mkdir(exist_ok=True)
         subprocess.run(["git", *arguments], cwd=main, check=True)
+
+
+def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_path: Path) -> None:
+    main, linked = tmp_path / "main", tmp_path / "elsewhere" / "linked"
+    add_work_tree(main, linked)
     site = main / ".venv" / "lib" / "python3.11" / "site-packages"
     (site / "b-1.dist-info").mkdir(parents=True)
     (main / ".venv" / "pyvenv.cfg").touch()
@@ -187,6 +191,22 @@ def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_
     assert env["VIRTUAL_ENV"] == str(main / ".venv")
     assert env["PYTHONPATH"].split(":") == [str(linked / "lib"), str(linked / "b/src"), "/mine"]
     assert "PYTHONPATH" not in build_project_environment(main, {"PATH": "/bin"})
+
+
+def test_a_linked_work_tree_finds_what_the_main_one_finds(tmp_path: Path) -> None:
+    main, linked = tmp_path / "main", tmp_path / "elsewhere" / "linked"
+    add_work_tree(main, linked)
+    for tree in (main, linked):
+        (tree / "api").mkdir()
+    only = make_virtualenv(main / "myenv")
+    assert find_virtualenv(main) == find_virtualenv(linked) == only
+    assert find_virtualenv(main / "api") is find_virtualenv(linked / "api") is None
+    nearer = make_virtualenv(main / "api" / "env311")
+    assert find_virtualenv(main / "api") == find_virtualenv(linked / "api") == nearer
+    make_virtualenv(main / "another")
+    assert find_virtualenv(main) is find_virtualenv(linked) is None
+    own = make_virtualenv(linked / "env312")
+    assert find_virtualenv(linked) == own
 
 
 def test_stored_decisive_variables_are_restored() -> None:

@@ -105,7 +105,7 @@ def add_program(environment: Mapping[str, str], name: str) -> None:
                 "setup.cfg": "[options]\ninstall_requires =\n  flask\n  --index-url=x\n  a @ http://b"
             },
             ["flask"],
-            f"install what the project declares: {PIP} flask",
+            f"install what the project declares: {PIP} flask 'a @ http://b'",
         ),
         (
             {"pyproject.toml": f"{BUILD}dependencies = 1\n[dependency-groups]\ndev = ['rich', 1]"},
@@ -123,6 +123,72 @@ def test_what_is_installed(
 ) -> None:
     write(project, files)
     assert advise_install(project, PYTHON, modules, environment).hint == hint
+
+
+SETUP = "from setuptools import setup\nsetup(name='shop', install_requires=['requests'])\n"
+DYNAMIC = f"{BUILD}[tool.x]\n".replace("[build", "dynamic = ['dependencies']\n[build")
+BARE_POETRY = f"{POETRY}requests = '>=2,<3'\nrich = '^13'\nx = {{git = 'https://h/x'}}\n"
+PIPFILE = "[packages]\nrequests = '*'\n[dev-packages]\npytest = '==8.0'\n"
+UNKNOWN = "install the package that provides {0}, where the tests run"
+STILL = "if {0} is still missing then, install the package that provides it"
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "command", "rest"),
+    [
+        ({"requirements/base.txt": "requests"}, "requests", "-r requirements/base.txt", ""),
+        ({"requirements_all.txt": "requests"}, "requests", "-r requirements_all.txt", ""),
+        ({"requirements-web.txt": "requests"}, "requests", "-r requirements-web.txt", ""),
+        ({"requirements-web.txt": "PyYAML"}, "yaml", "-r requirements-web.txt", ""),
+        ({"requirements-docs.txt": "sphinx"}, "requests", "", UNKNOWN),
+        (
+            {"requirements.txt": "-r requirements-web.txt", "requirements-web.txt": "flask"},
+            "yaml",
+            "-r requirements.txt",
+            UNKNOWN,
+        ),
+        ({"requirements.txt": "-r ../all.txt"}, "requests", "-r requirements.txt", STILL),
+        ({"requirements.txt": "git+https://h/x"}, "x", "-r requirements.txt", STILL),
+        (
+            {"pyproject.toml": "[project]\ndependencies = ['x @ git+https://h/x ; a']"},
+            "x",
+            "'x @ git+https://h/x'",
+            "",
+        ),
+        ({"pyproject.toml": BARE_POETRY}, "requests", "'requests>=2,<3' rich", ""),
+        ({"pyproject.toml": f"{POETRY}x = {{path = 'x'}}\n"}, "x", "", UNKNOWN),
+        (
+            {"pyproject.toml": POETRY.replace("\nname", "\npackage-mode = false\nname")
+             + "rich = '*'\n[build-system]\n"},
+            "rich",
+            "rich",
+            "",
+        ),
+        ({"setup.py": SETUP}, "requests", "-e .", STILL),
+        ({"pyproject.toml": DYNAMIC}, "requests", "-e .", STILL),
+        ({"pyproject.toml": "[project]\ndynamic = ['dependencies']"}, "requests", "", UNKNOWN),
+        ({"Pipfile": PIPFILE}, "requests", "requests pytest==8.0", ""),
+        ({"pyproject.toml": FLAT}, "numpy", "'flask>=2' rich", UNKNOWN),
+        (
+            {"pyproject.toml": FLAT.replace("[project]", "[build-system]\n[project]")},
+            "numpy",
+            "-e .",
+            UNKNOWN,
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_declared_is_what_is_installed(
+    files: Mapping[str, str],
+    module: str,
+    command: str,
+    rest: str,
+    project: Path,
+    environment: dict[str, str],
+) -> None:
+    write(project, files)
+    advice = advise_install(project, PYTHON, [module], environment)
+    assert advice.command == (f"{PIP} {command}" if command else "")
+    assert (advice.rest if command else advice.text) == rest.format(module)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +215,14 @@ def test_the_tool_that_manages_the_environment_installs(
     assert not advise_install(project, PYTHON, modules, environment).command.startswith(tool)
     add_program(environment, tool)
     assert advise_install(project, PYTHON, modules, environment).command == command
+
+
+def test_pytest_alone_does_not_provide_a_declared_module(
+    project: Path, environment: dict[str, str]
+) -> None:
+    write(project, {"pyproject.toml": f"{POETRY}x = {{git = 'https://h/x'}}\n"})
+    advice = advise_install(project, PYTHON, ["pytest", "x"], environment)
+    assert advice.hint == f"install pytest: {PIP} pytest; {UNKNOWN.format('x')}"
 
 
 def test_with_pip_it_is_pip(without_pip: Path, project: Path, environment: dict[str, str]) -> None:
@@ -203,6 +277,7 @@ def test_a_relative_python_is_that_of_the_project(
     [
         ({}, ["requests"], ""),
         ({"requirements.txt": "requests\n"}, [], " -r requirements.txt"),
+        ({"setup.py": ""}, [], " -e ."),
         ({"pyproject.toml": BUILD, "requirements.txt": "a\n"}, [], " -e . -r requirements.txt"),
         ({"pyproject.toml": FLAT}, ["flask"], " 'flask>=2' rich"),
     ],
@@ -246,17 +321,19 @@ def test_an_own_interpreter_that_the_user_has_active_is_not_borrowed() -> None:
     assert not is_borrowed_interpreter("", {"PATH": "/usr/bin"})
 
 
-def test_an_environment_is_broken_once_its_python_was_removed(project: Path) -> None:
-    assert find_broken_environment(project) is None
+def test_an_environment_is_broken_once_its_python_was_removed(
+    project: Path, environment: dict[str, str]
+) -> None:
+    assert find_broken_environment(project, environment) is None
     write(project, {"requirements.txt": "flask\n"})
     venv.create(project / ".venv", symlinks=True)
-    assert find_broken_environment(project) is None
+    assert find_broken_environment(project, environment) is None
     python = project / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("python3")
     (project / ".venv" / "bin" / "python3").unlink()
     (project / ".venv" / "bin" / "python3").symlink_to("/opt/gone/python3.9")
-    found = find_broken_environment(project)
+    found = find_broken_environment(project, environment)
     assert found is not None
     assert found.problem == (
         ".venv is broken: its Python, /opt/gone/python3.9, does not exist any more"
@@ -265,3 +342,16 @@ def test_an_environment_is_broken_once_its_python_was_removed(project: Path) -> 
         "rm -r .venv && python3 -m venv .venv && .venv/bin/python -m pip install pytest "
         "-r requirements.txt"
     )
+    write(project, {"uv.lock": "", "pyproject.toml": FLAT})
+    add_program(environment, "uv")
+    add_program({"PATH": str(project / ".venv" / "bin")}, "poetry")  # it does not start
+    broken = {"PATH": f"{project / '.venv' / 'bin'}{os.pathsep}{environment['PATH']}"}
+    write(project, {"poetry.lock": ""})
+    for env in (environment, broken):
+        found = find_broken_environment(project, env)
+        assert found is not None
+        assert found.advice.command == "rm -r .venv && uv add --dev pytest"
+    write(project, {"requirements-dev.txt": "pytest\n"})
+    found = find_broken_environment(project, broken)
+    assert found is not None
+    assert found.advice.command == "rm -r .venv && uv sync"

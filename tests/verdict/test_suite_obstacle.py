@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def test_a_missing_module_is_named_with_the_interpreter(tmp_path: Path) -> None:
     assert found
     assert "the module yaml is not installed in /env/bin/python" in found.message
     # A distribution of that name may be anybody's.
-    assert found.hint == "install the package that provides yaml, where the tests run"
+    assert found.hint == (
+        "install the package that provides yaml, where the tests run; if the task is to write "
+        "yaml, name yaml.py in it"
+    )
     (tmp_path / "requirements.txt").write_text("PyYAML\n", encoding="utf-8")
     found = obstacle(uncollected("yaml", "yaml"), tmp_path)
     assert found
@@ -74,12 +78,23 @@ def test_a_missing_module_is_named_with_the_interpreter(tmp_path: Path) -> None:
     )
 
 
+def test_a_program_with_the_name_of_a_module_is_none(tmp_path: Path) -> None:
+    (tmp_path / "yaml").touch()
+    found = obstacle(uncollected("yaml"), tmp_path)
+    assert found
+    assert "the module yaml is not installed" in found.message
+
+
 def test_a_module_that_the_task_asks_for_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "acme").mkdir()
     assert obstacle(uncollected("acme.tax"), tmp_path) is None
     assert obstacle(uncollected("tax"), tmp_path, "Write tax, with a function vat()") is None
     (tmp_path / "requirements.txt").write_text("flask\n", encoding="utf-8")
-    assert obstacle(uncollected("flask"), tmp_path, "Mend the flask routes") is not None
+    assert obstacle(uncollected("flask"), tmp_path, "Write flask") is not None
+    (tmp_path / "requirements.txt").write_text("PyYAML\n", encoding="utf-8")
+    assert obstacle(uncollected("yaml"), tmp_path, "Write the module yaml") is not None
+    (tmp_path / "requirements.txt").unlink()
+    assert obstacle(uncollected("yaml"), tmp_path, "fix the yaml parser") is not None
 
 
 def test_one_module_that_cannot_be_imported_beside_passing_cases_is_no_obstacle(
@@ -95,6 +110,29 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
     assert found
     assert "--cov=acme" in found.message
     assert found.configured
+    assert f"`{PYTHON} -m pip install PLUGIN`" in found.hint
+
+
+def test_a_plugin_does_not_go_into_this_programs_own_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(Path(PYTHON).parent))
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    output = "pytest: error: unrecognized arguments: --cov=acme"
+    report = SuiteReport(SuiteOutcome.USAGE_ERROR, 4, output=output)
+    found = obstacle(report, tmp_path)
+    assert found
+    new = "python3 -m venv .venv && .venv/bin/python -m pip install pytest PLUGIN"
+    assert f"install the plugin that provides it: `{new}`, or" in found.hint
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "uv").write_text("#!/bin/sh\n", encoding="utf-8")
+    (tmp_path / "bin" / "uv").chmod(0o755)
+    (tmp_path / "uv.lock").touch()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found = obstacle(report, tmp_path)
+    assert found
+    assert "`uv add --dev PLUGIN`" in found.hint
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,12 @@
 
 import pytest
 
-from orchestrator.verdict.task_text import asks_for_all_tests, asks_for_form, mentions_file
+from orchestrator.verdict.task_text import (
+    asks_for_all_tests,
+    asks_for_form,
+    asks_to_write,
+    mentions_file,
+)
 
 
 @pytest.mark.parametrize(
@@ -109,3 +114,48 @@ def test_who_asks_for_all_tests(task: str, *, asked: bool) -> None:
 )
 def test_a_file_that_is_the_place_for_new_tests_is_not_meant(task: str, *, named: bool) -> None:
     assert mentions_file(task, "tests/test_parse.py") is named
+
+
+@pytest.mark.parametrize(
+    ("task", "module"),
+    [
+        ("Write tax, with a function vat()", "tax"),
+        ("write a new module tax", "tax"),
+        ("Please implement the `tax` module so that the tests pass.", "tax"),
+        ("Create the packages shop and tax", "tax"),
+        ("Add tax to the project", "tax"),
+        ("Start by writing tax", "tax"),
+        ("Write these modules:\n- shop\n- tax\n", "tax"),
+        ("The tests of tax fail. Write it in tax.py", "tax"),
+        ("tax.py is missing", "tax"),
+        ("src/tax/__init__.py is missing", "tax"),
+        ("Implement shop.tax", "shop.tax"),
+        ("Fill shop/tax.py", "shop.tax"),
+        ("Do not change shop. Write tax", "tax"),
+    ],
+)
+def test_what_asks_to_write_a_module(task: str, module: str) -> None:
+    assert asks_to_write(task, module)
+
+
+@pytest.mark.parametrize(
+    ("task", "module"),
+    [
+        ("fix the yaml parser", "yaml"),
+        ("Fix yaml", "yaml"),
+        ("Add a yaml parser", "yaml"),
+        ("write yaml output", "yaml"),
+        ("Write a parser for yaml", "yaml"),
+        ("Add a test that imports yaml", "yaml"),
+        ("Create a report with numpy", "numpy"),
+        ("Implement loading using yaml", "yaml"),
+        ("Add a function vat() to tax", "tax"),
+        ("Write tests/test_tax.py", "tax"),
+        ("Do not write tax", "tax"),
+        ("Don't write tax", "tax"),
+        ("Write prices. The module tax is slow", "tax"),
+        ("", "tax"),
+    ],
+)
+def test_what_only_names_a_module(task: str, module: str) -> None:
+    assert not asks_to_write(task, module)

@@ -4,6 +4,7 @@ suite          `DetectedSuite`: a command, why it was chosen, and the other cand
 frameworks     `infer_framework`: whether a command line starts pytest
 project_files  read files of any origin, with bounds
 pytest_config  settings of pytest, in the files where it looks for them
+modules        find a module of the project by its name
 source_tree    the test files of a project, and the packages in it that have their own
 tools          uv, poetry, pdm, pipenv, hatch, tox and nox
 task_runners   `make test` and `npm test`

@@ -12,19 +12,46 @@ from orchestrator.suites.detection.suite import COMMAND, PYTEST
 _RUNNERS: Final = ("pytest", "py.test")
 _STARTS_MODULES: Final = re.compile(r"(?:python|pypy)[\d.]*|coverage")
 """Programs for which `-m pytest` runs pytest in their own process."""
-_MANAGERS: Final = (
-    *("uv", "poetry", "pdm", "pipenv", "hatch", "rye", "pixi", "conda", "mamba", "micromamba"),
-)
-"""Programs whose `run` starts another program on this machine. That of docker starts it elsewhere,
-where the plugin that reports each case is not installed."""
-_OPTIONS_WITH_VALUE: Final = frozenset(
-    {
-        *("--with", "--with-editable", "--with-requirements", "--extra", "--group", "--only-group"),
-        *("--python", "-p", "--package", "--directory", "--project", "--env-file", "-e", "--env"),
-        *("--environment", "-n", "--name", "--prefix", "-u", "--unset"),
-    }
-)
-_PREFIXES: Final = ("env", "time", "exec", "command")
+_CONDA: Final = frozenset({"-n", "--name", "-p", "--prefix", "--cwd"})
+_MANAGERS: Final = {
+    "uv": frozenset(
+        {
+            *(
+                "--allow-insecure-host",
+                "--cache-dir",
+                "--color",
+                "--config-file",
+                "--config-setting",
+            ),
+            *("--default-index", "--directory", "--env-file", "--exclude-newer", "--extra"),
+            *("--extra-index-url", "--find-links", "--fork-strategy", "--group", "--index"),
+            *("--index-strategy", "--index-url", "--keyring-provider", "--link-mode"),
+            *("--no-binary-package", "--no-build-isolation-package", "--no-build-package"),
+            *("--no-extra", "--no-group", "--only-group", "--package", "--prerelease", "--project"),
+            *("--python", "--python-platform", "--python-preference", "--refresh-package"),
+            *("--reinstall-package", "--resolution", "--upgrade-package", "--with"),
+            *("--with-editable", "--with-requirements", "-C", "-P", "-f", "-i", "-p", "-w"),
+        }
+    ),
+    "poetry": frozenset({"-C", "--directory", "-P", "--project"}),
+    "pdm": frozenset({"-p", "--project", "-c", "--config", "--venv"}),
+    "pipenv": frozenset({"--python", "--pypi-mirror"}),
+    "hatch": frozenset({"-e", "--env", "-p", "--project", "--data-dir", "--cache-dir", "--config"}),
+    "rye": frozenset({"--pyproject"}),
+    "pixi": frozenset({"-e", "--environment", "--manifest-path", "-m", "--color", "-w"}),
+    "conda": _CONDA,
+    "mamba": _CONDA,
+    "micromamba": _CONDA | {"-r", "--root-prefix", "-e", "--env", "-a", "--attach"},
+}
+"""Programs whose `run` starts another program on this machine, and their options with a value.
+That of docker starts it elsewhere, where the plugin that reports each case is not installed."""
+_PREFIXES: Final = {
+    "env": frozenset({"-u", "--unset", "-C", "--chdir"}),
+    "time": frozenset({"-f", "--format", "-o", "--output"}),
+    "exec": frozenset({"-a"}),
+    "command": frozenset[str](),
+}
+"""Programs that start another one, and their options with a value."""
 _MOST_WRAPPERS: Final = 5
 """Most programs that start the next one, such as `env` and `uv run`, in one command."""
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
@@ -69,9 +96,12 @@ def _starts_pytest(words: list[str]) -> bool:
         program, *arguments = words
         name = PurePosixPath(program.rpartition(":")[2]).name  # hatch: `ENVIRONMENT:PROGRAM`
         if name in _PREFIXES:
-            words = _skip_options(arguments)
-        elif name in _MANAGERS and arguments[:1] == ["run"]:
-            words = _skip_options(arguments[1:])
+            words = _skip_options(arguments, _PREFIXES[name])
+        elif name in _MANAGERS:
+            verb, *rest = _skip_options(arguments, _MANAGERS[name]) or [""]
+            if verb != "run":
+                return False
+            words = _skip_options(rest, _MANAGERS[name])
         elif _STARTS_MODULES.fullmatch(name):
             return ("-m", "pytest") in pairwise(arguments)
         else:
@@ -79,9 +109,14 @@ def _starts_pytest(words: list[str]) -> bool:
     return False
 
 
-def _skip_options(words: list[str]) -> list[str]:
-    """Return the words from the program on that another program starts."""
+def _skip_options(words: list[str], with_value: frozenset[str]) -> list[str]:
+    """Return the words from the first on that is no option.
+
+    Args:
+        words: the arguments of a program.
+        with_value: the options of this program whose value is the next word.
+    """
     at = 0
     while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in _OPTIONS_WITH_VALUE else 1
+        at += 2 if words[at] in with_value else 1
     return words[at:]

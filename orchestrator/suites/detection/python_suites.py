@@ -18,6 +18,7 @@ from orchestrator.suites.detection.interpreters import (
     has_pytest_script,
     is_installed,
 )
+from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.project_files import read_text
 from orchestrator.suites.detection.suite import (
     COMMAND,
@@ -41,7 +42,11 @@ def iter_python_suites(evidence: Evidence) -> Iterator[DetectedSuite]:
     if evidence.has_tests_for_pytest:
         suite = _build_pytest_suite(evidence)
         if virtualenv and not is_runnable:
-            suite = _name_missing_pytest(suite, evidence.project, virtualenv)
+            inside = virtualenv.parent == evidence.project
+            name = virtualenv.name if inside else str(virtualenv)
+            suite = replace(suite, interpreter=f"{name}/bin/python").mark_ambiguous(
+                f"pytest is not installed in {name}"
+            )
         by_pytest.append(suite)
     is_django = tree.has_python_tests and "django" in read_text(evidence.project / _MANAGE)
     if is_django:
@@ -63,18 +68,6 @@ def _build_pytest_suite(evidence: Evidence) -> DetectedSuite:
     command = f"{program}{arguments}"
     interpreter = find_interpreter(evidence.project, program.split()[0], evidence.environment)
     return DetectedSuite(PYTEST, command, interpreter, reason, is_sure=True)
-
-
-def _name_missing_pytest(suite: DetectedSuite, project: Path, virtualenv: Path) -> DetectedSuite:
-    """Return the suite of a virtual environment in which pytest is not installed."""
-    name = virtualenv.name if virtualenv.parent == project else str(virtualenv)
-    return replace(
-        suite,
-        interpreter=f"{name}/bin/python",
-        is_sure=False,
-        is_ambiguous=True,
-        problem=f"pytest is not installed in {name}",
-    )
 
 
 def _choose_arguments(evidence: Evidence) -> tuple[str, str]:
@@ -164,8 +157,7 @@ def _find_code_folder(evidence: Evidence) -> str:
     """Return the folder of code that the classes of `unittest` import; empty if it is installed."""
     for folder in _CODE_FOLDERS:
         for name in sorted(evidence.tree.imported - sys.stdlib_module_names):
-            at = evidence.project / folder / name
-            if not (files.is_folder(at) or files.is_file(f"{at}.py")):
+            if find_module(evidence.project, name, (folder,)) is None:
                 continue
             if not is_installed(evidence.virtualenv, evidence.project / folder, name):
                 return folder

@@ -42,7 +42,7 @@ def detect_suite(project: Path, environment: Mapping[str, str]) -> DetectedSuite
     best, *others = found
     best = replace(best, candidates=(*others, *packages))
     note = _find_untested_part(evidence, others, packages) if python else ""
-    return _make_ambiguous(best, note) if note else best
+    return replace(best, reason=f"{best.reason}, {note}").mark_ambiguous() if note else best
 
 
 def _iter_other_suites(evidence: Evidence, *, is_python: bool) -> Iterator[DetectedSuite]:
@@ -104,7 +104,3 @@ def _ask_for_package(packages: list[DetectedSuite]) -> DetectedSuite:
         'that tests them all: --tests "COMMAND"',
         candidates=tuple(packages),
     )
-
-
-def _make_ambiguous(suite: DetectedSuite, note: str) -> DetectedSuite:
-    return replace(suite, is_sure=False, is_ambiguous=True, reason=f"{suite.reason}, {note}")

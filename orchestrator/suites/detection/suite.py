@@ -1,7 +1,7 @@
 """What was found out about a project's suite."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from orchestrator.config.plain_pytest import is_plain_pytest
@@ -38,6 +38,8 @@ class DetectedSuite:
     """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
     problem: str = ""
     """Why it cannot be used as it is; empty if nothing is known against it."""
+    has_cases: bool = False
+    """Whether pytest collected cases with it, although there is a problem."""
     hint: str = ""
     """What to do about it if it cannot be used as it is."""
     repair: str = ""
@@ -47,6 +49,25 @@ class DetectedSuite:
     def explanation(self) -> str:
         """Why this command, and why it cannot be used as it is."""
         return f"{self.reason}, but {self.problem}" if self.problem else self.reason
+
+    def mark_ambiguous(
+        self, problem: str = "", hint: str = "", repair: str = ""
+    ) -> "DetectedSuite":
+        """Return the suite as one that only a person can choose.
+
+        Args:
+            problem: why it cannot be used as it is; what is known already, if empty.
+            hint: what to do about it.
+            repair: the shell command that makes it usable.
+        """
+        return replace(
+            self,
+            is_sure=False,
+            is_ambiguous=True,
+            problem=problem or self.problem,
+            hint=hint or self.hint,
+            repair=repair or self.repair,
+        )
 
 
 def is_harmless_command(command: str) -> bool:

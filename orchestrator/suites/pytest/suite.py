@@ -83,7 +83,7 @@ class PytestSuite:
             InfrastructureError: the program, or pytest after `python -m`, is not installed.
         """
         env = self._line.build_environment(self._environment(workspace))
-        if self.runs_pytest_alone and (broken := find_broken_environment(workspace)):
+        if self.runs_pytest_alone and (broken := find_broken_environment(workspace, env)):
             raise InfrastructureError(broken.problem, broken.advice.hint, broken.advice.command)
         command_line.require_program(self._line, workspace, env)
         python = self._line.argv[0]
