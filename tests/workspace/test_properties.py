@@ -169,11 +169,14 @@ def test_restore_never_overwrites_what_somebody_wrote_meanwhile(
                 assert result.get(path) == before.get(path)
 
 
-FEW_NAMES = (b"a", b"b", b"b/c", b"d/a")
-SMALL_TREES = st.fixed_dictionaries({name: st.none() | ENTRIES for name in FEW_NAMES}).map(
+FEW_NAMES = (b"a", b"b", b"b/c", b"d/a", b"e")
+FEW_ENTRIES = st.sampled_from([None, None, ("file", b"1"), ("program", b"1"), ("link", b"1")])
+SMALL_TREES = st.fixed_dictionaries(dict.fromkeys(FEW_NAMES, FEW_ENTRIES)).map(
     lambda drawn: _without_collisions({path: entry for path, entry in drawn.items() if entry})
 )
-RULES = st.tuples(st.just("file"), st.sampled_from([b"", b"*\n", b"a\nb\n", b"d\n!a\n"]))
+RULES = st.sampled_from([b"*\n", b"a\nb\ne\n", b"b/\nd\n!a\n", b""]).map(
+    lambda text: ("file", text)
+)
 
 
 @settings(few, max_examples=40)
