@@ -3,53 +3,16 @@
 The next run in the project does this before anything else.
 """
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.counts import format_count
-from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
-from orchestrator.platform.folders import hash_path
-from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.process_tree import end_marked_processes
+from orchestrator.services.project_lock import lock_project
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
-
-
-@contextlib.contextmanager
-def lock_project(folder: Path, store: Store) -> Iterator[None]:
-    """Keep other runs out of a folder.
-
-    Raises:
-        InfrastructureError: another run works in it.
-    """
-    lock = FileLock(store.locks / f"project-{hash_path(folder)}.lock", 0)
-    try:
-        lock.acquire()
-    except LockHeldError:
-        # Nothing is wrong with the usage: the same command works later.
-        raise InfrastructureError(
-            f"another run works in {folder}{_describe_active_run(folder, store)}",
-            "wait for it, or start one beside it with `orchestrator run --isolate`",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _describe_active_run(folder: Path, store: Store) -> str:
-    """Return the id and the start of the run that works in a folder; empty if it is not found."""
-    for each in store.list_active_runs():
-        worktree = worktree_folder(store.directory, each.id)
-        place = worktree if worktree.exists() else each.task.project
-        # Before it is claimed it does not work yet, as that of the caller.
-        if each.token and (folder == place or worktree in folder.parents):
-            return f": {each.id}, since {each.started.astimezone():%Y-%m-%d %H:%M}"
-    return ""
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:

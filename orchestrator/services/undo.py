@@ -15,7 +15,8 @@ from orchestrator.events import Listener
 from orchestrator.models import Diff, RunOutcome, RunRecord, Snapshot
 from orchestrator.platform import files
 from orchestrator.platform.project import resolve_project
-from orchestrator.services.recovery import lock_project, revert_swap
+from orchestrator.services.project_lock import lock_project
+from orchestrator.services.recovery import revert_swap
 from orchestrator.services.rulebooks import resolve_rule_files
 from orchestrator.services.undoable_runs import (
     find_undoable_run,
@@ -314,8 +315,14 @@ def _find_attempt_start(record: RunRecord, number: int) -> Snapshot:
     for each in attempts:
         if each.number == number:
             return each.before
-    ended = f"attempts 1 to {len(attempts)} are on record" if attempts else "no attempt has ended"
+    ended = _describe_attempts(len(attempts))
     raise UsageError(
         f"run {record.id} has no attempt {number} that can be undone: {ended}",
         "without --attempt, the whole run is undone",
     )
+
+
+def _describe_attempts(count: int) -> str:
+    if count > 1:
+        return f"attempts 1 to {count} are on record"
+    return "attempt 1 is on record" if count else "no attempt has ended"

@@ -31,8 +31,9 @@ from orchestrator.services.isolation import WorkFolder, open_worktree, remove_le
 from orchestrator.services.late_secrets import mask_late_secrets
 from orchestrator.services.plan import build_plan
 from orchestrator.services.private_files import PrivateRules
+from orchestrator.services.project_lock import lock_project
 from orchestrator.services.pruning import prune_after_run
-from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
+from orchestrator.services.recovery import end_leftover_processes, revert_swap
 from orchestrator.services.run_environment import restore_variables
 from orchestrator.services.teacher_notices import report_changed_teacher
 from orchestrator.storage.event_record import EventBuffer, record_events

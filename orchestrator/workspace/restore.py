@@ -21,6 +21,7 @@ from orchestrator.workspace.modes import (
     iter_parents,
 )
 from orchestrator.workspace.private import PrivateGit
+from orchestrator.workspace.restore_obstacles import DiskState, inspect_disk
 from orchestrator.workspace.restore_plan import RestorePlanner
 from orchestrator.workspace.tree_files import check_out_files
 from orchestrator.workspace.trees import EXECUTABLE, Change
@@ -101,7 +102,11 @@ class Restoration:
                 # Removals come first: there may be a folder where a file has to be restored.
                 left_alone |= {path for path in goes if not self._remove_file(path)}
                 left_alone |= {
-                    c.path for c in comes if not self._install_file(c, Path(scratch), modes)
+                    change.path
+                    for change in comes
+                    if not self._install_file(
+                        change, Path(scratch), modes, is_absent=change.path in plan.absent
+                    )
                 }
         with contextlib.suppress(OSError):  # the files themselves are restored
             restored = {*goes, *installed} - left_alone
@@ -130,8 +135,17 @@ class Restoration:
         """
         return path in self.seen and sign_file(self._resolve_path(path)) != self.seen[path]
 
-    def _install_file(self, change: Change, laid_out: Path, modes: Mapping[bytes, int]) -> bool:
-        """Install one file or link atomically; return False if something is in its place."""
+    def _install_file(
+        self, change: Change, laid_out: Path, modes: Mapping[bytes, int], *, is_absent: bool
+    ) -> bool:
+        """Install one file or link atomically; return False if something is in its place.
+
+        Args:
+            change: the file.
+            laid_out: the folder with the files to install.
+            modes: the modes of files and folders.
+            is_absent: whether the present tree lacks it, and so has no copy of what may be there.
+        """
         source, target = laid_out / os.fsdecode(change.path), self._resolve_path(change.path)
         self._clear_special(change.path)
         if not self._make_parents(change.path, modes):
@@ -141,12 +155,17 @@ class Restoration:
         temporary = self._temporary_path(change.path)
         try:
             _copy_file(source, temporary, change, target, modes)
-            if self._is_touched(change.path):
+            if self._is_touched(change.path) or (is_absent and self._is_taken(change)):
                 return False
             atomic.move_path(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
         return True
+
+    def _is_taken(self, change: Change) -> bool:
+        """Return whether something that no snapshot has is where a file is to be written."""
+        found = inspect_disk(self.private.project.folder, change.path, change.after)
+        return found in {DiskState.OTHER, DiskState.BLOCKED}
 
     def _temporary_path(self, path: bytes) -> Path:
         """Return where a file is written before it is moved into place.

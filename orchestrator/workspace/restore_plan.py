@@ -12,6 +12,7 @@ from typing import Final
 from orchestrator.models import Snapshot
 from orchestrator.workspace.modes import iter_parents
 from orchestrator.workspace.private import PrivateGit
+from orchestrator.workspace.restore_obstacles import DiskState, inspect_disk
 from orchestrator.workspace.tree_files import check_out_files
 from orchestrator.workspace.trees import MISSING, Change, Content, list_changes, list_paths
 
@@ -23,8 +24,14 @@ class LeftReason(StrEnum):
 
     EDITED = "somebody else changed it"
     RULES = "it holds the learned rules"
-    HIDDEN = "git ignored it before the run, or it could not be read"
+    HIDDEN = "git ignores it or ignored it before the run, or it could not be read"
     BLOCKED = "something else is in its place"
+
+
+_LEFT_STATES: Final = {
+    DiskState.OTHER: LeftReason.HIDDEN,
+    DiskState.BLOCKED: LeftReason.BLOCKED,
+}
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,14 @@ class RestorePlan:
     Args:
         removed: the files that it removes.
         written: the files that it writes, as the earlier tree has them in `after`.
+        absent: those of `written` that the present tree lacks: it has no copy of what may be there.
         left: the files that it leaves alone, with the reason.
         differing: every path that differs between the two trees that are compared.
     """
 
     removed: Sequence[bytes]
     written: Sequence[Change]
+    absent: Collection[bytes]
     left: Mapping[bytes, LeftReason]
     differing: Sequence[bytes]
 
@@ -95,29 +104,45 @@ class RestorePlanner:
             left |= dict.fromkeys(self._find_ignored(to, goes), LeftReason.HIDDEN)
         removed = [path for path in goes if path not in left]
         comes = [c for c in still if c.path not in left and c.after.exists]
-        if comes:
-            blocked = self._find_blocked(now, removed, [change.path for change in comes])
-            left |= dict.fromkeys(blocked, LeftReason.BLOCKED)
-        written = [change for change in comes if change.path not in left]
-        return RestorePlan(removed, written, left, [change.path for change in wanted])
+        differing = [change.path for change in wanted]
+        if not comes:
+            return RestorePlan(removed, (), frozenset(), left, differing)
+        present = frozenset(list_paths(git, now))
+        states = self._inspect_paths(present, frozenset(removed), comes)
+        left |= {
+            path: _LEFT_STATES[state] for path, state in states.items() if state in _LEFT_STATES
+        }
+        written = [
+            change
+            for change in comes
+            if change.path not in left and states[change.path] is not DiskState.DONE
+        ]
+        absent = frozenset(change.path for change in written) - present
+        return RestorePlan(removed, written, absent, left, differing)
 
     def _is_hidden(self, path: bytes) -> bool:
+        """Return whether a path was not seen, lies in a folder that was not, or is that folder."""
         return any(
-            path == hidden or (hidden.endswith(b"/") and path.startswith(hidden))
+            path == hidden.removesuffix(b"/") or (hidden.endswith(b"/") and path.startswith(hidden))
             for hidden in self.hidden
         )
 
-    def _find_blocked(
-        self, now: str, removed: Sequence[bytes], comes: Sequence[bytes]
-    ) -> set[bytes]:
-        """Return the files whose place, or a folder above it, is taken by somebody else's file."""
-        present = set(list_paths(self.private.project, now)) - set(removed)
-        folders = {folder for path in present for folder in iter_parents(path)}
-        return {
-            path
-            for path in comes
-            if path in folders or any(folder in present for folder in iter_parents(path))
-        }
+    def _inspect_paths(
+        self, present: frozenset[bytes], removed: frozenset[bytes], comes: Sequence[Change]
+    ) -> dict[bytes, DiskState]:
+        """Return what a write to each of some files would do to somebody else's files."""
+        stays = present - removed
+        folders = {folder for path in stays for folder in iter_parents(path)}
+
+        def inspect(change: Change) -> DiskState:
+            path = change.path
+            if path in folders or any(folder in stays for folder in iter_parents(path)):
+                return DiskState.BLOCKED
+            if path in present:
+                return DiskState.FREE  # the present tree has a copy
+            return inspect_disk(self.private.project.folder, path, change.after, removed)
+
+        return {change.path: inspect(change) for change in comes}
 
     def _find_ignored(self, tree: str, paths: Sequence[bytes]) -> set[bytes]:
         """Return those of some paths that the ignore rules of a tree cover.

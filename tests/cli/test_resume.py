@@ -90,6 +90,27 @@ def test_a_second_run_names_the_first(call: Call, shop: Shop, teacher: ReplaySer
         first.communicate(timeout=200)
 
 
+def test_a_run_in_a_folder_above_is_named(call: Call, shop: Shop, teacher: ReplayServer) -> None:
+    below = Shop(shop.project / "packages" / "one", shop.agent)
+    below.configure(learning={"auto_retry": False}, tests={"command": "false"})
+    assert call("run", TASK, "--project-dir", below.project).code == 1
+    ready = shop.agent.with_name("ready")
+    shop.agent.write_text(f"touch {ready}; sleep 600\n", encoding="utf-8")
+    above = start_command("run", TASK, "--project-dir", shop.project)
+    try:
+        until(ready)
+        run = get_last_run()
+        assert run.task.project == shop.project
+        for words in (("run", TASK), ("undo", "--yes")):
+            done = call(*words, "--project-dir", below.project)
+            assert done.code == 3, done.output
+            assert f"another run works in {shop.project}: {run.id}" in done.err
+            assert f"its files are also those of {below.project}" in " ".join(done.err.split())
+    finally:
+        above.terminate()
+        above.communicate(timeout=200)
+
+
 def test_the_last_run_is_that_of_the_project_at_hand(
     call: Call, shop: Shop, teacher: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

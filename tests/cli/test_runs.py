@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.run_lines import iter_run_table
 from orchestrator.journal.durable import read_history
-from orchestrator.services.recovery import lock_project
+from orchestrator.services.project_lock import lock_project
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory

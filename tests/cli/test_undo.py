@@ -213,7 +213,9 @@ def test_an_attempt(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     assert second.code == 0
     assert shop.word == "wrong\nguessed\n"
     assert "as before attempt 2\n" in second.out
-    assert undo(call, shop, "--attempt", "3", "--yes").code == 2
+    third = undo(call, shop, "--attempt", "3", "--yes")
+    assert third.code == 2
+    assert "attempts 1 to 2 are on record" in third.err
     done = undo(call, shop, "--yes")
     assert "CLAUDE.md: it holds the learned rules" in done.out
     assert "orchestrator rules retire ID" in done.out
@@ -224,6 +226,13 @@ def test_an_attempt(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     last = late.out.splitlines()[-1]
     assert (late.code, last) == (0, "nothing is to be undone: already undone to before attempt 1")
     assert shop.word == "wrong\n"
+
+
+def test_an_attempt_that_is_not_on_record(call: Call, dirty: Shop) -> None:
+    run(call, dirty)
+    done = undo(call, dirty, "--attempt", "2")
+    assert done.code == 2
+    assert "has no attempt 2 that can be undone: attempt 1 is on record" in done.err
 
 
 def test_what_an_agent_committed_is_undone_and_git_is_not(call: Call, dirty: Shop) -> None:

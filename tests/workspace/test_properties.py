@@ -169,6 +169,46 @@ def test_restore_never_overwrites_what_somebody_wrote_meanwhile(
                 assert result.get(path) == before.get(path)
 
 
+FEW_NAMES = (b"a", b"b", b"b/c", b"d/a", b"e")
+FEW_ENTRIES = st.sampled_from([None, None, ("file", b"1"), ("program", b"1"), ("link", b"1")])
+SMALL_TREES = st.fixed_dictionaries(dict.fromkeys(FEW_NAMES, FEW_ENTRIES)).map(
+    lambda drawn: _without_collisions({path: entry for path, entry in drawn.items() if entry})
+)
+RULES = st.sampled_from([b"*\n", b"a\nb\ne\n", b"b/\nd\n!a\n", b""]).map(
+    lambda text: ("file", text)
+)
+
+
+@settings(few, max_examples=40)
+@given(before=SMALL_TREES, after=SMALL_TREES, edited=SMALL_TREES, rules=st.lists(RULES, min_size=3))
+def test_restore_loses_nothing_that_git_ignores(
+    before: Tree, after: Tree, edited: Tree, rules: tuple[Entry, Entry, Entry]
+) -> None:
+    """Whatever the ignore rules are at each moment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        project, state = Path(scratch) / "project", Path(scratch) / "state"
+        project.mkdir()
+        put(project, {**before, b".gitignore": rules[0]})
+        workspace = open_workspace(project, state)
+        first = workspace.take_snapshot()
+        put(project, {**after, b".gitignore": rules[1]})
+        second = workspace.take_snapshot()
+        put(project, {**edited, b".gitignore": rules[2]})
+        plan = workspace.plan_restore(first, second, {})
+        left_alone = workspace.restore_files(first, changed_since=second)
+        assert set(left_alone) == set(plan.left)
+        result = files_of(project)
+        for path in edited:
+            if edited[path] != after.get(path):
+                assert result[path] == edited[path]
+        # All that was planned was done, and it is as in the earlier tree.
+        for name, content in workspace.list_changed_contents(plan.now, plan.then).items():
+            path = os.fsencode(name)
+            assert (path in result) is content.exists
+            if content.exists and path != b".gitignore":
+                assert result[path] == before[path]
+
+
 def git_can_apply(before: Tree, after: Tree) -> bool:
     """Whether no link gives way to a folder or the other way round: `git apply` refuses that."""
     return not any(

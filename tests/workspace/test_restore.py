@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import GitWorkspace, open_workspace
+from orchestrator.workspace.restore_plan import LeftReason
 from orchestrator.workspace.tree_files import check_out_files
 from tests.ordinary_user import make_public_folder, ordinary_user
-from tests.workspace.repositories import files_of, repository
+from tests.workspace.repositories import files_of, git, repository
 
 
 @pytest.fixture
@@ -174,6 +175,130 @@ def test_a_folder_in_place_of_a_file_is_left_alone(project: Path, workspace: Git
     (project / "a.txt" / "secret.txt").write_bytes(b"ignored, so not seen\n")
     assert workspace.restore_files(before, after) == ("a.txt",)
     assert (project / "a.txt" / "secret.txt").read_bytes() == b"ignored, so not seen\n"
+
+
+def ignore(project: Path, name: str) -> None:
+    with (project / ".gitignore").open("a", encoding="utf-8") as rules:
+        rules.write(f"\n{name}\n")
+
+
+@pytest.mark.parametrize("is_link", [False, True], ids=["a file", "a link"])
+@pytest.mark.parametrize(
+    ("name", "by_agent", "by_person"),
+    [("key.env", True, False), ("key.env", False, True), (".cache/key", False, False)],
+    ids=["the agent ignores it", "a person ignores it", "tools generate it"],
+)
+def test_a_file_that_git_ignores_now_is_left_alone(
+    project: Path,
+    state: Path,
+    name: str,
+    by_agent: bool,
+    by_person: bool,
+    is_link: bool,
+) -> None:
+    repository(project)
+    key = project / name
+    key.parent.mkdir(exist_ok=True)
+    key.symlink_to("elsewhere") if is_link else key.write_bytes(b"KEY=1\n")
+    git(project, "add", "-f", name)
+    workspace = open_workspace(project, state)
+    before = workspace.take_snapshot()
+    shutil.move(key, project / "example")
+    if by_agent:
+        ignore(project, name)
+    after = workspace.take_snapshot()
+    key.parent.mkdir(exist_ok=True)
+    key.write_bytes(b"KEY=by hand\n")
+    if by_person:
+        ignore(project, name)
+    plan = workspace.plan_restore(before, after, {})
+    assert plan.left[name] is LeftReason.HIDDEN
+    assert name in workspace.restore_files(before, after)
+    assert key.read_bytes() == b"KEY=by hand\n"
+
+
+def test_an_ignored_file_that_is_restored_already_is_not_restored_again(
+    project: Path, workspace: GitWorkspace
+) -> None:
+    for name in ("done.env", "program.env"):
+        (project / name).write_bytes(b"KEY=1\n")
+    (project / "program.env").chmod(0o755)
+    (project / "link.env").symlink_to("elsewhere")
+    before, names = workspace.take_snapshot(), ("done.env", "program.env", "link.env")
+    for name in names:
+        (project / name).unlink()
+    ignore(project, "*.env")
+    after = workspace.take_snapshot()
+    for name in ("done.env", "program.env"):  # the second has lost its execute bit
+        (project / name).write_bytes(b"KEY=1\n")
+    (project / "link.env").symlink_to("elsewhere")
+    plan = workspace.plan_restore(before, after, {})
+    assert not plan.left
+    assert workspace.list_changed_paths(plan.now, plan.then) == {".gitignore", "program.env"}
+    assert workspace.restore_files(before, after) == ()
+    assert workspace.take_snapshot() == before
+
+
+def test_an_ignored_file_that_is_saved_just_before_the_move_is_left_alone(
+    project: Path, workspace: GitWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "closed").mkdir()
+    (project / "closed" / "key.env").write_bytes(b"KEY=1\n")
+    before = workspace.take_snapshot()
+    (project / "closed" / "key.env").unlink()
+    after = workspace.take_snapshot()
+    ignore(project, "*.env")
+    # As in a folder that could not be entered before the restore has opened it.
+    monkeypatch.setattr("orchestrator.workspace.snapshots.sign_files", lambda *_: {})
+
+    def save_by_hand(*arguments: object) -> None:
+        check_out_files(*arguments)  # type: ignore[arg-type]
+        (project / "closed" / "key.env").write_text("by hand\n", encoding="utf-8")
+
+    monkeypatch.setattr("orchestrator.workspace.restore.check_out_files", save_by_hand)
+    assert workspace.restore_files(before, after) == ("closed/key.env",)
+    assert (project / "closed" / "key.env").read_text("utf-8") == "by hand\n"
+
+
+def test_a_file_is_not_planned_where_a_repository_is(
+    project: Path, workspace: GitWorkspace
+) -> None:
+    before, top = workspace.take_snapshot(), project / "a.txt"
+    top.unlink()
+    repository(top, b_txt="another\n")
+    after, kept = workspace.take_snapshot(), files_of(top)
+    plan = workspace.plan_restore(before, after, {})
+    assert plan.left == {"a.txt": LeftReason.HIDDEN}
+    assert plan.now == plan.then
+    assert workspace.restore_files(before, after) == ("a.txt",)
+    assert files_of(top) == kept
+
+
+@pytest.mark.parametrize("above", ["file", "link", "folder"])
+def test_an_ignored_obstacle_is_in_the_plan(
+    project: Path, workspace: GitWorkspace, above: str
+) -> None:
+    name = "secret.txt/inside" if above != "folder" else "taken"
+    ignore(project, "!secret.txt/")
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_bytes(b"one\n")
+    before = workspace.take_snapshot()
+    (project / name).unlink()
+    obstacle = project / name.partition("/")[0]
+    if above != "folder":
+        obstacle.rmdir()
+    ignore(project, "secret.txt")
+    after = workspace.take_snapshot()
+    if above == "file":
+        obstacle.write_bytes(b"mine\n")
+    elif above == "link":
+        obstacle.symlink_to("nowhere")
+    else:
+        obstacle.mkdir()
+        (obstacle / "secret.txt").write_bytes(b"mine\n")
+    plan = workspace.plan_restore(before, after, {})
+    assert plan.left == {name: LeftReason.BLOCKED}
+    assert workspace.restore_files(before, after) == (name,)
 
 
 def test_an_empty_folder_in_place_of_a_file_is_removed(
