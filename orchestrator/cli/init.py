@@ -130,7 +130,7 @@ def _show_suite(dialog: _Dialog, found: "FoundSetup") -> None:
     by = f"; run by {suite.interpreter}" if suite.interpreter else ""
     dialog.show_labelled("", f"{suite.reason}{by}")
     if suite.problem:
-        dialog.show_labelled("", f"but {suite.problem}")
+        dialog.show_labelled("", suite.problem)
     others = [each.command for each in suite.candidates if not each.folder]
     if others:
         dialog.show_labelled("", f"also possible: {', '.join(others)}; choose with --tests")

@@ -64,6 +64,7 @@ def try_suite(
         return TriedSuite(_make_ambiguous(suite, problem, error.hint, error.command))
     if needs_exit_code(suite.command, first):
         return TriedSuite(use_exit_code(suite))
+    suite = _withdraw_problem(suite)
     tried = TriedSuite(_set_interpreter(suite, project, first), first)
     other = _try_import_folders(tried, project, environment)
     return _judge(other or tried, project, environment, task)
@@ -115,6 +116,13 @@ def _try_import_folders(
             better = replace(suite, command=command, reason=reason)
             return TriedSuite(_set_interpreter(better, project, other), other)
     return None
+
+
+def _withdraw_problem(suite: DetectedSuite) -> DetectedSuite:
+    """Return a suite whose pytest was started without the problem that its files seemed to show."""
+    if not suite.problem:
+        return suite
+    return replace(suite, problem="", is_sure=not suite.is_ambiguous)
 
 
 def _set_interpreter(suite: DetectedSuite, project: Path, found: Collection) -> DetectedSuite:

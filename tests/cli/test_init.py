@@ -172,7 +172,7 @@ def test_the_written_reason_is_that_of_the_choice(call: Call, repository: Path) 
     """Not what was wrong on that day."""
     write_files(repository, {"test_a.py": f"import flask\n{TEST}", "requirements.txt": "flask\n"})
     done = call("init", "--yes")
-    assert "but no module flask in its environment" in done.out
+    assert "no module flask in its environment" in done.out
     text = (repository / "orchestrator.yaml").read_text(encoding="utf-8")
     assert "Chosen by: 1 test file in the project's folder.\n" in text
 

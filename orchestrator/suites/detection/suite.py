@@ -37,7 +37,8 @@ class DetectedSuite:
     is_ambiguous: bool = False
     """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
     problem: str = ""
-    """Why it cannot be used as it is; empty if nothing is known against it."""
+    """Why it cannot be used as it is; empty if nothing is known against it. One that was found out
+    by files alone is withdrawn if pytest collects the cases."""
     hint: str = ""
     """What to do about it if it cannot be used as it is."""
     repair: str = ""
@@ -46,7 +47,7 @@ class DetectedSuite:
     @property
     def explanation(self) -> str:
         """Why this command, and why it cannot be used as it is."""
-        return f"{self.reason}, but {self.problem}" if self.problem else self.reason
+        return f"{self.reason}; {self.problem}" if self.problem else self.reason
 
 
 def is_harmless_command(command: str) -> bool:
