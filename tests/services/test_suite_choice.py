@@ -12,8 +12,9 @@ import pytest
 from orchestrator.config import LoadedConfig, Override, load_config
 from orchestrator.config.setting_hints import complete_hint
 from orchestrator.errors import ConfigError, InfrastructureError, LoopError, UsageError
-from orchestrator.events import Event, Notice
+from orchestrator.events import Event, Notice, StepStarted
 from orchestrator.models import SuiteOutcome
+from orchestrator.services import suite_trial
 from orchestrator.services.suite_choice import build_test_overrides, choose_suite
 from orchestrator.services.suite_trial import collect_cases
 from orchestrator.suites.detection import infer_framework
@@ -46,8 +47,11 @@ def choose(
     notices: list[str] = []
 
     def listen(event: Event) -> None:
-        assert isinstance(event, Notice)
-        notices.append(event.text)
+        if isinstance(event, Notice):
+            notices.append(event.text)
+        else:
+            assert event == StepStarted("collecting the tests")
+            assert not notices
 
     loaded = load_config(project, None, overrides, {})
     return choose_suite(loaded, project, os.environ, listen, task), notices
@@ -187,6 +191,22 @@ def test_pytest_of_the_packages_that_an_environment_shares_is_used(
     loaded, (notice,) = choose(project, {"tests/test_a.py": TEST})
     assert loaded.config.tests.command == "python -m pytest tests/ -v --tb=short"
     assert "not installed" not in notice
+
+
+def test_collecting_that_is_too_slow_counts_no_cases(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_trial, "COLLECTING_SECONDS", 1.0)
+    _, (notice,) = choose(project, {"tests/test_a.py": f"import time\ntime.sleep(60)\n{TEST}"})
+    assert "its cases were not counted: collecting takes longer than 1 s" in notice
+    assert "0 cases" not in notice
+
+
+def test_collecting_is_announced(project: Path) -> None:
+    write_files(project, {"tests/test_a.py": TEST})
+    heard: list[Event] = []
+    choose_suite(load_config(project, None, (), {}), project, os.environ, heard.append, "")
+    assert [type(each) for each in heard] == [StepStarted, Notice]
 
 
 def test_what_else_is_not_clear_stays_so_though_pytest_is_there(
