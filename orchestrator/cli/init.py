@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.options import as_json, project_directory
-from orchestrator.cli.output import find_width, is_terminal, iter_wrapped_lines
+from orchestrator.cli.output import find_width, fit_lines, is_terminal, iter_wrapped_lines
 from orchestrator.cli.trust import is_inside_run
 from orchestrator.cli.values import format_duration, sanitize_text
 from orchestrator.errors import UsageError
@@ -125,7 +125,9 @@ class _Dialog:
             raise build_choice_error(suite)
         self.show_labelled("", suite.explanation + (f"; {suite.hint}" if suite.hint else ""))
         for number, each in enumerate(choices, 1):
-            self.show(f"  {number}  {each.command}  ({each.reason})")
+            choice = sanitize_text(mask_text(f"  {number}  {each.command}  ({each.reason})"))
+            for line in fit_lines([choice], find_width()):
+                self.show(line)
         numbers = click.IntRange(1, len(choices))
         chosen = choices[click.prompt("Which command", type=numbers, default=1) - 1]
         return choose_candidate(found, chosen, os.environ, self.show_step)

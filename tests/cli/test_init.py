@@ -423,6 +423,15 @@ def test_on_a_terminal_each_step_is_asked(repository: Path) -> None:
     assert not (repository / "CLAUDE.md").exists()
 
 
+def test_words_of_a_candidate_stay_whole_on_a_terminal(repository: Path) -> None:
+    names = ("orders", "invoices", "deliveries", "customers")
+    write_files(repository, {f"{each}/test_{each}.py": TEST for each in names})
+    write_files(repository, {"Cargo.toml": "[package]\n"})
+    _, shown = answer(repository, "")
+    assert "  1  pytest -v --tb=short  (4 test files in " in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 def test_a_command_in_a_sub_folder_finds_the_project(
     call: Call, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
