@@ -95,7 +95,12 @@ class RunByDefault(CommandGroup):
         if first in self.commands:
             return False
         if first.startswith("-") and is_single_word(first.partition("=")[0]):
-            return first == "--" or self._is_option_of_run(ctx, first)
+            if first == "--":
+                return True
+            is_for_run = self._is_option_of_run(ctx, first)
+            if is_for_run:
+                self._check_command_after_options(ctx, args)
+            return is_for_run
         # A word that is no command, and no task either: each would otherwise start a paid run.
         if is_single_word(first):
             self._check_mistyped(ctx, args)
@@ -107,6 +112,26 @@ class RunByDefault(CommandGroup):
         options = {each for parameter in self.commands["run"].params for each in parameter.opts}
         is_joined = not name.startswith("--") and name[:2] in options  # `-fFILE`
         return name not in own and (name in options or is_joined)
+
+    def _check_command_after_options(self, ctx: click.Context, args: Sequence[str]) -> None:
+        """Reject a command whose options are before it, which would be read as a task."""
+        at = _count_option_words(self.commands["run"], args)
+        options, words = args[:at], args[at:]
+        if not words or words[0] not in self.commands:
+            return
+        name, *rest = words
+        command = self.commands[name]
+        if rest and isinstance(command, click.Group) and rest[0] in command.commands:
+            command = command.commands[rest[0]]
+        elif rest and is_single_word(rest[0]) and not rest[0].startswith("-"):
+            return  # probably a sentence: `run` says how to quote that
+        # An option of `run` that this command does not have would be the next error.
+        is_known = _count_option_words(command, options, is_strict=True) == len(options)
+        line = shlex.join([*words, *(options if is_known else ())])
+        raise UsageError(
+            f"`{name}` is a command, so its options come after it",
+            f"try: {ctx.command_path} {line}",
+        )
 
     def _check_mistyped(self, ctx: click.Context, args: Sequence[str]) -> None:
         """Reject a first word that is not the beginning of an unquoted task.
@@ -130,6 +155,30 @@ class RunByDefault(CommandGroup):
         if _find_closest(word, self.commands, _LIKELY):
             raise build_command_error(ctx.command_path, word, self.commands)
         raise build_word_error(word, f"there is no command `{word}`, and")
+
+
+def _count_option_words(
+    command: click.Command, words: Sequence[str], *, is_strict: bool = False
+) -> int:
+    """Return how many of the first words are options, with their values.
+
+    Args:
+        command: the command that has the options.
+        words: the words of a command line.
+        is_strict: whether an option that the command does not have ends the count.
+    """
+    options = {
+        name: each for each in command.params if isinstance(each, click.Option)
+        for name in each.opts
+    }  # fmt: skip
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        option = options.get(words[at].partition("=")[0])
+        if option is None and is_strict:
+            break
+        takes_next = option is not None and not (option.is_flag or option.count)
+        at += 2 if takes_next and "=" not in words[at] else 1
+    return min(at, len(words))
 
 
 def build_command_error(path: str, word: str, commands: Iterable[str]) -> UsageError:

@@ -89,12 +89,14 @@ class Console:
 
     @_show_event.register
     def _show_plan(self, event: events.RunPlanned) -> None:
+        self._progress.end()
         self._is_scripted = event.plan.is_scripted
         for label, text in iter_plan_parts(event.plan, event.run):
             self._print_line(f"{label:<8} ", text)
 
     @_show_event.register
     def _show_run_start(self, event: events.RunStarted) -> None:
+        self._progress.end()
         self._print_line("Task     ", truncate_to_line(event.task.text), style="bold")
         self._project = event.task.project
         self._print_line("Project  ", str(self._project))

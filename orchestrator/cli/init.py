@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchestrator.cli.options import as_json, project_directory
-from orchestrator.cli.output import find_width, iter_wrapped_lines
+from orchestrator.cli.output import find_width, fit_lines, is_terminal, iter_wrapped_lines
 from orchestrator.cli.trust import is_inside_run
 from orchestrator.cli.values import format_duration, sanitize_text
-from orchestrator.counts import format_count
 from orchestrator.errors import UsageError
 from orchestrator.masking import mask_text
 
 if TYPE_CHECKING:
+    from orchestrator.events import Event
     from orchestrator.models import SuiteReport
     from orchestrator.services.init import FileChange, FoundSetup
     from orchestrator.suites.detection import DetectedSuite
@@ -54,7 +54,7 @@ def init(project_dir: Path, tests: str | None, yes: bool, as_json: bool) -> None
     project = resolve_project(project_dir)
     dialog = _Dialog(agrees=yes, quiet=as_json)
     dialog.show(f"project   {project}")
-    found = look_at_project(project, os.environ, tests)
+    found = look_at_project(project, os.environ, tests, dialog.show_step)
     found = dialog.choose_suite(found)
     _show_suite(dialog, found)
     found = _offer_collecting(dialog, found)
@@ -95,6 +95,13 @@ class _Dialog:
         for line in lines or [f"{label:<10}{shown}"]:
             self.show(line)
 
+    def show_step(self, event: "Event") -> None:
+        """Print on a terminal what is started, as it may take long."""
+        from orchestrator.events import StepStarted
+
+        if isinstance(event, StepStarted) and is_terminal():
+            self.show_labelled("", f"{event.name} ...")
+
     def ask(self, question: str, *, default: bool = True) -> bool:
         """Return whether the user agrees; not if there is nobody to ask."""
         if self._agrees or not self.can_ask:
@@ -118,10 +125,12 @@ class _Dialog:
             raise build_choice_error(suite)
         self.show_labelled("", suite.explanation + (f"; {suite.hint}" if suite.hint else ""))
         for number, each in enumerate(choices, 1):
-            self.show(f"  {number}  {each.command}  ({each.reason})")
+            choice = sanitize_text(mask_text(f"  {number}  {each.command}  ({each.reason})"))
+            for line in fit_lines([choice], find_width()):
+                self.show(line)
         numbers = click.IntRange(1, len(choices))
         chosen = choices[click.prompt("Which command", type=numbers, default=1) - 1]
-        return choose_candidate(found, chosen, os.environ)
+        return choose_candidate(found, chosen, os.environ, self.show_step)
 
 
 def _show_suite(dialog: _Dialog, found: "FoundSetup") -> None:
@@ -130,7 +139,7 @@ def _show_suite(dialog: _Dialog, found: "FoundSetup") -> None:
     by = f"; run by {suite.interpreter}" if suite.interpreter else ""
     dialog.show_labelled("", f"{suite.reason}{by}")
     if suite.problem:
-        dialog.show_labelled("", f"but {suite.problem}")
+        dialog.show_labelled("", suite.problem)
     others = [each.command for each in suite.candidates if not each.folder]
     if others:
         dialog.show_labelled("", f"also possible: {', '.join(others)}; choose with --tests")
@@ -145,7 +154,8 @@ def _offer_collecting(dialog: _Dialog, found: "FoundSetup") -> "FoundSetup":
     dialog.show_labelled("", "it runs what the repository says, so nothing of it has been run yet")
     if not dialog.ask("Run it, to collect the cases?"):
         return found
-    tried = dialog.choose_suite(choose_candidate(found, found.suite, os.environ))
+    confirmed = choose_candidate(found, found.suite, os.environ, dialog.show_step)
+    tried = dialog.choose_suite(confirmed)
     if tried.suite.command != found.suite.command:
         _show_suite(dialog, tried)
     return tried
@@ -153,6 +163,7 @@ def _offer_collecting(dialog: _Dialog, found: "FoundSetup") -> "FoundSetup":
 
 def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
     from orchestrator.services.init import advise_packages
+    from orchestrator.services.suite_trial import describe_collection
     from orchestrator.suites.installing import find_active_interpreter, is_borrowed_interpreter
 
     collection = found.collection
@@ -165,8 +176,11 @@ def _show_collection(dialog: _Dialog, found: "FoundSetup") -> None:
     if is_borrowed_interpreter(found.suite.interpreter, os.environ):
         is_active = bool(find_active_interpreter(os.environ))
         dialog.show_labelled("", _BORROWED_BESIDE_ACTIVE if is_active else _BORROWED)
-    count = format_count(collection.count, "case")
-    dialog.show_labelled("found", f"{count}, collected in {format_duration(collection.seconds)}")
+    if not collection.is_counted:
+        dialog.show_labelled("found", describe_collection(collection))
+        return
+    time = format_duration(collection.seconds)
+    dialog.show_labelled("found", f"{describe_collection(collection)}, collected in {time}")
     for each in collection.failures[:3]:
         dialog.show_labelled("", f"cannot be collected: {each.id}: {_first_line(each.message)}")
     if not collection.is_clean and not collection.failures:
@@ -281,7 +295,7 @@ def print_json(
         "project": str(found.project),
         **_serialize_suite(found.suite),
         "candidates": [_serialize_suite(each) for each in found.suite.candidates],
-        "cases": collection.count if collection else None,
+        "cases": collection.count if collection and collection.is_counted else None,
         "seconds": round(collection.seconds, 3) if collection else None,
         "uncollected": [each.id for each in collection.failures] if collection else [],
         "result": report.outcome.value if report else None,

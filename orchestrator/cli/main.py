@@ -23,7 +23,7 @@ from orchestrator.cli.help import show_help, show_version
 from orchestrator.cli.hooks import hook, hooks
 from orchestrator.cli.init import init
 from orchestrator.cli.learnings import learnings
-from orchestrator.cli.output import make_output_tolerant, report_lost_output
+from orchestrator.cli.output import make_output_tolerant, print_error, report_lost_output
 from orchestrator.cli.report import report_failure
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
-        click.echo(shorten_text(text.getvalue(), _LONGEST_ERROR), err=True, nl=False)
+        print_error(shorten_text(text.getvalue(), _LONGEST_ERROR))
         code = error.exit_code
     except LoopError as error:
         _print_error(_complete_message(error))
@@ -181,7 +181,7 @@ def _print_error(message: str) -> None:
     # the terminal, and a URL may hold a password. Masked before it is cut: half a secret would not
     # be recognized.
     shown = shorten_text(sanitize_text(mask_text(message)), _LONGEST_ERROR)
-    click.echo(f"orchestrator: {shown}", err=True)
+    print_error(f"orchestrator: {shown}")
 
 
 def _complete_message(error: LoopError | TeacherError) -> str:

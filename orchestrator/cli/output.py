@@ -145,6 +145,14 @@ def find_width() -> int | None:
     return shutil.get_terminal_size().columns if is_terminal() else None
 
 
+def print_error(text: str) -> None:
+    """Print a text on standard error; on a terminal, words stay whole."""
+    is_shown = sys.stderr is not None and sys.stderr.isatty()
+    width = shutil.get_terminal_size().columns if is_shown else None
+    for line in fit_lines(text.splitlines() or [""], width):
+        click.echo(line, err=True)
+
+
 def is_terminal() -> bool:
     """Return whether a person sees standard output on a terminal."""
     return sys.stdout.isatty()

@@ -180,7 +180,8 @@ def find_example(key: str) -> object:
 
 def _read_value(config: Config, key: str) -> Any:  # noqa: ANN401 -- each setting has its own type
     section, _, name = key.partition(".")
-    return getattr(getattr(config, section), name)
+    value = getattr(config, section)
+    return getattr(value, name) if name else value  # `failure_sources` is no section
 
 
 def _choose_value(key: str, found: re.Match[str], config: Config | None) -> object:

@@ -15,6 +15,12 @@ from orchestrator.errors import ConfigError
 
 _ALL_SETTINGS: Final = "all settings: orchestrator docs configuration"
 
+_EXPECTED: Final = {
+    "tuple_type": "should be a list",
+    **dict.fromkeys(("model_type", "dict_type"), "should be a mapping of keys to values"),
+}
+"""What a value should be in the words of YAML, by the type of error; pydantic names classes."""
+
 
 def iter_leaves(model: BaseModel, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, object]]:
     """Yield the key and the value of every setting, in the order of the schema."""
@@ -46,7 +52,7 @@ def build_config_error(error: ValidationError, origins: Mapping[str, str]) -> Co
     )
     if first["type"] == "extra_forbidden":
         return ConfigError(f"{where}: unknown key `{key}`", _suggest_key(location, first["input"]))
-    problem = first["msg"].removeprefix("Value error, ")
+    problem = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
     given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
     return ConfigError(f"{where}: `{key}`: {problem}{given}", _suggest_value(location, where))
 

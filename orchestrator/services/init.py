@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.config.loading import PROJECT_FILE
 from orchestrator.config.schema import TestsSection
 from orchestrator.errors import InfrastructureError, LoopError, UsageError
+from orchestrator.events import Listener
 from orchestrator.models import SuiteReport
 from orchestrator.platform import atomic, files
 from orchestrator.platform.bom import split_bom
@@ -25,6 +26,7 @@ from orchestrator.services.suite_trial import (
 )
 from orchestrator.services.trust import load_known_config, trust_values
 from orchestrator.suites import create_suite
+from orchestrator.suites.command_line import ignore_event
 from orchestrator.suites.detection import DetectedSuite, detect_suite
 from orchestrator.suites.detection.suite import PYTEST, is_harmless_command
 from orchestrator.suites.installing import (
@@ -82,7 +84,10 @@ class FileChange:
 
 
 def look_at_project(
-    project: Path, environment: Mapping[str, str], command: str | None = None
+    project: Path,
+    environment: Mapping[str, str],
+    command: str | None = None,
+    listener: Listener = ignore_event,
 ) -> FoundSetup:
     """Find a project's suite and let pytest collect its cases.
 
@@ -90,6 +95,7 @@ def look_at_project(
         project: the project's real path.
         environment: the environment of the user.
         command: the suite's command, if the user named one.
+        listener: receives that collecting starts.
 
     Raises:
         LoopError: the configuration is wrong, or the named command cannot be started.
@@ -108,24 +114,30 @@ def look_at_project(
         )
         # The repository's own choice: it is run only after `orchestrator trust`.
         trusted = "tests.command" not in withheld and "tests.framework" not in withheld
-        return _collect(project, suite, environment, is_configured=True, tries=trusted)
+        if not trusted:
+            return FoundSetup(project, suite, None, is_configured=True)
+        return _collect(project, suite, environment, listener, is_configured=True)
     if command is not None:
         framework = str(build_test_overrides(command, project, environment)[1].value)
         suite = DetectedSuite(framework, command, "", "named with --tests", is_sure=True)
-        return _collect(project, suite, environment, is_configured=in_file)
-    tried = try_suite(detect_suite(project, environment), project, environment)
+        return _collect(project, suite, environment, listener, is_configured=in_file)
+    detected = detect_suite(project, environment)
+    tried = try_suite(detected, project, environment, listener=listener)
     return FoundSetup(project, tried.suite, tried.collection, is_configured=False)
 
 
 def choose_candidate(
-    found: FoundSetup, choice: DetectedSuite, environment: Mapping[str, str]
+    found: FoundSetup,
+    choice: DetectedSuite,
+    environment: Mapping[str, str],
+    listener: Listener = ignore_event,
 ) -> FoundSetup:
     """Return the setup with a command that a person has agreed to, and try it.
 
     Raises:
         LoopError: it cannot be started.
     """
-    tried = try_suite(choice, found.project, environment, is_confirmed=True)
+    tried = try_suite(choice, found.project, environment, is_confirmed=True, listener=listener)
     return replace(found, suite=tried.suite, collection=tried.collection)
 
 
@@ -151,7 +163,7 @@ def can_judge(found: FoundSetup, report: SuiteReport | None) -> bool:
     collection = found.collection
     if found.suite.problem or (report and not report.has_verdict):
         return False
-    if collection is None or collection.is_clean:
+    if collection is None or collection.is_clean or not collection.is_counted:
         return True
     return report is not None and collection.count > 0
 
@@ -285,13 +297,13 @@ def _collect(
     project: Path,
     suite: DetectedSuite,
     environment: Mapping[str, str],
+    listener: Listener,
     *,
     is_configured: bool,
-    tries: bool = True,
 ) -> FoundSetup:
     collection = None
-    if suite.framework == PYTEST and tries:
-        collection = collect_cases(suite.command, project, environment)
+    if suite.framework == PYTEST:
+        collection = collect_cases(suite.command, project, environment, listener)
         if not is_configured and needs_exit_code(suite.command, collection):
             return FoundSetup(project, use_exit_code(suite), None, is_configured)
         suite = replace(suite, interpreter=collection.interpreter)

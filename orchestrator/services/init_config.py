@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ _COMMENTS: Final = {
     "command": "Run in this folder.",
     "timeout": "Seconds for one run of the suite.",
 }
+_WIDTH: Final = 76
+"""Columns of a comment, which a terminal of 80 shows with a margin, or with the mark of a patch."""
 
 Settings = Mapping[str, str | int]
 """Values of the section `tests`, by name."""
@@ -94,7 +97,11 @@ def _format(settings: Settings, reason: str, indent: str) -> str:
         comment = _COMMENTS[name]
         if name == "command" and reason:
             comment = f"Run in this folder. Chosen by: {_clean(reason)}."
-        lines += [f"{indent}# {comment}", f"{indent}{name}: {_quote(value)}"]
+        lines += textwrap.wrap(
+            comment, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        lines.append(f"{indent}{name}: {_quote(value)}")
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,8 @@ from orchestrator.config import Config, LoadedConfig, Override
 from orchestrator.counts import format_count
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice
-from orchestrator.services.suite_trial import TriedSuite, try_suite
-from orchestrator.suites.command_line import parse_command, require_program
+from orchestrator.services.suite_trial import TriedSuite, describe_collection, try_suite
+from orchestrator.suites.command_line import ignore_event, parse_command, require_program
 from orchestrator.suites.detection import DetectedSuite, detect_suite, infer_framework
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.installing import is_borrowed_interpreter
@@ -79,13 +79,13 @@ def choose_suite(
         loaded: the configuration.
         project: the project's real path.
         environment: the environment of the user.
-        listener: receives a notice of what was detected.
+        listener: receives that collecting starts, and a notice of what was detected.
         task: the task's text; the task may be to write a module that the tests miss.
 
     Raises:
         ConfigError: nothing is configured, and the command is not clear without a person.
     """
-    found = find_suite(loaded, project, environment, task)
+    found = find_suite(loaded, project, environment, task, listener=listener)
     if found.notice:
         listener(Notice(found.notice))
     return found.loaded
@@ -98,6 +98,7 @@ def find_suite(
     task: str = "",
     *,
     tries: bool = True,
+    listener: Listener = ignore_event,
 ) -> ChosenSuite:
     """Return the suite that a run would use.
 
@@ -107,6 +108,7 @@ def find_suite(
         environment: the environment of the user.
         task: the task's text; empty if there is none yet.
         tries: whether pytest collects the cases of a detected suite, which imports the tests.
+        listener: receives that collecting starts.
 
     Raises:
         ConfigError: nothing is configured, and the command is not clear without a person.
@@ -114,7 +116,9 @@ def find_suite(
     if loaded.find_origin(_SETTING) != "default":
         return ChosenSuite(loaded)
     suite = detect_suite(project, environment)
-    tried = try_suite(suite, project, environment, task) if tries else TriedSuite(suite)
+    tried = TriedSuite(suite)
+    if tries:
+        tried = try_suite(suite, project, environment, task, listener=listener)
     if not tried.suite.is_sure:
         raise build_choice_error(tried.suite)
     notice = _describe_choice(tried, environment)
@@ -178,7 +182,7 @@ def _describe_choice(tried: TriedSuite, environment: Mapping[str, str]) -> str:
     if is_borrowed_interpreter(suite.interpreter, environment):
         parts.insert(1, "orchestrator's own, as the project has no pytest")
     if found:
-        parts.append(format_count(found.count, "case"))
+        parts.append(describe_collection(found))
     if found and found.failures:
         parts.append(_describe_failures(found))
     known = "; ".join(filter(None, parts))

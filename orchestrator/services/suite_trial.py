@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from orchestrator.counts import format_count
 from orchestrator.errors import LoopError
-from orchestrator.models import SuiteOutcome
+from orchestrator.events import Listener, StepStarted
 from orchestrator.platform import files
+from orchestrator.suites.command_line import ignore_event
 from orchestrator.suites.declared_packages import read_declared_packages
 from orchestrator.suites.detection import DetectedSuite
 from orchestrator.suites.detection.modules import find_module
@@ -43,6 +45,7 @@ def try_suite(
     task: str = "",
     *,
     is_confirmed: bool = False,
+    listener: Listener = ignore_event,
 ) -> TriedSuite:
     """Let pytest collect the cases of a suite, with the folder of the code if it is not installed.
 
@@ -53,18 +56,20 @@ def try_suite(
         task: the task's text; empty if there is none yet.
         is_confirmed: whether a person has agreed that the command is executed. Otherwise one that
             runs what the repository says, such as `make test`, is not: not even to collect.
+        listener: receives that collecting starts.
     """
     if suite.framework != PYTEST or suite.folder:
         return TriedSuite(suite)
     if not is_confirmed and not is_harmless_command(suite.command):
         return TriedSuite(suite)
     try:
-        first = collect_cases(suite.command, project, environment)
+        first = collect_cases(suite.command, project, environment, listener)
     except LoopError as error:
         problem = suite.problem or error.message
         return TriedSuite(suite.mark_ambiguous(problem, error.hint, error.command))
     if needs_exit_code(suite.command, first):
         return TriedSuite(use_exit_code(suite))
+    suite = _withdraw_problem(suite)
     tried = TriedSuite(_set_interpreter(suite, project, first), first)
     other = _try_import_folders(tried, project, environment)
     return _judge(other or tried, project, environment, task)
@@ -81,8 +86,27 @@ def use_exit_code(suite: DetectedSuite) -> DetectedSuite:
     return replace(suite, framework=COMMAND, interpreter="", reason=reason)
 
 
-def collect_cases(command: str, project: Path, environment: Mapping[str, str]) -> Collection:
+def describe_collection(found: Collection) -> str:
+    """Return how many cases were collected, or why they were not counted."""
+    if not found.is_counted:
+        limit = f"{COLLECTING_SECONDS:g} s"
+        return f"its cases were not counted: collecting takes longer than {limit}"
+    return format_count(found.count, "case")
+
+
+def collect_cases(
+    command: str,
+    project: Path,
+    environment: Mapping[str, str],
+    listener: Listener = ignore_event,
+) -> Collection:
     """Let pytest collect the cases that a command runs.
+
+    Args:
+        command: the command.
+        project: the project's real path.
+        environment: the environment of the user.
+        listener: receives that collecting starts.
 
     Raises:
         UsageError: the command cannot be parsed.
@@ -94,6 +118,7 @@ def collect_cases(command: str, project: Path, environment: Mapping[str, str]) -
         lambda folder: build_project_environment(folder, environment),
     )
     suite.preflight(project)
+    listener(StepStarted("collecting the tests"))
     return suite.collect(project)
 
 
@@ -118,6 +143,13 @@ def _try_import_folders(
     return None
 
 
+def _withdraw_problem(suite: DetectedSuite) -> DetectedSuite:
+    """Return a suite whose pytest was started without the problem that its files seemed to show."""
+    if not suite.problem:
+        return suite
+    return replace(suite, problem="", is_sure=not suite.is_ambiguous)
+
+
 def _set_interpreter(suite: DetectedSuite, project: Path, found: Collection) -> DetectedSuite:
     """Return the suite with the interpreter that did run pytest, inside the project relative."""
     if not found.interpreter.isprintable() or not found.interpreter:  # the tests may have set it
@@ -132,7 +164,7 @@ def _judge(
 ) -> TriedSuite:
     """Return the suite, which is not sure if pytest cannot work with the command as it is."""
     suite, found = tried.suite, tried.collection
-    if found is None or found.is_clean or found.outcome is SuiteOutcome.TIMEOUT:
+    if found is None or found.is_clean or not found.is_counted:
         return tried
     missing = found.list_missing_modules()
     others = [each for each in suite.candidates if not is_harmless_command(each.command)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.services import suite_trial
 from orchestrator.services.init import FileChange, trust_written
 from orchestrator.services.trust import load_known_config
 from tests.cli.conftest import CHECKOUT, Call
@@ -78,6 +79,20 @@ def test_it_shows_what_it_found_and_writes_it(call: Call, repository: Path) -> N
         "orchestrator.yaml",
         "CLAUDE.md",
     }
+
+
+def test_collecting_that_is_too_slow_counts_no_cases(
+    call: Call, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_trial, "COLLECTING_SECONDS", 1.0)
+    write_files(repository, {"tests/test_a.py": f"import time\ntime.sleep(3)\n{TEST}"})
+    done = call("init", "--yes")
+    assert done.code == 0
+    assert "found     its cases were not counted: collecting takes longer than 1 s\n" in done.out
+    assert "tests.timeout" not in done.out
+    assert "next      orchestrator doctor checks the rest" in done.out
+    (repository / "orchestrator.yaml").unlink()
+    assert json.loads(call("init", "--json").out)["cases"] is None
 
 
 def test_without_a_terminal_nothing_is_written(call: Call, repository: Path) -> None:
@@ -173,7 +188,7 @@ def test_the_written_reason_is_that_of_the_choice(call: Call, repository: Path) 
     """Not what was wrong on that day."""
     write_files(repository, {"test_a.py": f"import flask\n{TEST}", "requirements.txt": "flask\n"})
     done = call("init", "--yes")
-    assert "but no module flask in its environment" in done.out
+    assert "no module flask in its environment" in done.out
     text = (repository / "orchestrator.yaml").read_text(encoding="utf-8")
     assert "Chosen by: 1 test file in the project's folder.\n" in text
 
@@ -408,8 +423,18 @@ def test_on_a_terminal_each_step_is_asked(repository: Path) -> None:
     code, shown = answer(repository, "y\n", "y\n", "")
     assert code == 130
     assert "result    1 passed" in shown.replace("\r", "")
+    assert shown.index("collecting the tests ...") < shown.index("found     1 case, collected in ")
     assert (repository / "orchestrator.yaml").exists()
     assert not (repository / "CLAUDE.md").exists()
+
+
+def test_words_of_a_candidate_stay_whole_on_a_terminal(repository: Path) -> None:
+    names = ("orders", "invoices", "deliveries", "customers")
+    write_files(repository, {f"{each}/test_{each}.py": TEST for each in names})
+    write_files(repository, {"Cargo.toml": "[package]\n"})
+    _, shown = answer(repository, "")
+    assert "  1  pytest -v --tb=short  (4 test files in " in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_command_in_a_sub_folder_finds_the_project(

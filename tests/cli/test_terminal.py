@@ -21,7 +21,7 @@ from rich.console import Console as Screen
 
 from orchestrator import events
 from orchestrator.cli.console import Console
-from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport, Task
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.cli.conftest import Call, Shop, start_command
 
@@ -127,6 +127,24 @@ def test_long_texts_are_wrapped_beside_their_label() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "words", [("run", "Do it."), ("run", "Do it.", "--config", "no-such-file-" + "x " * 40)]
+)
+def test_words_of_an_error_stay_whole_on_a_terminal(
+    words: tuple[str, ...], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    for folder in ("orders", "invoices", "customers", "deliveries"):
+        (project / folder / "tests").mkdir(parents=True)
+        (project / folder / "setup.py").touch()
+        (project / folder / "tests" / "test_a.py").write_text("def test_a(): pass\n", "utf-8")
+    seen = on_a_terminal(*words)
+    assert seen.code == 2
+    lines = [line for line in seen.raw.decode().splitlines() if line]
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= WIDTH
+
+
 def test_no_text_looks_like_a_line_of_ours() -> None:
     printed = io.StringIO()
     console = Console(Screen(file=printed))
@@ -144,6 +162,19 @@ def test_what_is_cut_short_leaves_no_moving_line() -> None:
     assert "running the agent" in printed.getvalue()
     assert "".join(screen.display).strip() == ""
     assert not screen.cursor.hidden
+
+
+def test_a_step_before_a_run_ends_when_the_run_is_shown() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed, force_terminal=True, width=40))
+    console(events.StepStarted("collecting the tests"))
+    console(events.RunStarted("run", Task("Fix it.", Path("/shop")), Path("/shop")))
+    screen = pyte.Screen(40, 8)
+    pyte.Stream(screen).feed(printed.getvalue().replace("\n", "\r\n"))
+    assert "Fix it." in "".join(screen.display)
+    assert "collecting" not in "".join(screen.display)
+    assert not screen.cursor.hidden
+    console.close()
 
 
 def test_without_a_terminal_a_long_suite_says_once_a_minute_that_it_runs() -> None:

@@ -64,5 +64,13 @@ def test_any_command_and_reason_can_be_read_again(command: str, reason: str) -> 
         assert read_settings(text) == {"command": command}
 
 
+def test_a_long_reason_is_wrapped() -> None:
+    reason = "; ".join(["2 test files in tests/, unit/ and integration/"] * 4)
+    text = add_settings("", {"command": "make"}, reason)
+    assert max(map(len, text.splitlines())) < 78
+    written = " ".join(line.strip(" #") for line in text.splitlines())
+    assert f"Chosen by: {reason}." in written
+
+
 def test_the_difference_is_shown_as_a_patch() -> None:
     assert "+b" in format_diff("a\n", "a\nb\n", "x").splitlines()

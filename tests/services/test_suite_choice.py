@@ -12,8 +12,9 @@ import pytest
 from orchestrator.config import LoadedConfig, Override, load_config
 from orchestrator.config.setting_hints import complete_hint
 from orchestrator.errors import ConfigError, InfrastructureError, LoopError, UsageError
-from orchestrator.events import Event, Notice
+from orchestrator.events import Event, Notice, StepStarted
 from orchestrator.models import SuiteOutcome
+from orchestrator.services import suite_trial
 from orchestrator.services.suite_choice import build_test_overrides, choose_suite
 from orchestrator.services.suite_trial import collect_cases
 from orchestrator.suites.detection import infer_framework
@@ -46,8 +47,11 @@ def choose(
     notices: list[str] = []
 
     def listen(event: Event) -> None:
-        assert isinstance(event, Notice)
-        notices.append(event.text)
+        if isinstance(event, Notice):
+            notices.append(event.text)
+        else:
+            assert event == StepStarted("collecting the tests")
+            assert not notices
 
     loaded = load_config(project, None, overrides, {})
     return choose_suite(loaded, project, os.environ, listen, task), notices
@@ -161,6 +165,62 @@ def test_a_real_environment_of_the_project_runs_its_tests(project: Path) -> None
     loaded, (notice,) = choose(project, {})
     assert loaded.config.tests.command == "python -m pytest tests/ -v --tb=short"
     assert "(.venv/bin/python; 1 test file in tests/; 1 case)" in notice
+
+
+@pytest.mark.parametrize("line", ["{}", "import sys; sys.path.append({!r})"])
+def test_pytest_that_a_path_file_makes_importable_is_used(project: Path, line: str) -> None:
+    venv.create(project / ".venv", with_pip=False, symlinks=True)
+    (site,) = (project / ".venv").glob("lib/python*/site-packages")
+    text = line.format(str(Path(pytest.__file__).parents[1]))
+    (site / "shared.pth").write_text(f"{text}\n", encoding="utf-8")
+    loaded, (notice,) = choose(project, {"tests/test_a.py": TEST})
+    assert loaded.config.tests.command == "python -m pytest tests/ -v --tb=short"
+    assert "(.venv/bin/python; 1 test file in tests/; 1 case)" in notice
+
+
+def test_pytest_of_the_packages_that_an_environment_shares_is_used(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `python -m venv --system-site-packages`: also what the user has installed."""
+    venv.create(project / ".venv", system_site_packages=True, symlinks=True)
+    site = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    folder = str(Path(pytest.__file__).parents[1])
+    write_files(tmp_path / "user", {f"{site}/shared.pth": f"{folder}\n"})
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "user"))
+    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
+    loaded, (notice,) = choose(project, {"tests/test_a.py": TEST})
+    assert loaded.config.tests.command == "python -m pytest tests/ -v --tb=short"
+    assert "not installed" not in notice
+
+
+def test_collecting_that_is_too_slow_counts_no_cases(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_trial, "COLLECTING_SECONDS", 1.0)
+    _, (notice,) = choose(project, {"tests/test_a.py": f"import time\ntime.sleep(60)\n{TEST}"})
+    assert "its cases were not counted: collecting takes longer than 1 s" in notice
+    assert "0 cases" not in notice
+
+
+def test_collecting_is_announced(project: Path) -> None:
+    write_files(project, {"tests/test_a.py": TEST})
+    heard: list[Event] = []
+    choose_suite(load_config(project, None, (), {}), project, os.environ, heard.append, "")
+    assert [type(each) for each in heard] == [StepStarted, Notice]
+
+
+def test_what_else_is_not_clear_stays_so_though_pytest_is_there(
+    project: Path, tmp_path: Path
+) -> None:
+    add_program(tmp_path, "npm")
+    venv.create(project / ".venv", with_pip=False, symlinks=True)
+    (site,) = (project / ".venv").glob("lib/python*/site-packages")
+    line = f"import sys; sys.path.append({str(Path(pytest.__file__).parents[1])!r})\n"
+    (site / "shared.pth").write_text(line, encoding="utf-8")
+    files = {"package.json": '{"scripts": {"test": "jest"}}', "tests/test_a.py": TEST}
+    with pytest.raises(ConfigError, match="is there too") as error:
+        choose(project, files)
+    assert "not installed" not in str(error.value)
 
 
 def test_a_declared_module_that_is_not_installed_stops_a_run_before_it_costs(

@@ -8,11 +8,10 @@ from typing import Final
 from orchestrator.config import LoadedConfig
 from orchestrator.counts import format_count
 from orchestrator.errors import InfrastructureError, LoopError
-from orchestrator.models import SuiteOutcome
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, skip, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.suite_choice import find_suite
-from orchestrator.services.suite_trial import COLLECTING_SECONDS
+from orchestrator.services.suite_trial import COLLECTING_SECONDS, describe_collection
 from orchestrator.suites import create_suite
 from orchestrator.suites.installing import advise_install
 from orchestrator.suites.pytest.collection import Collection
@@ -65,9 +64,8 @@ def _explain_error(loaded: LoadedConfig, error: LoopError) -> Check:
 
 def _judge(found: Collection, subject: Subject, text: str, suite_command: str) -> Check:
     command = f"cd {shlex.quote(str(subject.project))} && {suite_command} --collect-only -q"
-    if found.outcome is SuiteOutcome.TIMEOUT:
-        cause = f"collecting takes longer than {COLLECTING_SECONDS:g} s"
-        return warn(Link.SUITE, f"{text}: its cases were not counted", cause, command)
+    if not found.is_counted:
+        return warn(Link.SUITE, f"{text}: {describe_collection(found)}", command=command)
     if found.failures:
         errors = format_count(len(found.failures), "error")
         what = f"has {errors} before any test runs"
@@ -84,9 +82,7 @@ def _judge(found: Collection, subject: Subject, text: str, suite_command: str) -
     if not found.count:
         cause = "a run could not be judged; write a test, or correct tests.command"
         return _fail(f"{text} finds no test", cause, command)
-    return succeed(
-        Link.SUITE, f"{text}: {format_count(found.count, 'case')}; {_describe_python(found)}"
-    )
+    return succeed(Link.SUITE, f"{text}: {describe_collection(found)}; {_describe_python(found)}")
 
 
 def _fail(text: str, cause: str, command: str) -> Check:

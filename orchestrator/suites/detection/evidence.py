@@ -27,7 +27,7 @@ class Evidence:
 
     @property
     def has_own_pytest(self) -> bool:
-        """Whether pytest is installed in the project's virtual environment."""
+        """Whether files show that the project's virtual environment finds pytest."""
         return self.virtualenv is not None and has_pytest(self.virtualenv)
 
     @property

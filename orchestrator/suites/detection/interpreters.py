@@ -5,9 +5,18 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from orchestrator.platform import files
+from orchestrator.platform.packages import READ_LIMIT, VIRTUALENV_MARK
 from orchestrator.suites.environment import find_editable_folders, find_virtualenv
+
+_USES_SYSTEM: Final = "include-system-site-packages"
+_SYSTEM_FOLDERS: Final = (
+    *("lib/python*/site-packages", "lib/python*/dist-packages"),
+    "local/lib/python*/dist-packages",
+)
+"""Folders of packages below the prefix of an interpreter; `dist-packages` are those of Debian."""
 
 
 def find_interpreter(project: Path, program: str, environment: Mapping[str, str]) -> str:
@@ -34,10 +43,41 @@ def find_interpreter(project: Path, program: str, environment: Mapping[str, str]
 
 
 def has_pytest(virtualenv: Path) -> bool:
-    """Return whether pytest is installed in a virtual environment."""
-    return has_pytest_script(virtualenv) or bool(
-        files.find_paths(virtualenv, "lib/python*/site-packages/pytest/__init__.py")
+    """Return whether files show that a virtual environment finds pytest.
+
+    It may find one that is seen nowhere, see `uses_system_packages`.
+    """
+    return has_pytest_script(virtualenv) or any(
+        files.is_file(folder / "pytest" / "__init__.py")
+        for folder in (
+            *files.find_paths(virtualenv, "lib/python*/site-packages"),
+            *find_editable_folders(virtualenv),
+            *_find_system_folders(virtualenv),
+        )
     )
+
+
+def uses_system_packages(virtualenv: Path) -> bool:
+    """Return whether the packages of the interpreter that made an environment are found in it.
+
+    Those of its user are found too, so that only the interpreter knows all of these folders.
+    """
+    return _read_virtualenv_settings(virtualenv).get(_USES_SYSTEM, "").lower() == "true"
+
+
+def _find_system_folders(virtualenv: Path) -> list[Path]:
+    """List the usual folders of packages outside of a virtual environment that it uses."""
+    home = _read_virtualenv_settings(virtualenv).get("home", "")
+    if not home or not uses_system_packages(virtualenv):
+        return []
+    root = Path(home).parent
+    return [each for pattern in _SYSTEM_FOLDERS for each in files.find_paths(root, pattern)]
+
+
+def _read_virtualenv_settings(virtualenv: Path) -> dict[str, str]:
+    lines = files.read_text(virtualenv / VIRTUALENV_MARK, READ_LIMIT).splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def has_pytest_script(virtualenv: Path) -> bool:

@@ -17,6 +17,7 @@ from orchestrator.suites.detection.interpreters import (
     find_interpreter,
     has_pytest_script,
     is_installed,
+    uses_system_packages,
 )
 from orchestrator.suites.detection.modules import find_module
 from orchestrator.suites.detection.project_files import read_text
@@ -41,12 +42,8 @@ def iter_python_suites(evidence: Evidence) -> Iterator[DetectedSuite]:
     by_pytest, by_class = [], []
     if evidence.has_tests_for_pytest:
         suite = _build_pytest_suite(evidence)
-        if virtualenv and not is_runnable:
-            inside = virtualenv.parent == evidence.project
-            name = virtualenv.name if inside else str(virtualenv)
-            suite = replace(suite, interpreter=f"{name}/bin/python").mark_ambiguous(
-                f"pytest is not installed in {name}"
-            )
+        if virtualenv and not is_runnable and not uses_system_packages(virtualenv):
+            suite = _name_missing_pytest(suite, evidence.project, virtualenv)
         by_pytest.append(suite)
     is_django = tree.has_python_tests and "django" in read_text(evidence.project / _MANAGE)
     if is_django:
@@ -68,6 +65,20 @@ def _build_pytest_suite(evidence: Evidence) -> DetectedSuite:
     command = f"{program}{arguments}"
     interpreter = find_interpreter(evidence.project, program.split()[0], evidence.environment)
     return DetectedSuite(PYTEST, command, interpreter, reason, is_sure=True)
+
+
+def _name_missing_pytest(suite: DetectedSuite, project: Path, virtualenv: Path) -> DetectedSuite:
+    """Return the suite of a virtual environment in which no file of pytest was found.
+
+    Pytest may still be found there, by code in a `.pth` file: collecting the cases shows that.
+    """
+    name = virtualenv.name if virtualenv.parent == project else str(virtualenv)
+    return replace(
+        suite,
+        interpreter=f"{name}/bin/python",
+        is_sure=False,
+        problem=f"pytest is not installed in {name}",
+    )
 
 
 def _choose_arguments(evidence: Evidence) -> tuple[str, str]:
@@ -131,7 +142,7 @@ def _build_unittest_suite(evidence: Evidence) -> DetectedSuite:
         reason += f"; the code in {code}/ is not installed"
     others = [path for path, folder in starts.items() if folder != start]
     if others:
-        reason += f", but it does not run {others[0]}"
+        reason += f"; it does not run {others[0]}"
     return DetectedSuite(
         COMMAND,
         command,

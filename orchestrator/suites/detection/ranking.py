@@ -61,15 +61,11 @@ def _find_untested_part(
     scripts = [each for each in (*others, *packages) if each.reason == PACKAGE_SCRIPT]
     if scripts:
         where = f" of {scripts[0].folder}/" if scripts[0].folder else ""
-        return f"but also {PACKAGE_SCRIPT}{where}"
+        return f"{PACKAGE_SCRIPT}{where} is there too"
     if packages and is_workspace(evidence.project):
-        return "but the packages of this workspace have tests of their own"
+        return "the packages of this workspace have tests of their own"
     language, file = find_other_language(evidence.project)
-    return (
-        f"but {file} is there too, and these tests may leave out those in {language}"
-        if file
-        else ""
-    )
+    return f"{file} is there too, and these tests may leave out those in {language}" if file else ""
 
 
 def _describe_search(evidence: Evidence) -> DetectedSuite:

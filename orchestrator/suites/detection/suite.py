@@ -37,7 +37,8 @@ class DetectedSuite:
     is_ambiguous: bool = False
     """Whether a person has to choose. Otherwise a command that is not sure only needs a yes."""
     problem: str = ""
-    """Why it cannot be used as it is; empty if nothing is known against it."""
+    """Why it cannot be used as it is; empty if nothing is known against it. One that was found out
+    by files alone is withdrawn if pytest collects the cases."""
     has_cases: bool = False
     """Whether pytest collected cases with it, although there is a problem."""
     hint: str = ""
@@ -48,7 +49,7 @@ class DetectedSuite:
     @property
     def explanation(self) -> str:
         """Why this command, and why it cannot be used as it is."""
-        return f"{self.reason}, but {self.problem}" if self.problem else self.reason
+        return f"{self.reason}; {self.problem}" if self.problem else self.reason
 
     def mark_ambiguous(
         self, problem: str = "", hint: str = "", repair: str = ""

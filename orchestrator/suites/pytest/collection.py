@@ -46,6 +46,11 @@ class Collection:
         """Whether there are cases, and every file was collected."""
         return self.count > 0 and not self.failures and self.outcome is None
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether collecting has ended, so that the number of cases is known."""
+        return self.outcome is not SuiteOutcome.TIMEOUT
+
     def list_missing_modules(self) -> list[str]:
         """Return the top-level names of the modules that could not be imported."""
         found = (name for each in self.failures for name in _MISSING_MODULE.findall(each.message))

@@ -19,6 +19,7 @@ from orchestrator.config import Config
 from orchestrator.models import Task
 from orchestrator.platform.liveness import mark_process
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.services import suite_trial
 from orchestrator.services.doctor.agent import check_agent, check_login
 from orchestrator.services.doctor.configuration import check_configuration, check_limits
 from orchestrator.services.doctor.cron import check_cron
@@ -408,6 +409,19 @@ def test_cases_are_counted_without_a_run(project: Path) -> None:
     assert found.status is Status.OK
     assert ": 2 cases; Python " in found.text
     assert sorted(str(each) for each in project.rglob("*")) == before
+
+
+def test_collecting_that_is_too_slow_is_a_warning(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_trial, "COLLECTING_SECONDS", 1.0)
+    (project / "tests").mkdir()
+    text = "import time\ntime.sleep(60)\n"
+    (project / "tests" / "test_a.py").write_text(text, encoding="utf-8")
+    found = find_one(check_suite, project)
+    assert found.status is Status.WARNING
+    assert ": its cases were not counted: collecting takes longer than 1 s" in found.text
+    assert found.command.endswith("--collect-only -q")
 
 
 def test_a_suite_that_is_detected_leaves_nothing_behind(project: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.suites.detection import detect_suite
-from tests.suites.detection.conftest import TEST, Build, Tools
+from tests.suites.detection.conftest import TEST, Build, Tools, write_files
 
 DEFAULT = "pytest tests/ -v --tb=short"
 ANYWHERE = "pytest -v --tb=short"
@@ -192,11 +192,30 @@ def test_an_environment_with_pytest_is_named(build: Build, tools: Tools) -> None
     found = detect_suite(project, tools("uv"))
     assert not found.is_sure
     assert found.problem == "pytest is not installed in .venv"
-    assert found.explanation == "1 test file in tests/, but pytest is not installed in .venv"
+    assert not found.is_ambiguous
+    assert found.explanation == "1 test file in tests/; pytest is not installed in .venv"
     site = project / ".venv/lib/python3.12/site-packages/pytest"
     site.mkdir(parents=True)
     (site / "__init__.py").touch()
     assert detect_suite(project, tools()).command == "python -m pytest tests/ -v --tb=short"
+
+
+def test_an_environment_that_uses_system_packages_is_not_said_to_lack_pytest(
+    build: Build, tools: Tools
+) -> None:
+    """Whether it finds pytest is known to its interpreter alone."""
+    settings = "home = {}/bin\nInclude-System-Site-Packages = TRUE\n"
+    project = build({"tests/test_a.py": TEST})
+    write_files(project, {".venv/pyvenv.cfg": settings.format("/nowhere")})
+    found = detect_suite(project, tools("uv"))
+    assert (found.command, found.problem) == ("python -m pytest tests/ -v --tb=short", "")
+    assert found.is_sure
+    write_files(project, {"tests/test_a.py": CASE})
+    assert "unittest" in detect_suite(project, tools()).command
+    system = project.parent / "system"
+    write_files(system, {"lib/python3/dist-packages/pytest/__init__.py": ""})
+    write_files(project, {".venv/pyvenv.cfg": settings.format(system)})
+    assert "pytest" in detect_suite(project, tools()).command
 
 
 @pytest.mark.parametrize(
@@ -255,7 +274,7 @@ def test_many_classes_of_unittest_are_all_reached_or_not_clear(build: Build, too
     many = {f"tests/test_{number:03}.py": CASE for number in range(60)}
     assert detect_suite(build({**many, ".venv/pyvenv.cfg": ""}), tools()).is_sure
     found = detect_suite(build({"zoo/test_z.py": CASE}), tools())
-    assert found.reason.endswith("but it does not run zoo/test_z.py")
+    assert found.reason.endswith("; it does not run zoo/test_z.py")
 
 
 def test_classes_of_unittest_that_one_command_cannot_reach_are_not_clear(
@@ -265,7 +284,7 @@ def test_classes_of_unittest_that_one_command_cannot_reach_are_not_clear(
     found = detect_suite(build(files), tools())
     assert found.command == "python -m unittest discover -s tests -v"
     assert found.reason == (
-        "classes of unittest in tests/test_core.py, but it does not run examples/test_demo.py"
+        "classes of unittest in tests/test_core.py; it does not run examples/test_demo.py"
     )
     assert (found.is_sure, found.is_ambiguous) == (False, True)
 
@@ -324,7 +343,7 @@ def test_tests_of_another_language_in_a_package_below_are_not_clear(
     }
     found = detect_suite(build(files), tools("npm"))
     assert (found.command, found.is_sure, found.is_ambiguous) == (ANYWHERE, False, True)
-    assert found.reason.endswith("but also scripts.test in package.json of frontend/")
+    assert found.reason.endswith("; scripts.test in package.json of frontend/ is there too")
     assert [(each.folder, each.command) for each in found.candidates] == [("frontend", "npm test")]
 
 
@@ -337,7 +356,7 @@ def test_a_project_in_another_language_with_tests_in_python_is_not_clear(
 ) -> None:
     found = detect_suite(build({name: "", "scripts/test_release.py": TEST}), tools())
     assert (found.command, found.is_sure, found.is_ambiguous) == (ANYWHERE, False, True)
-    assert f"but {name} is there too" in found.reason
+    assert f"; {name} is there too" in found.reason
 
 
 def test_a_workspace_that_says_how_to_test_all_only_needs_a_yes(build: Build, tools: Tools) -> None:
