@@ -27,7 +27,7 @@ def create_secret_folder() -> Iterator[Path]:
         OSError: it cannot be created.
     """
     parent = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    # A program that was ended may still be writing: what stays is the watch's.
+    # A program that was ended may still be writing: the watch removes what is left then.
     with tempfile.TemporaryDirectory(
         prefix=f"{mark_process().text}-", dir=parent, ignore_cleanup_errors=True
     ) as folder:

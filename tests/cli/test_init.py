@@ -158,7 +158,8 @@ def test_a_pytest_that_cannot_report_is_judged_by_its_exit_code(
     done = call("init", "--yes")
     assert done.code == 0
     assert (repository / "ran").exists()
-    assert "its pytest does not report the cases, so the exit code decides" in done.out
+    words = " ".join(done.out.replace("#", "").split())
+    assert "its pytest does not report the cases, so the exit code decides" in words
     assert "result    1 passed" in done.out
     assert read_config(repository)["framework"] == "command"
     assert 'then: orchestrator run "TASK"' in done.out

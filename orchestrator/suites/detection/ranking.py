@@ -42,7 +42,7 @@ def detect_suite(project: Path, environment: Mapping[str, str]) -> DetectedSuite
     best, *others = found
     best = replace(best, candidates=(*others, *packages))
     note = _find_untested_part(evidence, others, packages) if python else ""
-    return replace(best, reason=f"{best.reason}, {note}").mark_ambiguous() if note else best
+    return replace(best, reason=f"{best.reason}; {note}").mark_ambiguous() if note else best
 
 
 def _iter_other_suites(evidence: Evidence, *, is_python: bool) -> Iterator[DetectedSuite]:
