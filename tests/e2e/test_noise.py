@@ -45,7 +45,7 @@ def test_a_module_that_is_declared_and_missing_stops_the_run(world: World) -> No
     result = world.run(uses, LESSON)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
     assert "module_that_nobody_installed, which the project declares" in result.message
-    assert "pip install pytest -r requirements.txt" in result.message
+    assert " -r requirements.txt" in result.message  # pytest too, if it is borrowed
     assert result.attempts[0].verdict is not None
     assert result.attempts[0].verdict.kind is VerdictKind.ENVIRONMENT
     assert world.list_requests(Speaker.TEACHER) == []
