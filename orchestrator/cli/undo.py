@@ -20,6 +20,7 @@ from orchestrator.masking import mask_text
 if TYPE_CHECKING:
     from orchestrator.events import Event
     from orchestrator.models import FileChange
+    from orchestrator.services.saved_files import Obstacles
     from orchestrator.services.undo import UndoPlan, UndoResult
 
 _MOST_NAMED: Final = 20
@@ -184,8 +185,6 @@ def _iter_left_lines(plan: "UndoPlan") -> Iterator[str]:
 
 
 def _iter_result_lines(plan: "UndoPlan", done: "UndoResult") -> Iterator[str]:
-    from shlex import quote
-
     for path in done.left:
         yield f"left as it is, because it has just been changed: {_format(path)}"
     counts = [
@@ -197,19 +196,36 @@ def _iter_result_lines(plan: "UndoPlan", done: "UndoResult") -> Iterator[str]:
     if done.saved:
         yield f"the replaced files are in {done.saved}"
     if done.saved and not done.left:  # else it would overwrite what has just been changed
-        saved, project = quote(f"{done.saved}/."), quote(f"{plan.run.task.project}/")
-        # Without the option, GNU's cp would write through a link that the undo has restored.
-        copy = "cp -RP --remove-destination" if sys.platform == "linux" else "cp -RP"
-        yield f"to bring them back{_describe_rest(plan)}:"
-        yield f"{_COMMAND}{copy} {saved} {project}"
+        yield from _iter_copy_lines(plan, done.saved, done.obstacles)
     if plan.run.is_resumable:
         yield "the run can no longer be resumed"
 
 
-def _describe_rest(plan: "UndoPlan") -> str:
-    """Return what the command that brings files back leaves."""
-    created = sum(change.status == "A" for change in plan.diff.changes)
-    return f" ({format_count(created, 'created file')} will stay)" if created else ""
+def _iter_copy_lines(plan: "UndoPlan", saved: Path, obstacles: "Obstacles") -> Iterator[str]:
+    """Yield the command that copies the saved files into the project again."""
+    from shlex import quote
+
+    project = plan.run.task.project
+    steps = []
+    for command, paths in (("rm", obstacles.files), ("rmdir", obstacles.folders)):
+        names = [str(project / os.fsdecode(path)) for path in paths]
+        if len(names) > _MOST_NAMED or not all(map(_can_paste, names)):
+            yield "to bring them back, first remove what the undo created in their place"
+            return
+        if names:
+            steps.append(f"{command} {' '.join(map(quote, names))}")
+    # Without the option, GNU's cp would write through a link that the undo has restored.
+    copy = "cp -RP --remove-destination" if sys.platform == "linux" else "cp -RP"
+    steps.append(f"{copy} {quote(f'{saved}/.')} {quote(f'{project}/')}")
+    stays = sum(change.status == "A" for change in plan.diff.changes) - len(obstacles.files)
+    rest = f" ({format_count(stays, 'created file')} will stay)" if stays else ""
+    yield f"to bring them back{rest}:"
+    yield f"{_COMMAND}{' && '.join(steps)}"
+
+
+def _can_paste(name: str) -> bool:
+    """Return whether a terminal shows a name as it is; unlike with secrets or escape sequences."""
+    return name.isprintable() and name == _format(name)
 
 
 def _iter_rest(count: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -18,10 +18,8 @@ from orchestrator.platform.project import resolve_project
 from orchestrator.services.project_lock import lock_project
 from orchestrator.services.recovery import revert_swap
 from orchestrator.services.rulebooks import resolve_rule_files
-from orchestrator.services.undoable_runs import (
-    find_undoable_run,
-    list_later_runs,
-)
+from orchestrator.services.saved_files import Obstacles, find_obstacles
+from orchestrator.services.undoable_runs import find_undoable_run, list_later_runs
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace
@@ -98,10 +96,12 @@ class UndoResult:
 
     Args:
         saved: the folder with the replaced and removed files; None if there were none.
+        obstacles: what is where they were.
         left: changes of the plan that were not made: the files were changed after it was shown.
     """
 
     saved: Path | None = None
+    obstacles: Obstacles = field(default_factory=Obstacles)
     left: Sequence[str] = ()
 
 
@@ -189,7 +189,8 @@ class Undo:
         remove_folders(self.run.task.project, plan.folders.removed)
         create_folders(self.run.task.project, self._folder_changes.removed)
         shown = {change.path for change in plan.diff.changes}
-        return UndoResult(saved, [path for path in left if path in shown])
+        obstacles = self._find_obstacles(planned, plan.folders)
+        return UndoResult(saved, obstacles, [path for path in left if path in shown])
 
     def _save_files(self, planned: PlannedRestore) -> Path | None:
         """Save what will be replaced or removed; return the folder, or None if it is nothing."""
@@ -201,6 +202,12 @@ class Undo:
         saved = self.run.folder / "undone" / name
         self.workspace.copy_files(planned.now, replaced, saved)
         return saved
+
+    def _find_obstacles(self, planned: PlannedRestore, folders: FolderPlan) -> Obstacles:
+        changed = self.workspace.list_changed_contents(planned.then, planned.now)
+        saved = [os.fsencode(path) for path, content in changed.items() if content.exists]
+        created = [os.fsencode(path) for path, content in changed.items() if not content.exists]
+        return find_obstacles(saved, created, folders.created)
 
     @property
     def _run_spans(self) -> Sequence[Span]:
@@ -228,7 +235,9 @@ class Undo:
     def _plan_folders(self, planned: PlannedRestore) -> FolderPlan:
         present = self.workspace.list_empty_folders()
         used = self._list_used_folders(planned.then)
-        return plan_folders(self.run.task.project, self._folder_changes, present, used)
+        changed = self.workspace.list_changed_contents(planned.now, planned.then)
+        gone = {os.fsencode(path) for path, content in changed.items() if not content.exists}
+        return plan_folders(self.run.task.project, self._folder_changes, present, used, gone)
 
     def _list_rule_files(self) -> frozenset[str]:
         """Return the files with the rules that the run learned, and with the evidence for them."""

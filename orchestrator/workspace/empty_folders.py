@@ -97,6 +97,7 @@ def plan_folders(
     changes: FolderChanges,
     present: FolderModes,
     used_then: Collection[bytes],
+    gone: Collection[bytes],
 ) -> FolderPlan:
     """Plan to revert what a run did to empty folders, except where somebody else uses them.
 
@@ -105,12 +106,14 @@ def plan_folders(
         changes: what the run did.
         present: the empty folders at present.
         used_then: the folders that will contain a file when the files are restored.
+        gone: the files that will be gone then.
     """
     removed = (changes.added & present.keys()).difference(used_then)
     needed = {above for path in present.keys() - removed for above in iter_parents(path)}
     created: list[bytes] = []
     for path in sorted(changes.removed.keys() - set(used_then)):
-        if os.path.lexists(_resolve(project, path)) or not _is_inside(project, path):
+        is_taken = path not in gone and os.path.lexists(_resolve(project, path))
+        if is_taken or not _is_inside(project, path):
             continue
         above = path.rpartition(b"/")[0]
         is_there = not above or _resolve(project, above).is_dir()

@@ -143,6 +143,50 @@ def test_replaced_files_can_be_brought_back(call: Call, dirty: Shop) -> None:
     assert "word.txt: somebody else changed it" in edited.out
 
 
+REPLACING = """
+rm link; mkdir link; echo new > link/inside
+rm -r 'old folder'; echo new > 'old folder'
+rm -r bare; echo new > bare
+rm gone.txt
+echo right > word.txt
+"""
+
+
+@pytest.fixture
+def replaced(dirty: Shop) -> Shop:
+    """An agent that puts folders in place of files and links, and the reverse."""
+    dirty.write("old folder/deep/a.txt", "old\n")
+    dirty.write("old folder/b.txt", "old\n")
+    (dirty.project / "bare" / "deep").mkdir(parents=True)
+    dirty.agent.write_text(REPLACING, encoding="utf-8")
+    return dirty
+
+
+def test_the_command_that_brings_files_back_makes_room_for_them(call: Call, replaced: Shop) -> None:
+    before = files_of(replaced.project)
+    run(call, replaced)
+    after = files_of(replaced.project)
+    done = undo(call, replaced, "--yes")
+    assert files_of(replaced.project) == before
+    assert "  create   bare/\n  create   bare/deep/\n" in done.out
+    command = done.out.partition("to bring them back (1 created file will stay):\n  $ ")[2]
+    run_printed(command.splitlines()[0])
+    assert files_of(replaced.project) == after | {b"gone.txt": before[b"gone.txt"]}
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "escape\033[31m", "b\udcff"])
+def test_a_name_that_cannot_be_pasted_is_in_no_command(
+    call: Call, replaced: Shop, name: str
+) -> None:
+    replaced.write(f"old folder/{name}", "old\n")
+    before = files_of(replaced.project)
+    run(call, replaced)
+    done = undo(call, replaced, "--yes")
+    assert files_of(replaced.project) == before
+    assert "to bring them back, first remove what the undo created in their place" in done.out
+    assert "--remove-destination" not in done.out
+
+
 def test_no_command_brings_files_back_where_none_was_replaced(
     call: Call, shop: Shop, teacher: ReplayServer
 ) -> None:
