@@ -34,7 +34,8 @@ class EditReverter:
         # their changes from the agent's.
         leave = self.rulebook.list_files()
         for path in self.workspace.restore_files(to, changed_since, leave=leave):
-            self.emit(events.Notice(f"not reverted, because somebody else changed it: {path}"))
+            reason = "somebody else changed it, or git ignores it"
+            self.emit(events.Notice(f"not reverted, because {reason}: {path}"))
 
     def record_interruption(self, attempt: int) -> None:
         """Store the files as they are when an attempt is interrupted.

@@ -34,6 +34,8 @@ AFTER: Tree = {
     b"added/deep/file": ("file", b"new\n"),
     b"filled/file": ("file", b"new\n"),
     b"mine.txt": ("file", b"new\n"),
+    # What the undo restores there is in no snapshot until this file is removed.
+    b".gitignore": ("file", b"gone/\n"),
 }
 FOLDERS_BEFORE = {"empty", "filled"}
 """Empty folders: the run removes one, fills one, and creates two."""
