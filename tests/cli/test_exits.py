@@ -59,6 +59,8 @@ def list_leaks(found: str, rows: Sequence[Sample] = ROWS) -> list[str]:
 
 
 def _survives(secret: str, found: str) -> bool:
+    if secret.isdigit():  # a time or an amount has some digits by chance
+        return bool(re.search(rf"(?<![\d.]){secret}(?!\d)", found))
     coded = base64.b64encode(secret.encode()).decode()
     return any(form in found for form in (secret, json.dumps(secret)[1:-1], coded))
 

@@ -435,7 +435,8 @@ def test_words_of_a_candidate_stay_whole_on_a_terminal(repository: Path) -> None
     write_files(repository, {"Cargo.toml": "[package]\n"})
     _, shown = answer(repository, "")
     assert "  1  pytest -v --tb=short  (4 test files in " in shown
-    assert max(map(len, shown.splitlines())) <= 80
+    _, *lines = shown.splitlines()  # a path has no place to break
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_command_in_a_sub_folder_finds_the_project(

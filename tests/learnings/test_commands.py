@@ -345,7 +345,7 @@ def test_what_stands_in_an_entry_does_not_steer_the_terminal(
         ["learnings", "promote", "ERR-20260520-001"],
         {"The rule, as an instruction": ""},
     )
-    assert "waits: it carries control characters" in said
+    assert "waits: it carries control characters" in " ".join(said.split())
     assert not (project / "CLAUDE.md").exists()
     assert "\ufffd[31mhostile" in said
     assert "Never \ufffd]52;c" in said
