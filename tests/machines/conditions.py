@@ -53,7 +53,13 @@ _SLEEP: Final = (
 PYTHONPATH would do, because the program starts itself again without one. What the line imports is
 local to it."""
 
-_SAMPLE: Final = ("tests/cli", "tests/suites", "tests/platform/test_process.py")
+_SAMPLE: Final = (
+    *("tests/suites", "tests/platform/test_process.py"),
+    *(
+        f"tests/cli/test_{name}.py"
+        for name in ("bad_input", "init", "ordinary_user", "output", "run", "start", "usage")
+    ),
+)
 _DATED_SAMPLE: Final = ("learnings",)
 
 
