@@ -40,7 +40,7 @@ def iter_table_lines(
         for at, column in enumerate(columns[:-1])
     ]
     fixed = sum(widths) + len(_GAP) * len(widths)
-    text = max((len(row[-1]) for row in cells), default=0)
+    text = max([len(columns[-1].name), *(len(row[-1]) for row in cells)])
     if width is not None and fixed - len(_GAP) > width:
         yield from _iter_blocks(columns, cells, width)
         return
@@ -70,6 +70,8 @@ def _iter_row(
         return
     if not is_beside:
         yield label.rstrip()
+        if not cells[-1]:
+            return
         label = _INDENT
     yield from iter_wrapped_lines(label, cells[-1], width)
 

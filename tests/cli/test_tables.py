@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.cli.main import cli
@@ -110,6 +110,7 @@ def test_lines_of_a_list_fit(width: int) -> None:
 _cells = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Zl", "Zp")), max_size=60)
 
 
+@example([("000000", "", -10000000, "")], 30)
 @given(st.lists(st.tuples(_cells, _cells, st.integers(), _cells), max_size=4), st.integers(30, 120))
 def test_any_table_keeps_every_word(rows: list[tuple[object, ...]], width: int) -> None:
     columns = (Column("a"), Column("status"), Column("count", is_number=True), Column("text"))
