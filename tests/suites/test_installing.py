@@ -1,6 +1,7 @@
 """The command that installs a package works in the environment that it names."""
 
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -231,7 +232,7 @@ def test_with_pip_it_is_pip(without_pip: Path, project: Path, environment: dict[
     (site / "pip" / "__init__.py").touch()
     python = f"{without_pip}/bin/python"
     advice = advise_install(project, python, ["pytest"], environment)
-    assert advice.command == f"{python} -m pip install pytest"
+    assert advice.command == f"{shlex.quote(python)} -m pip install pytest"
 
 
 def test_of_an_unknown_python_it_is_pip(project: Path, environment: dict[str, str]) -> None:
@@ -246,7 +247,7 @@ def test_without_pip_it_is_uv(
     done = subprocess.run([python, "-m", "pip"], capture_output=True, text=True, check=False)
     assert "No module named pip" in done.stderr
     advice = advise_install(project, python, ["pytest"], environment)
-    assert advice.command == f"uv pip install --python {python} pytest"
+    assert advice.command == f"uv pip install --python {shlex.quote(python)} pytest"
 
 
 def test_a_python_of_the_operating_system_is_left_alone(
@@ -261,7 +262,7 @@ def test_a_python_of_the_operating_system_is_left_alone(
     (project / ".venv/bin/python").symlink_to(python)
     own = f"{project}/.venv/bin/python"
     command = advise_install(project, own, ["pytest"], environment).command
-    assert command == f"uv pip install --python {own} pytest"
+    assert command == f"uv pip install --python {shlex.quote(own)} pytest"
 
 
 def test_a_relative_python_is_that_of_the_project(
@@ -304,7 +305,7 @@ def test_an_active_environment_without_pytest_gets_it(
     write(tmp_path, {"active/bin/python": ""})
     path = f"{python.parent}{os.pathsep}{environment['PATH']}"
     active = {"PATH": path, variable: str(tmp_path / "active")}
-    command = f"{python} -m pip install pytest"
+    command = f"{shlex.quote(str(python))} -m pip install pytest"
     assert advise_install(project, borrowed, [], active).command == command
     is_base = {**active, "CONDA_DEFAULT_ENV": "base"}
     expected = command if variable == "VIRTUAL_ENV" else NEW
