@@ -1,6 +1,7 @@
 """`resume` is offered where it can help, and reads `tests.*` again while nothing rests on it."""
 
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_later_the_tests_of_the_start_count(call: Call, shop: Shop, teacher: Rep
 
 def test_a_second_run_names_the_first(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     ready = shop.agent.with_name("ready")
-    shop.agent.write_text(f"touch {ready}; sleep 600\n", encoding="utf-8")
+    shop.agent.write_text(f"touch {quote(str(ready))}; sleep 600\n", encoding="utf-8")
     first = start_command("run", TASK, "--project-dir", shop.project)
     try:
         until(ready)
@@ -95,7 +96,7 @@ def test_a_run_in_a_folder_above_is_named(call: Call, shop: Shop, teacher: Repla
     below.configure(learning={"auto_retry": False}, tests={"command": "false"})
     assert call("run", TASK, "--project-dir", below.project).code == 1
     ready = shop.agent.with_name("ready")
-    shop.agent.write_text(f"touch {ready}; sleep 600\n", encoding="utf-8")
+    shop.agent.write_text(f"touch {quote(str(ready))}; sleep 600\n", encoding="utf-8")
     above = start_command("run", TASK, "--project-dir", shop.project)
     try:
         until(ready)

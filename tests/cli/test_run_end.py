@@ -141,6 +141,6 @@ def test_commands_work_where_the_person_stands(
     done = call("run", TASK, "--project-dir", shop.project)
     assert done.code == 0
     assert f"`orchestrator undo {get_last_run().id}` brings " in done.out
-    assert f"`git -C {shop.project} diff`" in done.out
+    assert f"`git -C {shlex.quote(str(shop.project))} diff`" in done.out
     (show,) = re.findall(r"`(orchestrator rules show .*)`", done.out)
     assert call(*shlex.split(show)[1:]).code == 0

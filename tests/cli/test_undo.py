@@ -4,6 +4,7 @@ import importlib
 import signal
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -311,7 +312,7 @@ def test_odd_names_are_printed_in_one_line_without_secrets(
 def test_a_killed_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
     """Nobody recorded its end: all is undone that changed, and what is edited later is left."""
     ready = tmp_path / "ready"
-    dirty.agent.write_text(f"{FIXING}\ntouch {ready}\nsleep 600\n", encoding="utf-8")
+    dirty.agent.write_text(f"{FIXING}\ntouch {quote(str(ready))}\nsleep 600\n", encoding="utf-8")
     before = files_of(dirty.project)
     child = start_command("run", TASK, "--project-dir", dirty.project)
     until(ready)
@@ -328,7 +329,7 @@ def test_a_killed_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
 
 def test_an_interrupted_run(call: Call, dirty: Shop, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    dirty.agent.write_text(f"{FIXING}\ntouch {ready}\nsleep 600\n", encoding="utf-8")
+    dirty.agent.write_text(f"{FIXING}\ntouch {quote(str(ready))}\nsleep 600\n", encoding="utf-8")
     before = files_of(dirty.project)
     child = start_command("run", TASK, "--project-dir", dirty.project)
     until(ready)

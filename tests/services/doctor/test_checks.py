@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_git_refuses_a_folder_of_another_user(
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     found = find_one(check_git, project)
     assert found.status is Status.BROKEN
-    assert found.command == f"git config --global --add safe.directory {project}"
+    assert found.command == f"git config --global --add safe.directory {quote(str(project))}"
 
 
 # ---- the configuration
@@ -130,7 +131,7 @@ def test_a_setting_that_is_not_trusted(project: Path) -> None:
     found = find_one(check_configuration, project)
     assert found.status is Status.BROKEN
     assert "tests.command" in found.text
-    assert found.command == f"orchestrator trust --project-dir {project}"
+    assert found.command == f"orchestrator trust --project-dir {quote(str(project))}"
     trust_project(project)
     assert find_one(check_configuration, project).status is Status.OK
 
@@ -235,7 +236,7 @@ def test_a_damaged_database(name: str, project: Path) -> None:
     found = find(check_state, project)[0]
     assert (found.status, found.fault) == (Status.BROKEN, Fault.MACHINE)
     assert found.text == f"{name} is damaged"
-    assert found.command.startswith(f"mv {state / name} ")
+    assert found.command.startswith(f"mv {quote(str(state / name))} ")
 
 
 def test_a_killed_run_is_found_and_recorded(project: Path) -> None:
@@ -458,7 +459,7 @@ def test_a_suite_that_cannot_judge(text: str, words: str, cause: str, project: P
     if "no_such_module" in text:
         assert "no_such_module" not in found.command
     else:
-        assert found.command == f"cd {project} && {PYTEST} --collect-only -q"
+        assert found.command == f"cd {quote(str(project))} && {PYTEST} --collect-only -q"
 
 
 def test_a_program_that_does_not_exist(project: Path) -> None:
@@ -574,7 +575,7 @@ def test_hooks_of_a_program_that_is_gone_are_installed_again(project: Path) -> N
     path.write_text(path.read_text("utf-8").replace(sys.executable, "/gone/python"), "utf-8")
     found = find_one(check_hooks, project)
     assert (found.status, found.cause) == (Status.BROKEN, "/gone/python does not exist")
-    assert found.command == f"orchestrator hooks install local --project-dir {project}"
+    assert found.command == f"orchestrator hooks install local --project-dir {quote(str(project))}"
     assert found.repair
     found.repair.apply()
     assert find_one(check_hooks, project).status is Status.OK
