@@ -191,6 +191,11 @@ def find_config_directory(env: Mapping[str, str]) -> Path:
     return Path(find_config_folder(env))
 
 
+def merge_user_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that Claude Code sees: those of the user's settings, then its own."""
+    return {**read_user_settings(env).get("env", {}), **env}
+
+
 def read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
     """Return the user's own settings.json; empty when missing or broken, as for Claude Code."""
     try:

@@ -17,6 +17,7 @@ from orchestrator.agents.claude_environment import (
     OFFICIAL_API,
     build_child_environment,
     find_config_directory,
+    merge_user_variables,
     read_user_settings,
 )
 from orchestrator.platform.folders import CONFIG_VARIABLE
@@ -63,7 +64,7 @@ def choose_login(env: Mapping[str, str]) -> LoginChoice:
     and with a key for another address than Anthropic's: a login must not be sent there.
     """
     login = _find_login(env)
-    values = {**read_user_settings(env).get("env", {}), **env}
+    values = merge_user_variables(env)
     address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
     has_gateway = address != OFFICIAL_API and bool(_find_credential(env))
     if not login or has_gateway or _find_cloud(values):
@@ -96,7 +97,7 @@ def suggest_login(env: Mapping[str, str], command: str) -> str:
         if _find_login(env):
             return f"log in again: `{command}`"
         return f"log in: `{command}`, or set ANTHROPIC_API_KEY"
-    if _find_cloud({**read_user_settings(env).get("env", {}), **env}):
+    if _find_cloud(merge_user_variables(env)):
         return f"check the {credential}"
     return f"correct the {credential}, or remove it and log in: `{command}`"
 
@@ -117,8 +118,7 @@ def describe_unused_login(env: Mapping[str, str]) -> str:
 
 def _find_credential(env: Mapping[str, str]) -> str:
     """Return the cloud account or key that comes before a login; empty if there is none."""
-    settings = read_user_settings(env)
-    values = {**settings.get("env", {}), **env}
+    values = merge_user_variables(env)
     if values.get("ANTHROPIC_API_KEY") == SCRIPTED_KEY:
         return NOBODY
     if cloud := _find_cloud(values):
@@ -126,7 +126,7 @@ def _find_credential(env: Mapping[str, str]) -> str:
     for variable, kind in _CREDENTIALS:
         if values.get(variable):
             return f"{kind} ({variable})"
-    return f"API key ({_HELPER} in settings.json)" if settings.get(_HELPER) else ""
+    return f"API key ({_HELPER} in settings.json)" if read_user_settings(env).get(_HELPER) else ""
 
 
 def _find_cloud(values: Mapping[str, str]) -> str:
@@ -143,7 +143,7 @@ def _find_login(env: Mapping[str, str]) -> str:
     may open a dialog; there the account's name in `.claude.json` shows that there is one. Elsewhere
     an account without them is logged out (`claude auth status` of 2.1.332).
     """
-    values = {**read_user_settings(env).get("env", {}), **env}
+    values = merge_user_variables(env)
     if values.get(_OAUTH_TOKEN):
         return f"subscription ({_OAUTH_TOKEN})"
     folder = find_config_directory(env)
