@@ -83,7 +83,12 @@ def is_source_folder(entry: os.DirEntry[str]) -> bool:
     name = entry.name
     if name.startswith(".") or name in _SKIPPED or name.endswith(".egg-info"):
         return False
-    return files.is_real_folder(entry) and not files.is_file(f"{entry.path}/{VIRTUALENV_MARK}")
+    return files.is_real_folder(entry) and not is_virtualenv(Path(entry.path))
+
+
+def is_virtualenv(folder: Path) -> bool:
+    """Return whether a folder is a virtual environment of Python (PEP 405)."""
+    return files.is_file(folder / VIRTUALENV_MARK)
 
 
 def _contains_tests(package: Path, *, folders_count: bool) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.platform import files
 from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.git_variables import drop_repository_variables
-from orchestrator.platform.packages import VIRTUALENV_MARK
+from orchestrator.platform.packages import is_virtualenv
 
 NEW_VIRTUALENV: Final = ".venv"
 """Name of a virtual environment that is made for a project."""
@@ -111,7 +111,7 @@ def find_virtualenv(project: Path) -> Path | None:
 
 def _find_in_work_tree(folder: Path) -> Path | None:
     """Return the nearest virtual environment in the work tree of a folder, or None."""
-    usual = [each for each in _list_usual_paths(folder) if _is_virtualenv(each)]
+    usual = [each for each in _list_usual_paths(folder) if is_virtualenv(each)]
     if usual and usual[0].parent == folder:
         return usual[0]
     inside = _list_virtualenvs(folder)
@@ -140,16 +140,12 @@ def _list_usual_paths(folder: Path) -> list[Path]:
     ]
 
 
-def _is_virtualenv(folder: Path) -> bool:
-    return files.is_file(folder / VIRTUALENV_MARK)
-
-
 def _list_virtualenvs(project: Path) -> list[Path]:
     """List the virtual environments that are folders of a project, of any name."""
     entries = files.list_folder(project)
     # The guard sees what an agent adds to the project, but not what is behind a new link.
     found = [Path(each.path) for each in entries if files.is_real_folder(each)]
-    return sorted(each for each in found if _is_virtualenv(each))
+    return sorted(each for each in found if is_virtualenv(each))
 
 
 def find_main_worktree(top: Path) -> Path | None:

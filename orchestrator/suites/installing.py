@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
-from orchestrator.platform.packages import VIRTUALENV_MARK
+from orchestrator.platform.packages import is_virtualenv
 from orchestrator.suites.declared_packages import (
     DeclaredPackages,
     is_installable,
@@ -192,8 +192,8 @@ def _format_installer(project: Path, interpreter: str, environment: Mapping[str,
         if not interpreter:
             return _format_new_environment(NEW_VIRTUALENV)
     root = (project / interpreter).parent.parent
-    is_virtualenv = bool(interpreter) and files.is_file(root / VIRTUALENV_MARK)
-    if not is_virtualenv or files.find_paths(root, "lib/python*/site-packages/pip/__init__.py"):
+    is_inside = bool(interpreter) and is_virtualenv(root)
+    if not is_inside or files.find_paths(root, "lib/python*/site-packages/pip/__init__.py"):
         return f"{shlex.quote(interpreter or 'python')} -m pip install"
     return f"uv pip install --python {shlex.quote(interpreter)}"
 
@@ -207,7 +207,7 @@ def _format_new_environment(name: str) -> str:
 def _is_managed(interpreter: str) -> bool:
     """Return whether an interpreter refuses to install packages: others manage them (PEP 668)."""
     root = Path(interpreter).parent.parent
-    if not interpreter.startswith("/") or files.is_file(root / VIRTUALENV_MARK):
+    if not interpreter.startswith("/") or is_virtualenv(root):
         return False
     base = Path(os.path.realpath(interpreter)).parent.parent
     return bool(files.find_paths(base, f"lib/python*/{_MANAGED_MARK}"))
