@@ -1,10 +1,10 @@
 """Check that the configuration can be used, and show the limits that it sets."""
 
-import shlex
 from collections.abc import Iterator
 
 from orchestrator.config.choices import select_effective
 from orchestrator.counts import format_count
+from orchestrator.platform.project_commands import format_project_command
 from orchestrator.services.doctor.results import Check, Fault, Link, fail, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.trust import describe_choice, format_command
@@ -65,8 +65,7 @@ def check_limits(subject: Subject) -> Iterator[Check]:
     tries = f"{format_count(attempts, 'attempt')} of {config.claude.max_turns} turns"
     text = f"{money}; {tries} and {minutes:g} minutes"
     if limits.max_cost_usd is None:
-        project = shlex.quote(str(subject.project))
-        command = f"orchestrator config show --project-dir {project}"
+        command = format_project_command("config show", subject.project)
         yield warn(Link.LIMITS, text, "limits.max_cost_usd is off, so only the day's is", command)
     else:
         yield succeed(Link.LIMITS, text)
