@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("services",),
-    ("loop",),
-    ("verdict", "teaching", "learnings"),
+    ("loop", "sessions"),
+    ("verdict", "teaching", "learnings", "proposals"),
     ("guard", "session_hooks"),
     ("rulebook", "failures", "budget"),
     ("workspace", "suites", "agents", "journal"),

@@ -185,6 +185,121 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX spending_open ON spending (closed) WHERE closed = 0;
     """,
     "ALTER TABLE runs ADD COLUMN undone TEXT;",
+    """
+    CREATE TABLE transcripts (
+        path TEXT PRIMARY KEY,
+        family TEXT NOT NULL,
+        home TEXT NOT NULL,
+        inode BIGINT NOT NULL,
+        size BIGINT NOT NULL,
+        modified {real} NOT NULL,
+        position BIGINT NOT NULL,
+        head TEXT NOT NULL,
+        rows_read BIGINT NOT NULL DEFAULT 0,
+        unreadable BIGINT NOT NULL DEFAULT 0,
+        ids {bytes} NOT NULL,
+        reader TEXT NOT NULL
+    );
+    CREATE INDEX transcripts_of_a_family ON transcripts (family);
+    CREATE TABLE sessions (
+        family TEXT NOT NULL,
+        id TEXT NOT NULL,
+        class TEXT NOT NULL,
+        project TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        title TEXT NOT NULL DEFAULT '',
+        started TEXT NOT NULL,
+        ended TEXT NOT NULL,
+        versions TEXT NOT NULL DEFAULT '[]',
+        models TEXT NOT NULL DEFAULT '[]',
+        prompts INTEGER NOT NULL DEFAULT 0,
+        model_calls INTEGER NOT NULL DEFAULT 0,
+        tool_calls INTEGER NOT NULL DEFAULT 0,
+        errors INTEGER NOT NULL DEFAULT 0,
+        rejections INTEGER NOT NULL DEFAULT 0,
+        interruptions INTEGER NOT NULL DEFAULT 0,
+        corrections INTEGER NOT NULL DEFAULT 0,
+        input_tokens BIGINT NOT NULL DEFAULT 0,
+        output_tokens BIGINT NOT NULL DEFAULT 0,
+        cache_read_tokens BIGINT NOT NULL DEFAULT 0,
+        cache_write_tokens BIGINT NOT NULL DEFAULT 0,
+        output_reliable INTEGER NOT NULL DEFAULT 1,
+        cost_usd {real},
+        tests TEXT NOT NULL DEFAULT '',
+        paths TEXT NOT NULL DEFAULT '[]',
+        PRIMARY KEY (family, id)
+    );
+    CREATE INDEX sessions_by_end ON sessions (ended);
+    CREATE INDEX sessions_of_a_project ON sessions (project, ended);
+    CREATE TABLE session_tasks (
+        family TEXT NOT NULL,
+        session TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        started TEXT NOT NULL,
+        ended TEXT NOT NULL,
+        tool_calls INTEGER NOT NULL DEFAULT 0,
+        edits INTEGER NOT NULL DEFAULT 0,
+        suite_runs INTEGER NOT NULL DEFAULT 0,
+        unknown_runs INTEGER NOT NULL DEFAULT 0,
+        red_runs INTEGER NOT NULL DEFAULT 0,
+        resolved INTEGER,
+        first_green INTEGER,
+        rejections INTEGER NOT NULL DEFAULT 0,
+        interruptions INTEGER NOT NULL DEFAULT 0,
+        corrections INTEGER NOT NULL DEFAULT 0,
+        tokens BIGINT NOT NULL DEFAULT 0,
+        seconds {real} NOT NULL DEFAULT 0,
+        version TEXT NOT NULL DEFAULT '',
+        model TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (family, session, number)
+    );
+    CREATE TABLE occurrences (
+        family TEXT NOT NULL,
+        session TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        detector TEXT NOT NULL,
+        key TEXT NOT NULL,
+        agent TEXT NOT NULL DEFAULT '',
+        row_id TEXT NOT NULL,
+        at TEXT NOT NULL,
+        quote TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '{{}}',
+        PRIMARY KEY (family, session, position)
+    );
+    CREATE INDEX occurrences_by_time ON occurrences (at);
+    CREATE INDEX occurrences_by_key ON occurrences (detector, key);
+    CREATE TABLE own_sessions (
+        id TEXT PRIMARY KEY,
+        folder TEXT NOT NULL,
+        started TEXT NOT NULL,
+        ended TEXT
+    );
+    CREATE TABLE proposals (
+        id TEXT PRIMARY KEY,
+        project TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        status TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        title TEXT NOT NULL,
+        detector TEXT NOT NULL DEFAULT '',
+        created TEXT NOT NULL,
+        decided TEXT,
+        content TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        rule TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '',
+        UNIQUE (project, kind, fingerprint)
+    );
+    CREATE TABLE reviews (
+        id {identity},
+        started TEXT NOT NULL,
+        ended TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        since TEXT NOT NULL,
+        until TEXT NOT NULL,
+        report TEXT NOT NULL
+    );
+    """,
 )
 """Applied in order, those that are missing in one transaction; `schema_version` counts them.
 
@@ -194,6 +309,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 `started` is in seconds since 1970. Every `process_started` is that of `platform.liveness`.
 `exposures.text_hash` is the hash of the rule's text as it was sent, and `witness` says how that is
 known.
+
+A transcript belongs to a family: the file of a session, and those of its subagents. What is stored
+of a family (sessions, tasks, occurrences) is replaced whenever one of its files has changed. Texts
+are masked. `transcripts.ids` are the ids of rows and messages that count for this file, and
+`transcripts.reader` is the version of the reader; `sessions.tests` is the outcome of the last suite
+run that could be read; `session_tasks.resolved` and `first_green` are null where no test ran.
 """
 
 SQLITE: Final = {

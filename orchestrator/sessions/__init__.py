@@ -1,0 +1,20 @@
+"""Read past sessions of Claude Code, and find in them what could be learned.
+
+In the order in which a night passes through them:
+
+- `homes`, `files`: where transcripts are, and which files belong to one session.
+- `archive`: copies them first, because Claude Code deletes them.
+- `watermarks`, `scanning`: which files are new or have grown; reads only those.
+- `rows`: decodes one line, and recovers what is broken.
+- `deduplication`: counts each row and each answer of the model once, over all files.
+- `reading`: builds a `models.Session` from the rows of its files.
+- `prompts`, `denials`, `classes`, `own_sessions`, `costs`: what a row means.
+- `tool_inputs`, `commands`, `causes`, `suite_runs`: what a tool call did.
+- `detectors/`: what went wrong in one session.
+- `tasks`: the numbers of each task in a session.
+- `records`: what is stored of a session.
+- `findings`: what went wrong in enough sessions, and what it becomes.
+- `metrics`: the numbers for `stats`.
+- `report`: the report of a night.
+- `schedule/`: timers that start it.
+"""

@@ -1,0 +1,1 @@
+"""Timers that start the nightly review: systemd, launchd, cron."""
