@@ -105,10 +105,36 @@ class Origin(msgspec.Struct, gc=False):
     kind: str = ""
 
 
+class InstructionFile(msgspec.Struct, gc=False):
+    """A file of instructions that was loaded."""
+
+    path: str = ""
+    content: str | None = None
+
+
+class Attachment(msgspec.Struct, gc=False):
+    """What Claude Code adds to a conversation."""
+
+    type: str = ""
+    files: list[InstructionFile] | None = None
+    prompt: str | list[Part] | None = None
+    commandMode: str | None = None  # noqa: N815
+    origin: Origin | None = None
+    isMeta: bool | None = None  # noqa: N815
+    content: msgspec.Raw = _EMPTY
+
+
 class CompactMetadata(msgspec.Struct, gc=False):
     """Why the context was summarized."""
 
     trigger: str = ""
+
+
+class ForkedFrom(msgspec.Struct, gc=False):
+    """The row of which a row is a copy, in another session."""
+
+    sessionId: str = ""  # noqa: N815
+    messageUuid: str = ""  # noqa: N815
 
 
 class Row(msgspec.Struct, gc=False):
@@ -132,17 +158,42 @@ class Row(msgspec.Struct, gc=False):
     origin: Origin | None = None
     message: Message | None = None
     data: Data | None = None
+    attachment: Attachment | None = None
     toolDenialKind: str | None = None  # noqa: N815
     permissionDecision: Decision | None = None  # noqa: N815
     userFeedback: str | None = None  # noqa: N815
     compactMetadata: CompactMetadata | None = None  # noqa: N815
     requestSessionId: str | None = None  # noqa: N815
+    forkedFrom: ForkedFrom | None = None  # noqa: N815
     totalCostUSD: float | None = None  # noqa: N815
-    content: msgspec.Raw = _EMPTY
     summary: str | None = None
     leafUuid: str | None = None  # noqa: N815
     customTitle: str | None = None  # noqa: N815
     aiTitle: str | None = None  # noqa: N815
+
+
+INSTRUCTIONS: Final = ("instructions", "nested_memory")
+"""Attachments that show which files of instructions were loaded."""
+
+
+def unfold_row(row: Row, agent: str, inner: Inner) -> str:
+    """Make of a parent's row the row of its subagent that is inside; return its type."""
+    row.uuid = inner.uuid or row.uuid
+    row.timestamp = inner.timestamp or row.timestamp
+    row.message, row.isSidechain = inner.message, True
+    row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, agent
+    return inner.type
+
+
+def list_instructions(attachment: Attachment) -> list[str]:
+    """Return the texts of the files of instructions in an attachment."""
+    files = attachment.files or []
+    if attachment.type == "nested_memory":
+        try:
+            files = [msgspec.json.decode(attachment.content, type=InstructionFile)]
+        except _BROKEN:
+            return []
+    return [file.content for file in files if file.content]
 
 
 _decode = msgspec.json.Decoder(Row).decode
