@@ -2,6 +2,7 @@
 
 Only the standard library, simple and slow, nothing imported from the project: the tests compare
 the reader with the numbers of this script. `python tests/sessions/truth.py FOLDER` prints JSON.
+Longer than 350 lines: one script that depends on no other file
 
 Definitions:
 
@@ -12,9 +13,10 @@ Definitions:
   rest of such a line is dropped, and the line counts once in `unreadable_lines`. A value that is
   no object counts in `not_objects`. A file that is one JSON document over several lines is
   foreign: none of its lines count.
-* Row: an object whose `type` is user, assistant, system, progress or cost-state. All other types
-  are counted by type and not looked into, whatever they contain. A `progress` row of an agent
-  (`data.type` agent_progress) stands for the message inside it, as a row of a subagent.
+* Row: an object whose `type` is user, assistant, system, progress or cost-state, or an attachment
+  of the type queued_command. All others are counted by type and not looked into, whatever they
+  contain. A `progress` row of an agent (`data.type` agent_progress) stands for the message inside
+  it, as a row of a subagent.
 * Duplicate: a row whose `uuid` was seen; rows without uuid are all kept. Of copies in several
   sessions, one is kept: that of the session which another copy names in `requestSessionId`, or
   else the first in the order of files and lines.
@@ -32,11 +34,15 @@ Definitions:
   part that does not begin with a prefix of the harness. `origin.kind`, if present, must be human;
   otherwise `promptSource`, if present, must not be system. It is typed unless `origin` is absent
   and `promptSource` is sdk, or both are absent and `entrypoint` begins with sdk.
-* Interjection: a user row with a tool_result, not isMeta, not isSidechain, and beside it a text that
-  does not begin with a prefix: what a person typed while the program worked. Not a prompt.
+* Interjection: what a person typed while the program worked; not a prompt. A user row with a
+  tool_result, not isMeta, not isSidechain, that has beside it a text without a prefix of the
+  harness; in 2.1.332 an attachment of the type queued_command, with `commandMode` prompt and
+  `origin.kind` human, if it has them.
 * Rejection: by fields first, by the beginning of the result's text where the fields are missing.
-  `user_words`: a person refused and wrote why; `user_stop`: refused without a word;
-  `interrupted`: stopped while the tool ran; `headless`: nobody was there to ask; `hook`; `rule`.
+  `user_words`: a person refused and wrote why. `user_stop`: refused without a word, or stopped
+  while the tool ran: the result is the same in both cases. `interrupted`: the result says that
+  the request was interrupted, first or after its exit code (older versions). `headless`: nobody
+  was there to ask. `hook`, `rule`.
 * Interruption: a user row without tool_result whose text begins with `[Request interrupted`.
   `interruptions_alone`: those whose previous user row of the session holds no rejection by a
   person and no interrupted result.
@@ -47,9 +53,14 @@ Definitions:
 """
 
 import json
+import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
 
 TYPES = ("user", "assistant", "system", "progress", "cost-state")
 FIELDS = {
@@ -84,7 +95,7 @@ CASCADES = (
 BY_PERSON = ("user_words", "user_stop", "interrupted")
 
 
-def read_lines(data, found):
+def read_lines(data: bytes, found: Counter[str]) -> Iterator[Row]:
     """Yield the objects of a file; count what is none."""
     decoder = json.JSONDecoder()
     for raw in data.split(b"\n"):
@@ -105,7 +116,7 @@ def read_lines(data, found):
             text = text[end:].lstrip(" \t\r\0")
 
 
-def is_foreign(data):
+def is_foreign(data: bytes) -> bool:
     """Return whether a file is one JSON document over several lines."""
     if data.strip().count(b"\n") == 0:
         return False
@@ -116,7 +127,15 @@ def is_foreign(data):
     return True
 
 
-def unfold(row):
+def is_queued(row: Row) -> bool:
+    """Return whether a row is what a person typed while the program worked, as 2.1.332 has it."""
+    attachment = row.get("attachment")
+    if row.get("type") != "attachment" or not isinstance(attachment, dict):
+        return False
+    return attachment.get("type") == "queued_command"
+
+
+def unfold(row: Row) -> Row:
     """Return the row, or the row of a subagent inside an agent_progress."""
     data = row.get("data")
     if row.get("type") != "progress" or not isinstance(data, dict):
@@ -128,9 +147,13 @@ def unfold(row):
     return {**inner, **more}
 
 
-def read_folder(folder):
-    """Return all rows in order, each with the name of its file, and what was found beside them."""
-    rows, found, others, foreign, bare = [], Counter(), Counter(), [], []
+def read_folder(folder: Path) -> tuple[list[Row], Counter[str], Counter[str], Row]:
+    """Return all rows in order, what was found beside them, other rows, and files by kind."""
+    rows: list[Row] = []
+    found: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    foreign: list[str] = []
+    bare: list[str] = []
     for path in sorted(folder.rglob("*.jsonl"), key=lambda p: p.relative_to(folder).as_posix()):
         name = path.relative_to(folder).as_posix()
         data = path.read_bytes()
@@ -140,7 +163,7 @@ def read_folder(folder):
             continue
         before = len(rows)
         for value in read_lines(data, found):
-            if value.get("type") in TYPES:
+            if value.get("type") in TYPES or is_queued(value):
                 row = unfold(value)
                 row.setdefault("sessionId", path.stem)
                 row["sessionId"] = row["sessionId"] or path.stem
@@ -149,22 +172,22 @@ def read_folder(folder):
                 others[str(value.get("type"))] += 1
         if len(rows) == before:
             bare.append(name)
-    return rows, found, others, foreign, bare
+    return rows, found, others, {"foreign_files": foreign, "files_without_rows": bare}
 
 
-def drop_copies(rows):
+def drop_copies(rows: list[Row]) -> list[Row]:
     """Return one row for each uuid."""
-    named = {}
+    named: dict[str, str] = {}
     for row in rows:
         if row.get("uuid") and row.get("requestSessionId"):
             named[row["uuid"]] = row["requestSessionId"]
     # Only assistant rows name the origin; what a session copied came from one session.
-    origins = {}
+    origins: dict[str, str] = {}
     for row in rows:
-        origin = named.get(row.get("uuid"))
+        origin = named.get(row.get("uuid") or "")
         if origin and origin != row["sessionId"]:
             origins[row["sessionId"]] = origin
-    groups = {}
+    groups: dict[object, list[Row]] = {}
     for index, row in enumerate(rows):
         groups.setdefault(row.get("uuid") or index, []).append(row)
     kept = []
@@ -175,7 +198,7 @@ def drop_copies(rows):
     return kept
 
 
-def content_of(row):
+def content_of(row: Row) -> list[Row]:
     message = row.get("message")
     content = message.get("content") if isinstance(message, dict) else None
     if isinstance(content, str):
@@ -183,7 +206,7 @@ def content_of(row):
     return [block for block in content or [] if isinstance(block, dict)]
 
 
-def text_of(block):
+def text_of(block: Row) -> str:
     """Return the text of a tool_result."""
     content = block.get("content")
     if isinstance(content, str):
@@ -192,9 +215,9 @@ def text_of(block):
     return "\n".join(parts).lstrip()
 
 
-def name_face(row, block):
+def name_face(row: Row, block: Row) -> str | None:
     """Return the face of a rejection; None if the result is none."""
-    text = text_of(block)
+    text = re.sub(r"\AExit code \d+\n", "", text_of(block))
     kind = row.get("toolDenialKind")
     decision = row.get("permissionDecision")
     decision = decision if isinstance(decision, dict) else {}
@@ -217,7 +240,7 @@ def name_face(row, block):
     return by_text if block.get("is_error") is True else None
 
 
-def is_prompt(row):
+def is_prompt(row: Row) -> bool:
     blocks = content_of(row)
     if row.get("type") != "user" or any(b.get("type") == "tool_result" for b in blocks):
         return False
@@ -233,7 +256,12 @@ def is_prompt(row):
     return any(text and not text.startswith(PREFIXES) for text in texts)
 
 
-def is_interjection(row):
+def is_interjection(row: Row) -> bool:
+    if is_queued(row):
+        attachment = row["attachment"]
+        kind = (attachment.get("origin") or {}).get("kind", "human")
+        mode = attachment.get("commandMode", "prompt")
+        return kind == "human" and mode == "prompt" and not row.get("isSidechain")
     blocks = content_of(row)
     if row.get("type") != "user" or row.get("isMeta") or row.get("isSidechain"):
         return False
@@ -242,17 +270,18 @@ def is_interjection(row):
     return has_result and any(text and not text.startswith(PREFIXES) for text in texts)
 
 
-def is_typed(row):
+def is_typed(row: Row) -> bool:
     origin = row.get("origin")
     if isinstance(origin, dict) and origin.get("kind"):
         return True
     if row.get("promptSource"):
-        return row["promptSource"] != "sdk"
+        return bool(row["promptSource"] != "sdk")
     return not str(row.get("entrypoint") or "").startswith("sdk")
 
 
-def count_calls(rows):
-    calls, inside = {}, set()
+def count_calls(rows: list[Row]) -> Row:
+    calls: dict[object, dict[str, int]] = {}
+    inside = set()
     for row in rows:
         message = row.get("message")
         if row.get("type") != "assistant" or not isinstance(message, dict):
@@ -276,8 +305,10 @@ def count_calls(rows):
     }
 
 
-def count_tools(rows):
-    uses, results, faces = {}, {}, Counter()
+def count_tools(rows: list[Row]) -> Row:
+    uses: dict[object, Row] = {}
+    results: dict[object, Row] = {}
+    faces: Counter[str] = Counter()
     errors = cascades = below = 0
     for row in rows:
         for block in content_of(row):
@@ -307,10 +338,10 @@ def count_tools(rows):
     }
 
 
-def count_interruptions(rows):
+def count_interruptions(rows: list[Row]) -> tuple[int, int]:
     """Return the number of interruptions, and of those that follow no rejection by a person."""
     number = alone = 0
-    last = {}
+    last: dict[str, bool] = {}
     for row in rows:
         if row.get("type") != "user" or row.get("isSidechain"):
             continue
@@ -325,11 +356,12 @@ def count_interruptions(rows):
     return number, alone
 
 
-def count(rows):
+def count(rows: list[Row]) -> Row:
     """Return the counts of rows without duplicates."""
     stamps = sorted(str(row["timestamp"]) for row in rows if row.get("timestamp"))
     systems = Counter(row.get("subtype") for row in rows if row.get("type") == "system")
     prompts = [row for row in rows if is_prompt(row)]
+    words = [row for row in rows if is_interjection(row)]
     costs = [row.get("totalCostUSD") for row in rows if row.get("type") == "cost-state"]
     number, alone = count_interruptions(rows)
     return {
@@ -341,7 +373,7 @@ def count(rows):
         **count_tools(rows),
         "prompts": len(prompts),
         "typed_prompts": sum(is_typed(row) for row in prompts),
-        "interjections": sum(is_interjection(row) for row in rows),
+        "interjections": len(words),
         "interruptions": number,
         "interruptions_alone": alone,
         "compactions": systems["compact_boundary"],
@@ -351,24 +383,23 @@ def count(rows):
     }
 
 
-def main(folder):
-    rows, found, others, foreign, bare = read_folder(folder)
+def main(folder: Path) -> None:
+    rows, found, others, files = read_folder(folder)
     kept = drop_copies(rows)
     sessions = sorted({row["sessionId"] for row in rows})
-    homes = {}
+    homes: dict[object, set[str]] = {}
     for row in rows:
         homes.setdefault(row.get("uuid"), set()).add(row["sessionId"])
     shared = {s for uuid, some in homes.items() if uuid and len(some) > 1 for s in some}
 
-    def alone(session):
+    def alone(session: str) -> Row:
         return count(drop_copies([row for row in rows if row["sessionId"] == session]))
 
     totals = count(kept)
     del totals["cost"]
     answer = {
         "files": found["files"],
-        "foreign_files": foreign,
-        "files_without_rows": bare,
+        **files,
         "blank_lines": found["blank_lines"],
         "unreadable_lines": found["unreadable_lines"],
         "not_objects": found["not_objects"],
