@@ -37,7 +37,8 @@ _ENGLISH: Final = (
     r"use [^.?\n]{1,80}(?:, not | instead\b)",
 )
 _GERMAN: Final = (
-    r"nein\s*[,.!:;\u2013\u2014-]+\s*\w|nein (?:nicht|das|du|ich|wir|es|bitte|mach)\b|nee,\s*\w|doch nicht\b",
+    r"nein\s*[,.!:;\u2013\u2014-]+\s*\w|nein (?:nicht|das|du|ich|wir|es|bitte|mach)\b",
+    r"nee,\s*\w|doch nicht\b",
     r"(?:das|es|so) (?:ist|war|stimmt|geht|funktioniert) (?:immer noch |leider |so )?"
     r"(?:falsch|nicht)",
     r"du (?:hast|solltest|sollst|darfst) [^.?\n]{0,60}?"
