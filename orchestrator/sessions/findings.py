@@ -288,7 +288,7 @@ def _count_of(one: StoredOccurrence) -> int:
 
 def _teaches(one: StoredOccurrence) -> bool:
     """Return whether a single one may be a rule: a question at a rejection is none."""
-    return one.detail.get("intent", Intent.INSTRUCTION) == Intent.INSTRUCTION
+    return bool(one.detail.get("intent", Intent.INSTRUCTION) == Intent.INSTRUCTION)
 
 
 def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...]:

@@ -24,7 +24,8 @@ from orchestrator.sessions.models import (
     Session,
     ToolCall,
 )
-from orchestrator.sessions.suite_runs import Verdict, judge_call
+from orchestrator.sessions.suite_outputs import Verdict
+from orchestrator.sessions.suite_runs import judge_call
 
 _EDITING: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 
@@ -139,10 +140,10 @@ def _count_call(task: _Task, call: ToolCall) -> None:
     if call.denial is Denial.REJECTED:
         # Calls of one message that were rejected with the same words were rejected once.
         task.rejected.add((call.message, strip_harness_words(call.user_words)))
-    if call.denial is not None or call.result is None:
+    if call.denial is not None:
         return
     if call.name in _EDITING:
-        if not call.is_error:
+        if call.result is not None and not call.is_error:
             task.edits += 1
             task.first_edit = min(task.first_edit or at, at)
     elif (run := judge_call(call)) is not None:
