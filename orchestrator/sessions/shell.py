@@ -8,7 +8,7 @@ not expand anything: what stands in `$(...)` or backticks is part of a word.
 import functools
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MOST_OF_COMMAND: Final = 16_000
 """Characters of a command that are looked at; what is longer is a here-document."""
@@ -30,8 +30,7 @@ _LOOP_HEADS: Final = frozenset({"for", "case", "select", "function", "esac", "in
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*+(?:\[[^\]]*+\])?\+?=")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a command, without its quotes."""
 
     text: str
@@ -88,7 +87,13 @@ class _Scanner:
             if match is None:  # a backslash at the very end
                 break
             piece, at = match[0], match.end()
-            if piece in {'"', "$(", "<(", ">("}:
+            if not self._depths and (piece == " " or piece[0].isalpha()):  # most of them
+                if piece == " ":
+                    self._end_word()
+                else:
+                    self._parts.append(piece)
+                    self._is_word = True
+            elif piece in {'"', "$(", "<(", ">("}:
                 self._open_or_close(piece)
             elif in_string:
                 self._add(piece[1:] if piece[0] == "\\" else piece, is_quoted=True)
