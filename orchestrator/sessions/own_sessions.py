@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
-from orchestrator.storage.database import Database
+from orchestrator.storage.database import Database, Row
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class OwnSessions:
             return False
         if at.tzinfo is None:
             at = at.replace(tzinfo=UTC)
-        real = os.path.realpath(folder)  # noqa: PTH118, RUF100 -- a folder that may be gone
+        real = os.path.realpath(folder)
         return any(
             each.started <= at <= (each.ended or at)
             and (real == each.folder or real.startswith(f"{each.folder.rstrip('/')}/"))
@@ -96,24 +96,19 @@ def load_own_sessions(database: Database, last_written: Mapping[str, float]) -> 
         "SELECT id, folder, started, ended, host, process, process_started FROM own_sessions"
         " ORDER BY started, id"
     )
-    found = []
     with database.explain_damage():
-        for session, folder, started, ended, *process in rows:
-            mark = ProcessMark(str(process[0]), int(process[1]), float(process[2]))
-            if ended is None and not is_running(mark, local=database.is_local):
-                at = last_written.get(session)
-                closed = datetime.fromtimestamp(at, UTC) if at else _now()
-                ended = max(closed, datetime.fromisoformat(started)).isoformat()
-                _close(database, session, datetime.fromisoformat(ended))
-            found.append(
-                OwnSession(
-                    session,
-                    folder,
-                    datetime.fromisoformat(started),
-                    datetime.fromisoformat(ended) if ended else None,
-                )
-            )
-    return OwnSessions(tuple(found))
+        return OwnSessions(tuple(_read_session(database, row, last_written) for row in rows))
+
+
+def _read_session(database: Database, row: Row, last_written: Mapping[str, float]) -> OwnSession:
+    session, folder, started, ended, host, process, process_started = row
+    begin, end = datetime.fromisoformat(started), ended and datetime.fromisoformat(ended)
+    mark = ProcessMark(str(host), int(process), float(process_started))
+    if end is None and not is_running(mark, local=database.is_local):
+        last = last_written.get(session)
+        end = max(begin, datetime.fromtimestamp(last, UTC) if last else _now())
+        _close(database, session, end)
+    return OwnSession(session, folder, begin, end)
 
 
 def _close(database: Database, session: str, at: datetime) -> None:
