@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_code import ClaudeCodeAgent, RecordSession
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.budget.ledger import Caps, Ledger
@@ -68,6 +68,7 @@ def build_parts(
     home: Path,
     masker: Masker,
     pending: Pending,
+    record_session: RecordSession | None = None,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
 
@@ -82,6 +83,7 @@ def build_parts(
         home: the project that the user trusts: not a work tree of it.
         masker: removes secrets.
         pending: stores failures and answers until the rule is written.
+        record_session: records each session of the agent: nothing is learned from it.
 
     Raises:
         LoopError, TeacherError: something is missing.
@@ -100,6 +102,7 @@ def build_parts(
         build_project_environment(project, environment),
         guard,
         lambda folder: list_untrusted_claude_settings(home, folder, state),
+        record_session,
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
@@ -171,6 +174,7 @@ def build_agent(
     environment: Mapping[str, str],
     guard: Guard | None = None,
     list_untrusted: Callable[[Path], Sequence[str]] | None = None,
+    record_session: RecordSession | None = None,
 ) -> ClaudeCodeAgent | CommandAgent:
     """Build the agent that the configuration names.
 
@@ -179,6 +183,7 @@ def build_agent(
         environment: what the agent sees.
         guard: explains why an edit is refused.
         list_untrusted: returns the settings for Claude Code in a folder that are not trusted.
+        record_session: records each session that the agent starts.
 
     Raises:
         ConfigError: `agent.kind` is `command` and there is no command.
@@ -202,6 +207,7 @@ def build_agent(
         sandbox=config.claude.sandbox,
         refuse=guard.explain_refusal if guard else None,
         agents_files=find_active_agents_md,
+        record_session=record_session,
     )
 
 
