@@ -70,6 +70,9 @@ def quote_word(text: str) -> str:
 
 
 def _quote_command(command: Sequence[str]) -> str:
+    # systemd takes no program whose path has one of these.
+    if any(each in command[0] for each in "\"'\\"):
+        command = ("/usr/bin/env", *command)
     first, *arguments = command
     # `:` turns `$x` in a command into plain text, from systemd 244 on, where it is needed.
     prefix = ":" if any("$" in word for word in command) else ""
