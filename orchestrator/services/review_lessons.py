@@ -195,4 +195,3 @@ def _describe_result(proposal: Proposal, result: TeachingResult) -> TaughtPropos
     return TaughtProposal(
         proposal, ProposalStatus.DROPPED, rule, f"rule {rule} says this already: {change.change}"
     )
-

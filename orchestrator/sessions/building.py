@@ -54,8 +54,7 @@ class _Draft:
     def note(self, row: Row) -> None:
         """Note when, where and by which version a row was written."""
         at = row.timestamp
-        if at > self.ended:
-            self.ended = at
+        self.ended = max(self.ended, at)
         if at < self.started or not self.started:
             self.started = at or self.started
         if row.version != self._version:
