@@ -11,6 +11,7 @@
 <state>/trusted.json         settings of projects that the user has trusted
 <state>/commits/             approved rules whose commit is not made yet
 <state>/writes/              the content of files that are being written in place
+<state>/transcripts/         copies of Claude Code's transcripts: see `sessions/archive.py`
 <state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
 
@@ -137,6 +138,11 @@ def commits_folder(state: Path) -> Path:
 def writes_folder(state: Path) -> Path:
     """Return the folder of the notes about files that are being written in place."""
     return state / "writes"
+
+
+def transcripts_folder(state: Path) -> Path:
+    """Return the folder of the archived transcripts."""
+    return state / "transcripts"
 
 
 def worktree_folder(state: Path, run: str) -> Path:
