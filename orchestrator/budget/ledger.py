@@ -158,6 +158,11 @@ class Ledger:
         with self._database.transaction() as database:
             _close_abandoned(database, "")
 
+    def sum_run(self, run: str) -> float:
+        """Return what a run, or a series of lessons, has cost so far, in US dollars."""
+        rows = self._database.fetch_rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
+        return float(rows[0][0] or 0)
+
     def sum_spending(self, within: float = DAY) -> float:
         """Return the US dollars that all runs spent or reserved in the last `within` seconds."""
         since = self._now() - within

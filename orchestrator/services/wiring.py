@@ -245,6 +245,7 @@ def build_teaching_parts(
     rulebook: MarkdownRulebook,
     *,
     asks: bool = True,
+    account: Account | None = None,
 ) -> TeachingContext:
     """Return what teaching outside of a run needs.
 
@@ -255,6 +256,7 @@ def build_teaching_parts(
         listener: receives notices.
         rulebook: applies the lessons.
         asks: whether the teacher is needed; not to write answers that are stored.
+        account: who pays; an account of its own if None.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
@@ -267,7 +269,7 @@ def build_teaching_parts(
     pending = Pending(project, state, lambda text: listener(Notice(text)))
     teacher: NamedTeacher | SilentTeacher = SilentTeacher()
     if asks:
-        account = open_account(config, store.database)
+        account = account or open_account(config, store.database)
         teacher = build_teacher(config, os.environ, listener, account, masker, pending)
     return TeachingContext(teacher, masker, listener, rulebook, pending)
 
