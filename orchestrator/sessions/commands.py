@@ -78,6 +78,17 @@ def normalize_segment(segment: Segment) -> str:
     return " ".join((program, *named, *options, *(each for each in rest if each[:1] == "<")))
 
 
+def name_segment(segment: Segment) -> str:
+    """Return the program of a segment and its subcommands: `git push`, `npm run lint`."""
+    words = strip_wrappers(segment.words)
+    if not words or words[0].is_quoted:
+        return "<text>" if words else ""
+    program = words[0].text.rpartition("/")[2][:40]
+    words = _drop_global_options(words, program)
+    count = _count_subcommands(words, program)
+    return " ".join((program, *(each.text for each in words[1 : 1 + count])))
+
+
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:
     """Return how many words after the program say what it does."""
     if program.startswith("python") and len(words) > 2 and words[1].text == "-m":

@@ -49,8 +49,8 @@ _FAILED_TASK: Final = re.compile(
 """What task runners say of a task of tests that failed."""
 _NOT_RUN: Final = (
     "command not found", "Missing script", "No rule to make target", "unknown flag",
-    "not defined: -", "no tasks ", "no task ", "unrecognized arguments", "Command running in background",
-    "Command timed out", "no required module provides", "go: cannot find main module",
+    "not defined: -", "no tasks ", "no task ", "unrecognized arguments",
+    "Command running in background", "Command timed out", "no required module provides", "go: cannot find main module",
     "No module named pytest", "file or directory not found", "INTERNALERROR>",
 )  # fmt: skip
 """What is printed where no test was run."""
