@@ -90,6 +90,11 @@ class Ledger:
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database, self._now = database, now
 
+    @property
+    def database(self) -> Database:
+        """The database of all runs."""
+        return self._database
+
     def open_entry(
         self,
         run: str,

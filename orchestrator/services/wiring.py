@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent, RecordSession
@@ -34,6 +35,7 @@ from orchestrator.services.rulebooks import require_loaded, require_writable, re
 from orchestrator.services.teacher_notices import TEACHER_LINE
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
+from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
@@ -68,7 +70,6 @@ def build_parts(
     home: Path,
     masker: Masker,
     pending: Pending,
-    record_session: RecordSession | None = None,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
 
@@ -83,7 +84,6 @@ def build_parts(
         home: the project that the user trusts: not a work tree of it.
         masker: removes secrets.
         pending: stores failures and answers until the rule is written.
-        record_session: records each session of the agent: nothing is learned from it.
 
     Raises:
         LoopError, TeacherError: something is missing.
@@ -102,7 +102,7 @@ def build_parts(
         build_project_environment(project, environment),
         guard,
         lambda folder: list_untrusted_claude_settings(home, folder, state),
-        record_session,
+        partial(record_own_session, account.ledger.database),
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)

@@ -220,7 +220,6 @@ class _Preparation:
             home=record.task.project,
             masker=self.masker,
             pending=pending,
-            record_session=partial(record_own_session, store.database),
         )
 
     def _claim_run(self, parts: wiring.Parts) -> int:

@@ -19,10 +19,10 @@ from orchestrator.sessions.reading import FamilyReading, FileReading, read_famil
 from orchestrator.sessions.records import (
     SessionRecord,
     build_record,
-    find_session_project,
     write_sessions,
 )
 from orchestrator.sessions.scanning import ScanCount, ScanProblem
+from orchestrator.sessions.session_project import find_session_project
 from orchestrator.sessions.tasks import TaskFacts, count_tasks
 from orchestrator.sessions.watermarks import (
     READER_VERSION,
@@ -30,7 +30,6 @@ from orchestrator.sessions.watermarks import (
     FileState,
     Watermark,
     hash_head,
-    name_family,
     name_path,
 )
 from orchestrator.storage.database import Database
@@ -71,7 +70,7 @@ class FamilyScan:
     def scan_family(self, state: FamilyState) -> None:
         """Read a session with its files, and store what was found."""
         family = state.family
-        released = {path: self._ids.pop(path, b"") for path in self._files[name_family(family)]}
+        released = {path: self._ids.pop(path, b"") for path in self._files[state.name]}
         for packed in released.values():
             self._known.release(unpack_ids(packed) if packed else ())
         try:
@@ -127,25 +126,23 @@ class FamilyScan:
 
         Then what is stored stays. A file that is there, but was rewritten shorter, counts as it is.
         """
-        name = name_family(reading.family)
-        missing = self._files[name] - {name_path(path) for path in state.states}
+        missing = self._files[state.name] - {name_path(path) for path in state.states}
         if not missing and not any(each.problem for each in reading.files):
             return False
         rows = self._database.fetch_rows(
-            "SELECT sum(rows_read) FROM transcripts WHERE family = ?", (name,)
+            "SELECT sum(rows_read) FROM transcripts WHERE family = ?", (state.name,)
         )
         return reading.rows < int(rows[0][0] or 0)
 
     def _store(
         self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
     ) -> None:
-        name = name_family(reading.family)
         with self._database.transaction() as database:
-            write_sessions(database, name, records)
-            database.write("DELETE FROM transcripts WHERE family = ?", (name,))
+            write_sessions(database, state.name, records)
+            database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
             for each in reading.files:
                 if (seen := state.states.get(each.path)) and not each.problem:
-                    packed = _write_watermark(database, reading, each, seen)
+                    packed = _write_watermark(database, state, each, seen)
                     self._ids[name_path(each.path)] = packed
 
     def _touch(self, state: FamilyState) -> None:
@@ -202,7 +199,7 @@ def _find_last_times(states: Iterable[FamilyState]) -> dict[str, float]:
 
 
 def _write_watermark(
-    database: Database, reading: FamilyReading, file: FileReading, seen: FileState
+    database: Database, state: FamilyState, file: FileReading, seen: FileState
 ) -> bytes:
     packed = pack_ids(file.ids)
     database.write("DELETE FROM transcripts WHERE path = ?", (name_path(file.path),))
@@ -211,8 +208,8 @@ def _write_watermark(
         " rows_read, unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name_path(file.path),
-            name_family(reading.family),
-            name_path(reading.family.home),
+            state.name,
+            name_path(state.family.home),
             *seen,
             file.position,
             hash_head(file.path),

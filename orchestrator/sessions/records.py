@@ -4,14 +4,11 @@ All texts are masked before they are cut, so that no half of a secret is stored.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.platform import files
+from orchestrator.sessions.denials import is_cascade
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
 from orchestrator.sessions.findings import StoredOccurrence
 from orchestrator.sessions.models import (
@@ -33,8 +30,6 @@ _MARGIN: Final = 4_000
 """Characters that are masked beyond those that are stored: a secret may begin before the cut."""
 _MOST_ITEMS: Final = 100
 _LONGEST_PATH: Final = 4_096
-_CASCADE: Final = "<tool_use_error>Sibling tool call errored"
-"""The result of a call that was not made because another one failed."""
 
 _SESSION_COLUMNS: Final = (
     *("family", "id", "class", "project", "folder", "title", "started", "ended", "versions"),
@@ -128,7 +123,7 @@ def build_record(
 def is_tool_error(call: ToolCall) -> bool:
     """Return whether a call failed by itself: not denied, and not because another one failed."""
     failed = call.is_error and call.denial is None
-    return failed and not (call.result or "").startswith(_CASCADE)
+    return failed and not is_cascade(call.result or "")
 
 
 def list_changed_paths(calls: Iterable[ToolCall], folder: str) -> list[str]:
@@ -223,18 +218,6 @@ def _insert(
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 -- our own
     database.write_many(statement, rows)
-
-
-@lru_cache(maxsize=4096)
-def find_session_project(folder: str) -> str:
-    """Return the project of a folder: the top of its git work tree, if it is on this machine."""
-    if not folder or not os.path.isabs(folder):  # noqa: PTH117 -- a text of a transcript
-        return folder
-    path = Path(folder)
-    try:
-        return str(files.find_git_top(path.resolve())) if files.is_folder(path) else folder
-    except (OSError, RuntimeError, ValueError):
-        return folder
 
 
 def load_occurrences(

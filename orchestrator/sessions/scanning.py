@@ -20,7 +20,6 @@ from orchestrator.sessions.watermarks import (
     Watermark,
     examine_family,
     load_watermarks,
-    name_family,
 )
 from orchestrator.storage.database import Database
 from orchestrator.storage.state_directory import locks_folder
@@ -99,7 +98,7 @@ def scan_transcripts(
         if on_start:
             on_start(len(changed))
         count = _scan_locked(database, states, create_masker, own_folders)
-    present = {name_family(state.family) for state in states if not state.is_gone}
+    present = {state.name for state in states if not state.is_gone}
     vanished = {mark.family for mark in watermarks.values()} - present
     return ScanResult(
         families=len(present),

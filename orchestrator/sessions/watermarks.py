@@ -46,6 +46,8 @@ class FamilyState:
     """The files of a session as they are now."""
 
     family: "Family"
+    name: str
+    """The family's name as it is stored: the path of the main file."""
     states: Mapping[Path, FileState]
     """Without those that have vanished since they were listed."""
 
@@ -66,11 +68,6 @@ class FamilyState:
 def name_path(path: Path) -> str:
     """Return a path as it is stored; it may hold bytes that are not UTF-8."""
     return normalize_text(str(path))
-
-
-def name_family(family: "Family") -> str:
-    """Return the name of a session with its files as it is stored: the path of the main file."""
-    return normalize_text(family.key)
 
 
 def load_watermarks(database: Database) -> dict[str, Watermark]:
@@ -94,7 +91,7 @@ def examine_family(family: "Family") -> FamilyState:
             continue  # it has vanished since, or the reader says why it cannot be read
         if stat.S_ISREG(status.st_mode):
             found[path] = FileState(status.st_ino & _LARGEST, status.st_size, status.st_mtime)
-    return FamilyState(family, found)
+    return FamilyState(family, normalize_text(family.key), found)
 
 
 def hash_head(path: Path) -> str:
