@@ -2,6 +2,8 @@
 
 `python -m tests.sessions.older_cases` writes `tests/sessions/transcripts/older`. The shapes are
 those of real files of the versions 1.0.17 to 2.1.42; the texts are made up.
+
+Longer than 350 lines: a table of shapes
 """
 
 import json

@@ -2,6 +2,7 @@
 
 Only the standard library, simple and slow, nothing imported from the project: the tests compare
 the reader with the numbers of this script. `python tests/sessions/truth.py FOLDER` prints JSON.
+
 Longer than 350 lines: one script that depends on no other file
 
 Definitions:
