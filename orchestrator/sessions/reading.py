@@ -122,4 +122,6 @@ def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
             take_row(row)
     except OSError as error:
         problem = error.strerror or str(error)
+    if reader.is_foreign:
+        problem = "is no transcript of Claude Code"
     return FileReading(path, reader.rows, reader.unreadable, reader.position, tuple(ids), problem)
