@@ -93,8 +93,8 @@ def _read_files(
     files = tuple(_read_file(path, builder) for path in family.files)
     sessions = builder.build_sessions(own_ids, own_folders)
     folder = Path(family.key).parent
-    others = sorted(Path(name).name for name in builder.origins if name != family.name)
-    origins = [path for name in others if (path := folder / f"{name}{SUFFIX}").is_file()]
+    names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
+    origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
     return FamilyReading(family, sessions, files), origins
 
 

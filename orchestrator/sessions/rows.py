@@ -5,6 +5,7 @@ than to parse the same bytes into dictionaries. A row of another shape takes a s
 fields of unexpected types are left out.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -21,6 +22,12 @@ LONGEST_ROW: Final = 16 << 20
 _BUFFER: Final = 1 << 18
 _EMPTY: Final = msgspec.Raw(b"")
 _BLANK: Final = " \t\r\n\0"
+_LARGE: Final = 3000
+"""Bytes; below that, to look for a part that may be left out takes longer than to decode it."""
+_COPY: Final = b',"toolUseResult":'
+_BEHIND_COPY: Final = b',"sourceToolAssistantUUID":'
+_DENIAL: Final = b',"toolDenialKind":'
+_TAIL: Final = 1000
 _OPENINGS: Final = (b"{", b"[")
 _FIRST: Final = 64
 _ROW_STARTS: Final = ('{"parentUuid":', '{"type":"')
@@ -235,7 +242,7 @@ class RowReader:
                     rows += 1
                     continue
                 try:
-                    row = decode(line)
+                    row = decode(line) if len(line) < _LARGE else _decode_large(line)
                 except _BROKEN:
                     if line.endswith(b"\n"):
                         yield from self._recover(line)
@@ -275,6 +282,22 @@ class RowReader:
 def _is_single(line: bytes) -> bool:
     """Return whether a line holds a single object, and a complete one."""
     return line.endswith(b"}\n") and b'}{"' not in line
+
+
+def _decode_large(line: bytes) -> Row:
+    """Decode a row without `toolUseResult`, which repeats the result that the message holds.
+
+    That is half of all bytes. In a text the quotes of these marks are escaped, so that they are
+    keys wherever they are found; should they belong to different objects, the rest is not valid.
+    """
+    start = line.find(_COPY)
+    if start > 0:
+        tail = len(line) - _TAIL
+        end = line.rfind(_BEHIND_COPY, tail)
+        if end > start and line.find(_DENIAL, tail) < 0:
+            with contextlib.suppress(*_BROKEN):
+                return _decode(line[:start] + line[end:])
+    return _decode(line)
 
 
 def recover_rows(line: bytes) -> tuple[list[Row], bool]:
