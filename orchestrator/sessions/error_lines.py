@@ -13,16 +13,18 @@ MOST_OF_KEY: Final = 160
 """Characters of a normalized line: what differs after them is the circumstances."""
 
 _ECHOES: Final = re.compile(
-    r"(?:Error: )?Exit code \d|exit status \d|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)|[$+>] "
-    r"|\d{1,9} issues?:|FAIL$|Finished in |npm (?:ERR!|error) (?:code|errno|path|A complete log)|-+$|=+$"
+    r"(?:Error: )?Exit code \d|exit status \d|[$+>] "
+    r"|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)"
+    r"|\d{1,9} issues?:|FAIL$|Finished in |-+$|=+$"
+    r"|npm (?:ERR!|error) (?:code|errno|path|A complete log)"
 )
 """Lines that say that something failed, but not what."""
 _PLACE: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
 """What compilers and linters put before their words: `path:line:column: `."""
 _STRONG: Final = re.compile(
-    r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed|cannot"
-    r"|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such|unexpected"
-    r"|conflict|[\w.]{0,60}(?:error|exception))\b"
+    r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed"
+    r"|cannot|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such"
+    r"|unexpected|conflict|[\w.]{0,60}(?:error|exception))\b"
 )
 _WEAK: Final = (
     "error", "not found", "no such", "fatal", "failed", "cannot", "denied", "unknown", "undefined",
@@ -34,8 +36,9 @@ _EXCEPTION: Final = re.compile(
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENSIONS: Final = (
-    "py|pyi|go|js|jsx|ts|tsx|mjs|cjs|json|jsonl|ya?ml|toml|md|rst|txt|rs|rb|java|kt|c|cc|cpp|h|hpp|cs|php"
-    "|swift|sh|bash|sql|html|css|scss|xml|lock|mod|sum|cfg|ini|env|log|csv|ipynb|proto|vue|tf|dart|ex|exs"
+    "py|pyi|go|js|jsx|ts|tsx|mjs|cjs|json|jsonl|ya?ml|toml|md|rst|txt|rs|rb|java|kt|c|cc|cpp|h|hpp"
+    "|cs|php|swift|sh|bash|sql|html|css|scss|xml|lock|mod|sum|cfg|ini|env|log|csv|ipynb|proto|vue"
+    "|tf|dart|ex|exs"
 )
 _NOISE: Final = tuple(
     (re.compile(pattern), into)

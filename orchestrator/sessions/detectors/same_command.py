@@ -1,18 +1,20 @@
 """Find commands that fail again unchanged, with nothing changed in between."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Set
 from typing import Final
 
 from orchestrator.sessions.causes import Origin, find_cause
-from orchestrator.sessions.commands import is_read_only, normalize
+from orchestrator.sessions.commands import leaves_files, normalize
 from orchestrator.sessions.detectors.calls import is_done_edit, quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 
 LEAST_FAILURES: Final = 3
-"""Failures in a row: a second try is reasonable (it may be flaky), a third is not. Of 273 real
-sessions 38 had two and 16 three, counting edits by tools only and prompts not (SESSIONS, 3)."""
+"""Failures in a row: a second try is reasonable (it may be flaky), a third is not. In 273 real
+sessions 18 have a command that failed three times, but none of them had changed nothing before it
+failed again; without looking at changes the detector would fire on the way programs are written."""
 
 _NO_MISTAKES: Final = frozenset({Origin.USER, Origin.CASCADE, Origin.MACHINE})
 
@@ -24,7 +26,12 @@ def find_same_commands(session: Session) -> Iterator[Occurrence]:
     change something, and a prompt end a row.
     """
     for thread in session.threads:
-        for row in _find_rows(thread):
+        counts = Counter(
+            read_command(each) for each in thread.entries if isinstance(each, ToolCall)
+        )
+        del counts[""]
+        repeated = {each for each, count in counts.items() if count >= LEAST_FAILURES}
+        for row in _find_rows(thread, repeated) if repeated else ():
             for number, (call, command, line) in enumerate(row, 1):
                 yield Occurrence(
                     Detector.SAME_COMMAND,
@@ -40,21 +47,26 @@ def find_same_commands(session: Session) -> Iterator[Occurrence]:
 _Failure = tuple[ToolCall, str, str]
 
 
-def _find_rows(thread: Thread) -> Iterator[list[_Failure]]:
-    """Yield the failures of each command that failed often enough with nothing changed."""
+def _find_rows(thread: Thread, repeated: Set[str]) -> Iterator[list[_Failure]]:
+    """Yield the failures of each command that failed often enough with nothing changed.
+
+    Args:
+        thread: the conversation.
+        repeated: the commands in it that were called often enough.
+    """
     failures: dict[str, list[_Failure]] = {}
     for entry in thread.entries:
         if isinstance(entry, Prompt) or (isinstance(entry, ToolCall) and is_done_edit(entry)):
             yield from _take_rows(failures)
         elif isinstance(entry, ToolCall) and entry.name == "Bash":
-            command = " ".join(read_command(entry).split())
-            line = _read_failure(entry)
+            command = read_command(entry)
+            line = _read_failure(entry) if command in repeated else None
             if line is not None:
                 failures.setdefault(command, []).append((entry, command, line))
             elif failures and entry.denial is None:
                 if command in failures:  # it succeeded
                     yield from _take_rows({command: failures.pop(command)})
-                if judge_call(entry) is None and not is_read_only(command):
+                if not leaves_files(command) and judge_call(entry) is None:
                     yield from _take_rows(failures)
     yield from _take_rows(failures)
 
