@@ -14,7 +14,7 @@ from orchestrator.sessions.commands import normalize_segment
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.programs import SILENT
 from orchestrator.sessions.shell import Segment
-from orchestrator.sessions.suite_commands import SuiteCommand, may_run_tests, read_suite_command
+from orchestrator.sessions.suite_commands import SuiteCommand, read_suite_command
 from orchestrator.sessions.suite_outputs import Runner, Verdict, cut_output, judge_output
 from orchestrator.sessions.tool_inputs import BashInput, read_input
 
@@ -70,7 +70,7 @@ def judge_call(call: ToolCall) -> SuiteRun | None:
     if call.name != "Bash" or call.denial is not None:
         return None
     given = read_input(call)
-    if not isinstance(given, BashInput) or not may_run_tests(given.command):
+    if not isinstance(given, BashInput) or read_suite_command(given.command) is None:
         return None
     if given.run_in_background:
         reading = read_suite_command(given.command)
