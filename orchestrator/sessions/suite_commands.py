@@ -178,7 +178,8 @@ def _hides(segments: tuple[Segment, ...], at: int, *, stops: bool) -> str | None
         if following.program in {"exit", "return"}:
             return "" if arguments != ["0"] else f"{operator.strip()} exit 0".strip()
         if operator == "||":
-            return "" if following.program == "false" else f"|| {_name(segments, at + 1)}"
+            is_judged = following.program == "false" or find_runner(following) is not None
+            return "" if is_judged else f"|| {_name(segments, at + 1)}"
         if stops:
             return ""
         return f"; {_name(segments, at + 1)}" if following.words else None
