@@ -82,3 +82,11 @@ FORMATTERS: Final = _list("""
     eslint biome rubocop php-cs-fixer ktlint spotless dprint mix-format terraform-fmt
 """)
 """Programs that rewrite the files that were just edited."""
+CHECKS: Final = _list("""
+    lint build vet typecheck type-check check test tests add commit push fetch clippy audit
+""")
+"""Subcommands and tasks that look at the source files of a project, or take them as they are."""
+CHECKERS: Final = _list(
+    "mypy pyright flake8 pylint tsc eslint shellcheck hadolint pytest jest vitest"
+)
+"""Programs that do so."""

@@ -10,8 +10,13 @@ from orchestrator.sessions.programs import FILTERS
 from orchestrator.sessions.shell import Segment, split_command
 from orchestrator.sessions.suite_outputs import Runner
 
-MARKS: Final = ("test", "spec", "jest", "mocha", "tox", "nox", "check", "verify", "pest")
-"""One of them stands in each command that runs tests."""
+_MAY_RUN: Final = re.compile(
+    r"pytest|py\.test|jest|vitest|mocha|rspec|phpunit|\bpest\b|ctest|\btox\b|\bnox\b|unittest"
+    r"|gotestsum|tests?\.(?:sh|py|js|ts|rb)|/tests?\b"
+    r"|\b(?:go|cargo|dotnet|npm|yarn|pnpm|bun|deno|rails|mix|swift|hatch|sbt|composer|playwright|make"
+    r"|gmake|just|task|rake|mise|gradlew?|mvnw?|node|manage\.py)\s[^;&|\n]{0,120}?"
+    r"(?:test|\bt\b|spec|check|verify)"
+)
 _PROGRAMS: Final = {
     "pytest": Runner.PYTEST, "py.test": Runner.PYTEST, "gotestsum": Runner.GO,
     "jest": Runner.JEST, "vitest": Runner.VITEST, "mocha": Runner.MOCHA, "rspec": Runner.RSPEC,
@@ -64,6 +69,18 @@ class SuiteCommand:
     runner: Runner
     hidden_by: str
     segments: tuple[Segment, ...]
+
+
+def may_run_tests(command: str) -> bool:
+    """Tell whether a command has words that stand in each one that runs tests.
+
+    Asked of every command, so that few have to be split.
+    """
+    return (
+        "test" in command or "spec" in command or "check" in command or "verify" in command
+        or "tox" in command or "nox" in command or "mocha" in command or "jest" in command
+        or "npm t" in command or "pest" in command
+    ) and _MAY_RUN.search(command) is not None  # fmt: skip
 
 
 @functools.lru_cache(maxsize=512)

@@ -70,7 +70,7 @@ def judge_output(text: str, runner: Runner) -> tuple[Runner, Verdict]:
         text = _TASK_PREFIX.sub("\n", text)
     if runner is not Runner.OTHER:
         return runner, _judge(text, runner)
-    found = runner, Verdict.UNKNOWN
+    found: tuple[Runner, Verdict] = (runner, Verdict.UNKNOWN)
     for each in _RULES:
         verdict = _judge(text, each)
         if verdict is Verdict.RED:
@@ -92,9 +92,12 @@ class _Rule:
     green_pattern: re.Pattern[str] | None = None
 
     def judge(self, text: str) -> Verdict:
-        if any(each in text for each in self.red):
-            return Verdict.RED
-        has_hint = any(each in text for each in self.hints)
+        for each in self.red:
+            if each in text:
+                return Verdict.RED
+        has_hint = False
+        for each in self.hints:
+            has_hint = has_hint or each in text
         if has_hint and self.red_pattern and self.red_pattern.search(text):
             return Verdict.RED
         if any(each in text for each in self.green):

@@ -14,7 +14,7 @@ from orchestrator.sessions.commands import normalize_segment
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.programs import SILENT
 from orchestrator.sessions.shell import Segment
-from orchestrator.sessions.suite_commands import MARKS, SuiteCommand, read_suite_command
+from orchestrator.sessions.suite_commands import SuiteCommand, may_run_tests, read_suite_command
 from orchestrator.sessions.suite_outputs import Runner, Verdict, cut_output, judge_output
 from orchestrator.sessions.tool_inputs import BashInput, read_input
 
@@ -49,8 +49,9 @@ _FAILED_TASK: Final = re.compile(
 """What task runners say of a task of tests that failed."""
 _NOT_RUN: Final = (
     "command not found", "Missing script", "No rule to make target", "unknown flag",
-    "not defined: -", "no tasks ", "no task ", "unrecognized arguments", "Command running in background",
-    "Command timed out", "no required module provides", "go: cannot find main module",
+    "not defined: -", "no tasks ", "no task ", "unrecognized arguments",
+    "Command running in background", "Command timed out", "no required module provides",
+    "go: cannot find main module",
     "No module named pytest", "file or directory not found", "INTERNALERROR>",
 )  # fmt: skip
 """What is printed where no test was run."""
@@ -69,7 +70,7 @@ def judge_call(call: ToolCall) -> SuiteRun | None:
     if call.name != "Bash" or call.denial is not None:
         return None
     given = read_input(call)
-    if not isinstance(given, BashInput) or not any(each in given.command for each in MARKS):
+    if not isinstance(given, BashInput) or not may_run_tests(given.command):
         return None
     if given.run_in_background:
         reading = read_suite_command(given.command)
