@@ -16,7 +16,7 @@ from orchestrator.sessions.commands import name_segment
 from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.shell import Segment, split_command
-from orchestrator.sessions.suite_outputs import cut_output
+from orchestrator.sessions.suite_outputs import TAIL, cut_output
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
 
@@ -143,6 +143,10 @@ _NOT_FOUND: Final = (
     re.compile(r"([\w.+-]{1,60}): (?:command )?not found"),
 )
 _EXIT: Final = re.compile(r"(?:Error: )?Exit code (\d{1,3})(?:\n|\Z)")
+_FAILED_TASK: Final = re.compile(
+    r"\[([\w:./-]{1,60})\] ERROR task failed|(?:[Ll]ifecycle script|Recipe) `([\w:.-]{1,60})`"
+)
+"""What task runners say of the task that failed."""
 _ASKS: Final = frozenset(
     {"grep", "egrep", "fgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "which"}
     | {"command", "type", "false", "find", "ls", "lsof", "git diff", "git merge-base", "git grep"}
@@ -247,21 +251,27 @@ def _exit_code(text: str) -> int:
 
 
 def _name_failing(call: ToolCall, line: str) -> str:
-    """Return the name of the segment that failed: one that the error names, else the last."""
+    """Return the name of the segment that failed: the one that the output names, else the last."""
     given = read_input(call)
     segments = split_command(given.command) if isinstance(given, BashInput) else ()
     named = [name_segment(each) for each in _drop_filters(segments)]
     names = [each for each in named if each] or ["<text>"]
     if len(names) == 1:
         return names[0]
-    task = re.match(r"\[([^\]]{1,40})\] ", line)
+    task = _FAILED_TASK.search((call.result or "")[-TAIL:])
     program = re.match(r"([\w.+-]{1,40}):(?: |$)", line)
+    by_git = line.startswith(("fatal: ", "CONFLICT", "error: ", "! ["))
     for each in reversed(names):
-        if (task and each.endswith(f" {task[1]}")) or (program and each.split()[0] == program[1]):
+        first, _, rest = each.partition(" ")
+        if task and rest.rpartition(" ")[2] in {task[1], task[2]}:
             return each
-    if line.startswith(("fatal: ", "CONFLICT", "error: ")):
-        return next((each for each in names if each.startswith("git ")), names[-1])
-    return names[-1]
+        if (program and first == program[1]) or (by_git and first == "git" and rest in line):
+            return each
+    return (
+        next((each for each in names if each.startswith("git ")), names[-1])
+        if by_git
+        else names[-1]
+    )
 
 
 def _drop_filters(segments: tuple[Segment, ...]) -> list[Segment]:

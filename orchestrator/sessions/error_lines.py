@@ -27,10 +27,12 @@ _STRONG: Final = re.compile(
     r"|unexpected|conflict|[\w.]{0,60}(?:error|exception))\b"
 )
 _WEAK: Final = (
-    "error", "not found", "no such", "fatal", "failed", "cannot", "denied", "unknown", "undefined",
-    "invalid", "unable", "missing", "unexpected", "refused", "no matches", "does not exist",
-    "not a ", "already exists",
+    "error", "not found", "no such", "fatal", "fail", "cannot", "can't", "denied", "unknown",
+    "undefined", "invalid", "unable", "missing", "unexpected", "refused", "no matches", "could not",
+    "does not exist", "not a ", "already exists", "panic", "exception", "conflict", "err!",
 )  # fmt: skip
+"""Words of errors; one of them is in each line that `_STRONG` matches."""
+_MOST_LINES: Final = 300
 _EXCEPTION: Final = re.compile(
     r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,400})"
 )
@@ -80,18 +82,21 @@ def find_error_line(text: str) -> str:
         if exceptions:
             return str(exceptions[-1]).strip()[:MOST_OF_LINE]
     first = weak = ""
-    for raw in text.split("\n"):
+    for raw in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
         line = raw[:MOST_OF_LINE].strip()
         if not line or _ECHOES.match(line):
             continue
         place = _PLACE.match(line)
         if place and line[place.end() :].lstrip(" :").startswith("#"):
             continue  # the name of a Go package, before its errors
-        if place or _STRONG.match(line):
+        if place:
             return line
         first = first or line
-        if not weak and any(each in line.lower() for each in _WEAK):
-            weak = line
+        lower = line.lower()
+        if any(each in lower for each in _WEAK):
+            if _STRONG.match(line):
+                return line
+            weak = weak or line
     return weak or first
 
 

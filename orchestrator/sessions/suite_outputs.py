@@ -71,7 +71,10 @@ def judge_output(text: str, runner: Runner) -> tuple[Runner, Verdict]:
     if runner is not Runner.OTHER:
         return runner, _judge(text, runner)
     found: tuple[Runner, Verdict] = (runner, Verdict.UNKNOWN)
+    may_be_red = any(each in text for each in ("fail", "FAIL", "Fail", "rror", "ERROR", "not ok"))
     for each in _RULES:
+        if found[1] is Verdict.GREEN and not may_be_red:
+            break
         verdict = _judge(text, each)
         if verdict is Verdict.RED:
             return each, verdict
