@@ -2,6 +2,7 @@
 
 Only the standard library, simple and slow, nothing imported from the project: the tests compare
 the reader with the numbers of this script. `python tests/sessions/truth.py FOLDER` prints JSON.
+
 Longer than 350 lines: one script that depends on no other file
 
 Definitions:
@@ -10,9 +11,10 @@ Definitions:
   at line feeds only. Blanks and NUL bytes around a line are removed; what is empty then is a
   blank line.
 * Line: one JSON value after another (`raw_decode`) until the first that cannot be decoded; the
-  rest of such a line is dropped, and the line counts once in `unreadable_lines`. A value that is
-  no object counts in `not_objects`. A file that is one JSON document over several lines is
-  foreign: none of its lines count.
+  rest of such a line is dropped, and the line counts once in `unreadable_lines`, and if it is the
+  last of a file without a final line feed, also in `unfinished_lines`: the program may be writing
+  it. A value that is no object counts in `not_objects`. A file that is one JSON document over
+  several lines is foreign: none of its lines count.
 * Row: an object whose `type` is user, assistant, system, progress or cost-state, or an attachment
   of the type queued_command. All others are counted by type and not looked into, whatever they
   contain. A `progress` row of an agent (`data.type` agent_progress) stands for the message inside
@@ -95,10 +97,19 @@ CASCADES = (
 BY_PERSON = ("user_words", "user_stop", "interrupted")
 
 
+def refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
 def read_lines(data: bytes, found: Counter[str]) -> Iterator[Row]:
     """Yield the objects of a file; count what is none."""
-    decoder = json.JSONDecoder()
-    for raw in data.split(b"\n"):
+    decoder = json.JSONDecoder(parse_constant=refuse)
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    before = 0
+    for raw in lines:
+        before = found["unreadable_lines"]
         text = raw.decode("utf-8", "replace").strip(" \t\r\0")
         if not text:
             found["blank_lines"] += 1
@@ -114,6 +125,8 @@ def read_lines(data: bytes, found: Counter[str]) -> Iterator[Row]:
             else:
                 found["not_objects"] += 1
             text = text[end:].lstrip(" \t\r\0")
+    if lines and not data.endswith(b"\n"):
+        found["unfinished_lines"] += found["unreadable_lines"] - before
 
 
 def is_foreign(data: bytes) -> bool:
@@ -402,6 +415,7 @@ def main(folder: Path) -> None:
         **files,
         "blank_lines": found["blank_lines"],
         "unreadable_lines": found["unreadable_lines"],
+        "unfinished_lines": found["unfinished_lines"],
         "not_objects": found["not_objects"],
         "other_rows": dict(sorted(others.items())),
         "rows_with_copies": len(rows),
