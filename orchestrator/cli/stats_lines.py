@@ -50,8 +50,12 @@ def iter_stats_lines(stats: Stats, width: int | None) -> Iterator[str]:
         for key, weeks in groupby(stats.weeks, key=lambda each: (each.project, each.source))
     }
     order = list(TaskSource)
+    shown = ""
     for project, source in sorted(by_table, key=lambda key: (key[0], order.index(key[1]))):
-        yield from fit_lines([f"{cells.clean_text(project, 300)}: {source.value}"], width)
+        if project != shown:
+            yield cells.clean_text(project, 300)
+            shown = project
+        yield f"{source.value}:"
         yield from _iter_week_lines(source, by_table[project, source], width)
         yield ""
     yield from fit_lines(_iter_legend({source for _, source in by_table}), width)

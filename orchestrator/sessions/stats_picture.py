@@ -133,7 +133,7 @@ def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
         drawn.y_labels = [0, 0.25, 0.5, 0.75, 1]
     drawn.x_labels = [_clean_text(week) for week in chart.weeks]
     if len(chart.weeks) > _MOST_LEVEL_LABELS:
-        drawn.x_label_rotation = 90
+        drawn.x_label_rotation, drawn.spacing = 90, 20
     if len(chart.weeks) > _MOST_LABELS:
         drawn.x_labels_major_every = -(-len(chart.weeks) // _MOST_LABELS)
         drawn.show_minor_x_labels = False
