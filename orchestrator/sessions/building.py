@@ -13,6 +13,7 @@ from orchestrator.sessions.files import Family
 from orchestrator.sessions.models import (
     ApiFailure,
     Compaction,
+    Denial,
     Entry,
     Interruption,
     ModelCall,
@@ -21,9 +22,11 @@ from orchestrator.sessions.models import (
     Thread,
     ToolCall,
 )
-from orchestrator.sessions.rows import Block, Message, Part, Row
+from orchestrator.sessions.rows import Block, Inner, Message, Part, Row
 
 _SYNTHETIC: Final = "<synthetic>"
+_TITLES: Final = ("summary", "custom-title", "ai-title")
+_COMPACTIONS: Final = ("compact_boundary", "microcompact_boundary")
 _NO_INPUT: Final = msgspec.Raw(b"{}")
 
 
@@ -41,6 +44,27 @@ class _Draft:
         self.prompts = self.typed = 0
         self.cost: float | None = None
         self.instructions: list[str] = []
+        self._version = ""
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries of the main conversation."""
+        return self.threads.setdefault("", [])
+
+    def note(self, row: Row) -> None:
+        """Note when, where and by which version a row was written."""
+        at = row.timestamp
+        if at > self.ended:
+            self.ended = at
+        if at < self.started or not self.started:
+            self.started = at or self.started
+        if row.version != self._version:
+            self._version = row.version
+            self.versions[row.version] = None
+        if not self.folder:
+            self.folder = row.cwd
+        if not self.entrypoint:
+            self.entrypoint = row.entrypoint or ""
 
 
 class SessionBuilder:
@@ -55,17 +79,13 @@ class SessionBuilder:
         self._tools: dict[str, ToolCall] = {}
         self._agents: dict[str, str] = {}
         """The agent of each sidechain row: old rows name only their parent."""
+        self._draft = _Draft("")
         self._ids: list[str] = []
         self._agent_of_file = ""
-        self._takers: dict[str, Callable[[Row], None]] = {
+        self._takers: dict[str, Callable[[Row, _Draft, str], None]] = {
             "user": self._take_user,
             "assistant": self._take_assistant,
             "system": self._take_system,
-            "progress": self._take_progress,
-            "cost-state": self._take_cost,
-            "summary": self._take_title,
-            "custom-title": self._take_title,
-            "ai-title": self._take_title,
         }
 
     def open_file(self, agent: str) -> list[str]:
@@ -76,8 +96,29 @@ class SessionBuilder:
 
     def take_row(self, row: Row) -> None:
         """Take the next row."""
-        if taker := self._takers.get(row.type):
-            taker(row)
+        kind = row.type
+        if kind == "progress":
+            if row.data is None or row.data.type != "agent_progress" or row.data.message is None:
+                return
+            kind = _unfold(row, row.data.agentId, row.data.message)
+        take = self._takers.get(kind)
+        if take is None:
+            if kind in _TITLES:
+                self._take_title(row)
+            elif kind == "cost-state" and row.totalCostUSD is not None:
+                self._find_draft(row.sessionId).cost = row.totalCostUSD
+            return
+        uuid = row.uuid
+        if uuid:
+            if not self._claim(uuid):
+                return
+            self._ids.append(uuid)
+        draft = self._draft
+        if row.sessionId != draft.id:
+            draft = self._draft = self._find_draft(row.sessionId)
+        draft.note(row)
+        agent = self._find_agent(row) if row.isSidechain or self._agent_of_file else ""
+        take(row, draft, agent)
 
     def build_sessions(self, own_ids: Set[str], own_folders: Iterable[Path]) -> list[Session]:
         """Return the sessions of all rows that were taken."""
@@ -116,56 +157,22 @@ class SessionBuilder:
             instructions=tuple(draft.instructions),
         )
 
-    def _find_draft(self, row: Row) -> _Draft:
-        name = row.sessionId or self._family.name
+    def _find_draft(self, name: str) -> _Draft:
+        name = name or self._family.name
         draft = self._drafts.get(name)
         if draft is None:
             draft = self._drafts[name] = _Draft(name)
         return draft
 
-    def _own(self, identifier: str) -> bool:
-        """Return whether an id counts here; one that is known from before does not."""
-        if self._claim(identifier):
-            self._ids.append(identifier)
-            return True
-        return False
-
-    def _open_row(self, row: Row) -> tuple[_Draft, str] | None:
-        """Return the session and the agent of a row; None if it is a copy."""
-        if row.uuid and not self._own(row.uuid):
-            return None
-        draft = self._find_draft(row)
-        at = row.timestamp
-        if at:
-            if not draft.started or at < draft.started:
-                draft.started = at
-            draft.ended = max(draft.ended, at)
-        if row.cwd and not draft.folder:
-            draft.folder = row.cwd
-        if row.version:
-            draft.versions[row.version] = None
-        if row.entrypoint and not draft.entrypoint:
-            draft.entrypoint = row.entrypoint
-        return draft, self._find_agent(row)
-
     def _find_agent(self, row: Row) -> str:
-        if not row.isSidechain and not self._agent_of_file:
-            return ""
         agent = row.agentId or self._agent_of_file
         if not agent:
             agent = self._agents.get(row.parentUuid or "", row.uuid)
             self._agents[row.uuid] = agent
         return agent
 
-    def _take_user(self, row: Row) -> None:
-        if opened := self._open_row(row):
-            draft, agent = opened
-            self._take_user_message(row, row.message, draft, agent)
-
-    def _take_user_message(
-        self, row: Row, message: Message | None, draft: _Draft, agent: str
-    ) -> None:
-        content = message.content if message else None
+    def _take_user(self, row: Row, draft: _Draft, agent: str) -> None:
+        content = row.message.content if row.message else None
         if isinstance(content, list):
             has_result = False
             for block in content:
@@ -178,11 +185,11 @@ class SessionBuilder:
             return
         if prompts.is_prompt(row):
             text = "\n".join(prompts.list_typed_texts(row))
-            draft.threads.setdefault("", []).append(Prompt(text, row.timestamp, row.uuid))
+            draft.entries.append(Prompt(text, row.timestamp, row.uuid))
             draft.prompts += 1
             draft.typed += prompts.is_typed(row)
         elif any(text.lstrip().startswith(prompts.INTERRUPTED) for text in prompts.list_texts(row)):
-            draft.threads.setdefault("", []).append(Interruption(row.timestamp, row.uuid))
+            draft.entries.append(Interruption(row.timestamp, row.uuid))
 
     def _take_result(self, row: Row, block: Block) -> None:
         call = self._tools.get(block.tool_use_id)
@@ -195,15 +202,11 @@ class SessionBuilder:
         call.is_error = bool(block.is_error)
         if call.is_error or row.toolDenialKind or row.permissionDecision:
             call.denial = denials.classify(row, text, call.is_error)
-            if call.denial is denials.Denial.REJECTED:
+            if call.denial is Denial.REJECTED:
                 call.user_words = denials.read_user_words(row, text)
 
-    def _take_assistant(self, row: Row) -> None:
-        if opened := self._open_row(row):
-            draft, agent = opened
-            self._take_answer(row, row.message, draft, agent)
-
-    def _take_answer(self, row: Row, message: Message | None, draft: _Draft, agent: str) -> None:
+    def _take_assistant(self, row: Row, draft: _Draft, agent: str) -> None:
+        message = row.message
         if message is None:
             return
         entries = draft.threads.get(agent)
@@ -215,82 +218,80 @@ class SessionBuilder:
                 entries.append(ApiFailure(row.timestamp, row.uuid, text))
             return
         identifier = message.id or row.uuid
-        call = self._find_call(identifier, row, message, draft, entries)
-        content = message.content
-        if isinstance(content, str):
-            content = [Block("text", content)]
-        characters = 0
-        for block in content or ():
-            kind = block.type
-            if kind == "tool_use":
-                characters += memoryview(block.input).nbytes
-                if block.id and block.id in self._tools:
-                    continue
-                tool = ToolCall(
-                    block.name, block.input or _NO_INPUT, row.timestamp, row.uuid, identifier
-                )
-                self._tools[block.id] = tool
-                entries.append(tool)
-            elif kind == "text":
-                characters += len(block.text)
-                if self._with_text and call is not None and block.text:
-                    call.text = f"{call.text}\n{block.text}" if call.text else block.text
-            elif kind == "thinking":
-                characters += memoryview(block.thinking).nbytes
-        if call is not None:
-            call.characters += characters
-
-    def _find_call(
-        self, identifier: str, row: Row, message: Message, draft: _Draft, entries: list[Entry]
-    ) -> ModelCall | None:
-        """Return the answer that a row is part of; None if it counts for another file."""
-        usage = costs.count_usage(message.usage)
         call = self._calls.get(identifier)
         if call is None:
-            if message.id and not self._own(identifier):
-                return None
-            call = ModelCall(identifier, message.model or "", usage, row.timestamp, row.uuid)
-            self._calls[identifier] = call
-            entries.append(call)
-            draft.calls.append(call)
-            if message.model:
-                draft.models[message.model] = None
-        elif usage != call.usage:
-            call.usage = costs.take_larger(call.usage, usage)
+            call = self._open_call(identifier, row, message, draft)
+            if call is not None:
+                entries.append(call)
+        elif message.usage is not None:
+            call.usage = costs.take_larger(call.usage, message.usage)
+        characters = self._take_blocks(row, message.content, identifier, entries)
+        if call is None:
+            return
+        call.characters += characters
         if message.stop_reason:
             call.has_stop_reason = True
+        if self._with_text:
+            texts = [call.text, *prompts.list_texts(row)]
+            call.text = "\n".join(text for text in texts if text)
+
+    def _open_call(
+        self, identifier: str, row: Row, message: Message, draft: _Draft
+    ) -> ModelCall | None:
+        """Return a new answer; None if it counts for another file."""
+        if message.id:
+            if not self._claim(identifier):
+                return None
+            self._ids.append(identifier)
+        usage = costs.count_usage(message.usage)
+        call = ModelCall(identifier, message.model or "", usage, row.timestamp, row.uuid)
+        self._calls[identifier] = call
+        draft.calls.append(call)
+        if message.model:
+            draft.models[message.model] = None
         return call
 
-    def _take_system(self, row: Row) -> None:
-        opened = self._open_row(row)
-        if opened and row.subtype in ("compact_boundary", "microcompact_boundary"):
-            draft, agent = opened
+    def _take_blocks(
+        self, row: Row, content: str | list[Block] | None, identifier: str, entries: list[Entry]
+    ) -> int:
+        """Take the calls of tools in an answer; return the number of its characters."""
+        if content is None or isinstance(content, str):
+            return len(content or "")
+        characters = 0
+        for block in content:
+            if block.type == "tool_use":
+                characters += memoryview(block.input).nbytes
+                if block.id not in self._tools:
+                    tool = ToolCall(
+                        block.name, block.input or _NO_INPUT, row.timestamp, row.uuid, identifier
+                    )
+                    self._tools[block.id] = tool
+                    entries.append(tool)
+            elif block.type == "text":
+                characters += len(block.text)
+            elif block.type == "thinking":
+                characters += memoryview(block.thinking).nbytes
+        return characters
+
+    def _take_system(self, row: Row, draft: _Draft, agent: str) -> None:
+        if row.subtype in _COMPACTIONS:
             trigger = row.compactMetadata.trigger if row.compactMetadata else ""
             entries = draft.threads.setdefault(agent, [])
             entries.append(Compaction(row.timestamp, row.uuid, trigger))
 
-    def _take_progress(self, row: Row) -> None:
-        data = row.data
-        if data is None or data.type != "agent_progress" or data.message is None:
-            return
-        inner = data.message
-        row.uuid = inner.uuid or row.uuid
-        row.timestamp = inner.timestamp or row.timestamp
-        row.message, row.isSidechain = inner.message, True
-        row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, data.agentId
-        if inner.type == "assistant":
-            self._take_assistant(row)
-        elif inner.type == "user":
-            self._take_user(row)
-
-    def _take_cost(self, row: Row) -> None:
-        if row.totalCostUSD is not None:
-            self._find_draft(row).cost = row.totalCostUSD
-
     def _take_title(self, row: Row) -> None:
         title = row.customTitle or row.aiTitle or row.summary
         if title and row.sessionId:
-            self._find_draft(row).title = title
+            self._find_draft(row.sessionId).title = title
+
+
+def _unfold(row: Row, agent: str, inner: Inner) -> str:
+    """Make of a parent's row the row of its subagent that is inside; return its type."""
+    row.uuid = inner.uuid or row.uuid
+    row.timestamp = inner.timestamp or row.timestamp
+    row.message, row.isSidechain = inner.message, True
+    row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, agent
+    return inner.type
 
 
 def _join_parts(content: str | list[Part] | None) -> str:

@@ -11,6 +11,8 @@ Commands: TypeAlias = tuple[str, ...]
 
 _LONGEST: Final = 12
 """Commands. A longer one is a day's work, not a procedure."""
+_LEAST_SHARED: Final = 0.75
+"""Part of the shorter sequence's commands that two procedures have in common if they are one."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ def join_sequences(
     """Return the longest sequences that recur, each of which shares few commands with the others.
 
     A sequence grows to the right as long as it is found in enough sessions and no command stands
-    in it twice. Of sequences with a common part, the longest is kept, then the one of the most
-    sessions: the others are the same procedure, begun elsewhere.
+    in it twice. Of sequences that have most commands in common, the one is kept that covers most:
+    length times sessions. The others are parts of it, or the same procedure begun elsewhere.
 
     Args:
         grams: the commands of each place; all of one length.
@@ -48,8 +50,8 @@ def join_sequences(
     while level:
         found += [RecurringSequence(commands, tuple(level[commands])) for commands in level]
         level = _keep_recurring(_extend(level, grams), least_sessions)
-    found.sort(key=lambda each: (-len(each.commands), -each.sessions, each.commands))
-    return _drop_overlapping(found)
+    found.sort(key=lambda each: (-len(each.commands) * each.sessions, each.commands))
+    return _drop_alike(found)
 
 
 def _extend(
@@ -84,17 +86,14 @@ def _count_sessions(places: Iterable[Place]) -> int:
     return len({session for session, _ in places})
 
 
-def _drop_overlapping(found: Iterable[RecurringSequence]) -> list[RecurringSequence]:
+def _drop_alike(found: Iterable[RecurringSequence]) -> list[RecurringSequence]:
     kept: list[RecurringSequence] = []
-    taken: set[Commands] = set()
     for each in found:
-        parts = _list_parts(each.commands)
-        if taken.isdisjoint(parts):
+        commands = set(each.commands)
+        if not any(_are_alike(commands, set(other.commands)) for other in kept):
             kept.append(each)
-            taken.update(parts)
     return kept
 
 
-def _list_parts(commands: Commands) -> set[Commands]:
-    """Return all runs of three commands: one fewer than the shortest sequence has."""
-    return {commands[at : at + 3] for at in range(len(commands) - 2)}
+def _are_alike(one: set[str], other: set[str]) -> bool:
+    return len(one & other) >= _LEAST_SHARED * min(len(one), len(other))

@@ -78,6 +78,17 @@ def normalize_segment(segment: Segment) -> str:
     return " ".join((program, *named, *options, *(each for each in rest if each[:1] == "<")))
 
 
+def name_segment(segment: Segment) -> str:
+    """Return the program of a segment and its subcommands: `git push`, `npm run lint`."""
+    words = strip_wrappers(segment.words)
+    if not words or words[0].is_quoted:
+        return "<text>" if words else ""
+    program = words[0].text.rpartition("/")[2][:40]
+    words = _drop_global_options(words, program)
+    count = _count_subcommands(words, program)
+    return " ".join((program, *(each.text for each in words[1 : 1 + count])))
+
+
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:
     """Return how many words after the program say what it does."""
     if program.startswith("python") and len(words) > 2 and words[1].text == "-m":
@@ -123,6 +134,30 @@ def is_read_only(command: str) -> bool:
     False in case of doubt. A command without an effect (`cd`, `echo`, `sleep`) is one of them.
     """
     return all(_only_reads(each) for each in split_command(command))
+
+
+@functools.lru_cache(maxsize=1024)
+def leaves_files(command: str) -> bool:
+    """Tell whether a command surely leaves the source files of a project as they are.
+
+    Linters, builds and commits may write elsewhere, so they are not `is_read_only`, but what was
+    read before is still so after them.
+    """
+    return is_read_only(command) or all(_leaves_files(each) for each in split_command(command))
+
+
+def _leaves_files(segment: Segment) -> bool:
+    if _only_reads(segment):
+        return True
+    if any(not each.startswith(("/dev/", "/tmp/", "&")) for each in segment.targets):  # noqa: S108
+        return False
+    if any(each.text in {"--fix", "--write"} for each in segment.words):
+        return False
+    program, *subcommands = name_segment(segment).split(" ") or [""]
+    if program not in programs.SUBCOMMANDS:
+        return program in programs.CHECKERS
+    task = subcommands[-1].partition(":")[0] if subcommands else ""
+    return task in programs.CHECKS
 
 
 def _only_reads(segment: Segment) -> bool:

@@ -24,13 +24,16 @@ def count_usage(counts: Counts | None) -> Usage:
     )
 
 
-def take_larger(one: Usage, other: Usage) -> Usage:
+def take_larger(usage: Usage, counts: Counts) -> Usage:
     """Return the maximum of each number: the rows of one answer repeat them, some too early."""
+    other = count_usage(counts)
+    if other == usage:
+        return usage
     return Usage(
-        max(one.input, other.input),
-        max(one.output, other.output),
-        max(one.cache_read, other.cache_read),
-        max(one.cache_write, other.cache_write),
+        max(usage.input, other.input),
+        max(usage.output, other.output),
+        max(usage.cache_read, other.cache_read),
+        max(usage.cache_write, other.cache_write),
     )
 
 

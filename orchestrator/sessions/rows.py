@@ -5,22 +5,25 @@ than to parse the same bytes into dictionaries. A row of another shape takes a s
 fields of unexpected types are left out.
 """
 
+import functools
 import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 LONGEST_ROW: Final = 16 << 20
 """Bytes; a longer row is skipped, and counted as unreadable."""
 
-_CHUNK: Final = 1 << 20
+_BUFFER: Final = 1 << 18
 _EMPTY: Final = msgspec.Raw(b"")
-_BLANK: Final = b" \t\r\0"
+_BLANK: Final = " \t\r\n\0"
+_BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_TYPE_FIRST: Final = b'{"type":"'
 _IGNORED: Final = (
     b'{"type":"file-history-snapshot"',
     b'{"type":"api-request',
@@ -145,91 +148,61 @@ class Row(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(Row).decode
 
 
-class Lines:
-    """The lines of a transcript, read in bounded memory, and what was found beside them."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.position = 0
-        """The end of the last line that is complete."""
-        self.too_long = 0
-        self.rest = b""
-        """What follows the last line feed: a line that is still being written, or the last one."""
-
-    def __iter__(self) -> Iterator[list[bytes]]:
-        """Yield the complete lines, some at a time; none of a pipe or another special file.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode):
-                return
-            left = state.st_size  # what is appended from now on is left for the next time
-            is_skipping = False
-            while left > 0 and (chunk := file.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                lines = (self.rest + chunk).split(b"\n") if self.rest else chunk.split(b"\n")
-                self.rest = lines.pop()
-                self.position += sum(map(len, lines)) + len(lines)
-                if lines and is_skipping:
-                    self.position += self._skipped
-                    del lines[0]
-                    is_skipping = False
-                if len(self.rest) > LONGEST_ROW or is_skipping:
-                    self._skipped = len(self.rest) + (self._skipped if is_skipping else 0)
-                    self.too_long += not is_skipping
-                    is_skipping, self.rest = True, b""
-                if lines:
-                    yield lines
-
-    _skipped = 0
-
-
 class RowReader:
-    """The rows of one file, and the numbers of what could not be read."""
+    """The rows of one file, read in bounded memory, and the numbers of what could not be read."""
 
     def __init__(self, path: Path) -> None:
-        self._lines = Lines(path)
+        self._path = path
         self.rows = 0
         self.unreadable = 0
-
-    @property
-    def position(self) -> int:
+        self.position = 0
         """The end of the last complete row."""
-        return self._lines.position
 
     def __iter__(self) -> Iterator[Row]:
-        """Yield the rows in order.
+        """Yield the rows in order; none of a pipe or another special file.
 
         Raises:
             OSError: the file cannot be read.
         """
-        decode, ignored = _decode, _IGNORED
-        for lines in self._lines:
-            for line in lines:
-                if line.startswith(ignored) and b'}{"' not in line:
-                    self.rows += 1
+        # Without waiting: opening a pipe would block until somebody writes to it.
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        decode, ignored, rows = _decode, _IGNORED, 0
+        with os.fdopen(descriptor, "rb", buffering=_BUFFER) as file:
+            state = os.fstat(descriptor)
+            left = state.st_size if stat.S_ISREG(state.st_mode) else 0
+            for line in iter(functools.partial(file.readline, LONGEST_ROW), b""):
+                if left <= 0:  # what was appended since is left for the next time
+                    break
+                left -= len(line)
+                if line.startswith(_TYPE_FIRST) and line.startswith(ignored) and _is_single(line):
+                    rows += 1
                     continue
                 try:
                     row = decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    yield from self._recover(line)
+                except _BROKEN:
+                    if line.endswith(b"\n"):
+                        yield from self._recover(line)
+                    elif len(line) < LONGEST_ROW:  # it is still being written
+                        left += len(line)
+                        break
+                    else:
+                        left -= self._skip_line(file)
                 else:
-                    self.rows += 1
+                    # Without a line feed too: an object without its end is never valid JSON.
+                    rows += 1
                     yield row
-        self.unreadable += self._lines.too_long
-        if rest := self._lines.rest:
-            # An object without its end is never valid JSON, so this one is complete.
-            try:
-                row = decode(rest)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return
-            self._lines.position += len(rest)
-            self.rows += 1
-            yield row
+            self.rows += rows
+            self.position = state.st_size - left
+
+    def _skip_line(self, file: BinaryIO) -> int:
+        """Skip the rest of a line that is too long; return its length."""
+        length = 0
+        for piece in iter(functools.partial(file.readline, _BUFFER), b""):
+            length += len(piece)
+            if piece.endswith(b"\n"):
+                break
+        self.unreadable += 1
+        return length
 
     def _recover(self, line: bytes) -> Iterator[Row]:
         rows, is_complete = recover_rows(line)
@@ -238,13 +211,18 @@ class RowReader:
         yield from rows
 
 
+def _is_single(line: bytes) -> bool:
+    """Return whether a line holds a single object, and a complete one."""
+    return line.endswith(b"}\n") and b'}{"' not in line
+
+
 def recover_rows(line: bytes) -> tuple[list[Row], bool]:
     """Return the rows of a line that is not one plain row, and whether all of it could be read.
 
     A line may hold two objects, since Claude Code was killed, or two of its processes wrote at the
     same time; NUL bytes, after a loss of power; or the JSON of another program.
     """
-    text = line.decode("utf-8", "replace").strip(_BLANK.decode())
+    text = line.decode("utf-8", "replace").strip(_BLANK)
     decoder = json.JSONDecoder()
     rows: list[Row] = []
     while text:
@@ -255,7 +233,7 @@ def recover_rows(line: bytes) -> tuple[list[Row], bool]:
         if not isinstance(value, dict):
             return rows, False
         rows.append(_fit_row(value))
-        text = text[end:].lstrip(_BLANK.decode())
+        text = text[end:].lstrip(_BLANK)
     return rows, True
 
 

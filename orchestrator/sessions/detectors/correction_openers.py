@@ -1,4 +1,4 @@
-"""Recognize by its first words that a prompt corrects what the model did.
+"""Recognize by its words, most often the first, that a prompt corrects what the model did.
 
 Strict on purpose: patterns that were less so took "no, this is fine" and "never mind" for
 corrections, and four of five prompts that began with a bare "no" were none. "No" counts only with
@@ -33,6 +33,8 @@ _ENGLISH: Final = (
     r"i (?:did(?:n't| not) (?:say|ask|want|mean|tell)|do(?:n't| not) want)\b",
     r"(?:undo|revert|roll ?back) (?:that|this|it|those|these|the|your|all|everything)\b",
     r"let'?s (?:not|roll ?back|revert|undo)\b",
+    r"(?:it|this|that|they)(?:'s| is|'re| are)? still (?:not|wrong|broken|fail\w*|\w+ing|there)\b",
+    r"instead of [^?]{1,150}\b(?:should|use|do|print|say|call|write|make|put)\b",
     r"wrong\b|not like (?:that|this)\b|not (?:as|in|on|for|with|the) [^.?]{1,80}\b(?:but|use)\b",
     r"use [^.?\n]{1,80}(?:, not | instead\b)",
 )
@@ -64,6 +66,13 @@ _FRENCH: Final = (
     r"j'ai (?:dit|demand[ée])|je (?:voulais|n'ai pas (?:dit|demand[ée])|ne veux pas)\b",
     r"(?:arr[êe]te|annule)\b|tu (?:as (?:oubli[ée]|supprim[ée]|cass[ée])|n'as pas|ne dois pas)\b",
 )
+_ANYWHERE: Final = re.compile(
+    r"\b(?:is|are|was|were)(?: not|n't) (?:correct|right|true|what i (?:want|ask|said|meant))"
+    r"|\bi(?:'d| would) (?:rather|prefere?)(?: \S+){3}|\bthat'?s (?:just )?wrong\b"
+    r"|\b(?:ist|war) (?:falsch|nicht (?:richtig|korrekt))\b|\bno es correct[oa]\b"
+    r"|\bn'est pas (?:correcte?|juste|vrai)\b"
+)
+"""Says at any place of a short prompt that something is wrong."""
 _OPENERS: Final = tuple(
     re.compile(_FILLER + "(?:" + "|".join(patterns) + ")")
     for patterns in (_ENGLISH, _GERMAN, _SPANISH, _FRENCH)
@@ -78,9 +87,11 @@ _REASSURING: Final = re.compile(
 )
 
 
-def opens_correction(text: str) -> bool:
-    """Return whether the first words of a text correct what was done."""
+def says_correction(text: str) -> bool:
+    """Return whether a short text corrects what was done."""
     start = " ".join(text[:300].replace("\u2019", "'").casefold().split())
     if _REASSURING.match(start):
         return False
+    if _ANYWHERE.search(start):
+        return True
     return any(opener.match(start) for opener in _OPENERS)

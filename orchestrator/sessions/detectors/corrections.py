@@ -9,7 +9,7 @@ that was used before.
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.detectors.correction_openers import opens_correction
+from orchestrator.sessions.detectors.correction_openers import says_correction
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.user_words import ends_as_question, normalize_words
 from orchestrator.sessions.models import ModelCall, Prompt, Session, SessionClass, ToolCall
@@ -54,6 +54,6 @@ def is_correction(text: str) -> bool:
         0 < len(text) <= LONGEST_CORRECTION
         and not text.startswith(_INJECTED)
         and not ends_as_question(text)
-        and opens_correction(text)
+        and says_correction(text)
         and normalize_words(text) != ""
     )

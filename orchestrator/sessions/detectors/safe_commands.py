@@ -117,6 +117,7 @@ _UNSAFE_OPTIONS: Final = (
 _EXPANDED: Final = frozenset("$`\n\r\x00")
 """Mean something to the shell even inside of double quotes."""
 _OPERATORS: Final = ";&|<>()"
+_QUOTES: Final = frozenset("'\"\\")
 _HARMLESS_END: Final = ("2>&1", ">/dev/null", "2>/dev/null", "> /dev/null", "2> /dev/null")
 """Redirections that write no file."""
 _MOST_READ: Final = 2_000
@@ -152,6 +153,8 @@ def _split_safely(command: str) -> list[str]:
         ).rstrip()
     if not command or len(command) > _MOST_READ or _EXPANDED.intersection(command):
         return []
+    if _QUOTES.isdisjoint(command):
+        return [] if any(each in command for each in _OPERATORS) else command.split()
     lexer = shlex.shlex(command, posix=True, punctuation_chars=_OPERATORS)
     lexer.whitespace_split = True
     lexer.commenters = ""

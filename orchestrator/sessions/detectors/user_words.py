@@ -27,10 +27,12 @@ _HARNESS_ENDS: Final = ("\n\nNote: The user's next message may contain a correct
 """What newer versions append to the person's words."""
 
 _REQUEST: Final = re.compile(
-    r"(?:can|could|should|shall|would|will)(?:'t|n't| not)? (?:we|you|it|this|that)\b"
+    r"(?:can|could|should|shall|would|will)(?:'t|n't| not)? "
+    r"(?:we|you|it|this|that|the|these|those|all)\b"
     r"|why (?:don't|not)\b|how about\b|what about\b|any (?:way|chance)\b|let(?:'s| us)\b"
     r"|please\b|kannst du\b|können wir\b|puedes\b|podemos\b|peux-tu\b|pouvez-vous\b|on peut\b"
 )
+_CLAUSE_ENDS: Final = re.compile(r"[,;.!?:-]+ ")
 _LEADING: Final = re.compile(
     r"(?:(?:also|and|but|ok|okay|hmm+|oh|ugh|well|q:|so)\b[\s,.:\u2026-]*)+"
 )
@@ -70,7 +72,7 @@ def find_intent(text: str) -> Intent:
     start = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
     if _TAKING_OVER.match(start) or _TAKING_OVER.match(text):
         return Intent.TAKING_OVER
-    if _REQUEST.match(start):
+    if any(_REQUEST.match(_LEADING.sub("", each)) for each in _CLAUSE_ENDS.split(start)):
         return Intent.INSTRUCTION
     return Intent.QUESTION if _asks_only(text) else Intent.INSTRUCTION
 
