@@ -39,7 +39,7 @@ def open_rulebook(
     shelf = resolve_rule_files(config, project, database.directory)
     shelf.remove_stale_files()
     users = shelf.target is Target.USER
-    known_as = _resolve_rulebook_path(shelf.root if users else home or project)
+    known_as = resolve_rulebook_path(shelf.root if users else home or project)
     history = History(database, known_as)
     policy = RulebookPolicy(
         history,
@@ -84,7 +84,7 @@ def report_interrupted_writes(project: Path, listener: Listener) -> None:
     files.remove_stale_files([project, project / CLAUDE_FOLDER, project / LEARNINGS])
 
 
-def _resolve_rulebook_path(folder: Path) -> Path:
+def resolve_rulebook_path(folder: Path) -> Path:
     """Return the file that identifies a rulebook: projects that link to one file share its history.
 
     A link to another file in the same folder does not count as shared.
