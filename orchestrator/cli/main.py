@@ -25,6 +25,7 @@ from orchestrator.cli.init import init
 from orchestrator.cli.learnings import learnings
 from orchestrator.cli.output import make_output_tolerant, print_error, report_lost_output
 from orchestrator.cli.report import report_failure
+from orchestrator.cli.review import review
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
@@ -46,7 +47,7 @@ EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
     "Start": ("init", "run", "resume", "undo", "demo"),
     "See": ("runs", "sessions", "stats", "docs", "help", "version"),
-    "Learn": ("rules", "report-failure", "teach", "learnings"),
+    "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
 }
 """The commands by what people do; those that are not here are listed at the end."""
@@ -79,7 +80,7 @@ def cli() -> None:
 
 COMMANDS: Final = (
     *(init, doctor, run, resume, undo, runs, sessions, stats, report_failure, teach, teacher),
-    *(rules, learnings, hooks, hook, config, trust, demo),
+    *(rules, review, learnings, hooks, hook, config, trust, demo),
     *(docs, show_help, show_version, completion),
 )
 
