@@ -188,12 +188,6 @@ def test_projects_are_never_added_up() -> None:
     assert find_findings([*one, *other], {"/p": 9, "/q": 9}) == []
 
 
-def test_several_occurrences_reported_as_one_are_counted() -> None:
-    many = [occur(Detector.SAME_COMMAND, name, "go test", count=3) for name in ("a", "b")]
-    (found,) = find_findings(many, SEEN)
-    assert (found.remedy, found.occurrences) == (Remedy.RULE, 6)
-
-
 OCCURRENCES = st.lists(
     st.builds(
         occur,

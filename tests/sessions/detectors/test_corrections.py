@@ -78,6 +78,7 @@ OTHERS = [
     "you can use the language server",
     "its perfect",
     "continue",
+    "it's still running, wait for it",
     "the user should not see this dialog after a restart",
     "Stop hook feedback:\nno, that is wrong",
     "<command-name>/no</command-name> don't",
