@@ -14,6 +14,7 @@ CORRECTIONS = [
     "no, use the real database",
     "No - the other file",
     "no don't set it",
+    "No, do not wait",
     "no we removed those commands on purpose",
     "nope, that flag is gone",
     "hmm no, it should be the worktree",
