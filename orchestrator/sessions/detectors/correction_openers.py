@@ -85,7 +85,8 @@ _REASSURING: Final = re.compile(
     r"(?:problem|worries|need|rush|idea|thanks?|thank you|all good|it'?s (?:fine|ok|okay|good)"
     r"|(?:this|that)(?:'s| is| looks) (?:fine|ok|okay|good|great|perfect|correct|right)"
     r"|that'?s (?:fine|ok|okay|good|all|it)|go ahead|continue|sorry|i'?m good|alles gut"
-    r"|(?:just )?(?:write|go|do(?! not|n't)|commit|push|continue|proceed)\b[^.]{0,40}$|merci|gracias)"
+    r"|(?:just )?(?:write|go|do(?! not|n't)|commit|push|continue|proceed)\b[^.]{0,40}$"
+    r"|merci|gracias)"
     r"|never ?mind\b)"
 )
 
