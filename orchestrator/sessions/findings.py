@@ -12,7 +12,7 @@ from typing import Any, Final
 from orchestrator.sessions.alike_words import group_alike
 from orchestrator.sessions.command_sequences import join_sequences
 from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.detectors.procedures import SEPARATOR
+from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
 from orchestrator.sessions.detectors.user_text import Intent
 from orchestrator.sessions.finding_titles import write_title
 from orchestrator.sessions.permission_cover import is_rule_covered
@@ -219,6 +219,8 @@ def _group(detector: Detector, members: Sequence[StoredOccurrence]) -> list[_Gro
 def _group_procedures(members: Sequence[StoredOccurrence]) -> list[_Group]:
     places = {(each.session, int(each.detail.get("position", 0))): each for each in members}
     grams = {place: tuple(each.key.split(SEPARATOR)) for place, each in places.items()}
+    # The masker may have replaced several commands by one mark.
+    grams = {place: gram for place, gram in grams.items() if len(gram) == LENGTH}
     least = THRESHOLDS[Detector.PROCEDURE].sessions
     groups = []
     for found in join_sequences(grams, least):

@@ -165,6 +165,11 @@ def test_a_procedure_needs_three_sessions_and_is_as_long_as_possible() -> None:
     assert part.fingerprint in found.other_fingerprints
 
 
+def test_a_procedure_whose_key_was_masked_is_left_out() -> None:
+    many = [occur(Detector.PROCEDURE, f"s{n}", "a\nb [REDACTED]", n, position=0) for n in range(4)]
+    assert not find_findings(many, SEEN)
+
+
 def test_a_loaded_rule_that_is_broken_again_becomes_a_check() -> None:
     many = repeat(Detector.HIDDEN_FAILURE, (1, 1, 1))
 

@@ -17,6 +17,8 @@ from orchestrator.sessions.models import Session, ToolCall
 LENGTH: Final = 4
 """Commands of a sequence; shorter ones recur by chance."""
 LEAST_CALLS: Final = 2
+MOST_OF_COMMAND: Final = 70
+"""Characters of a command's key, so that four fit into a key that is stored."""
 SEPARATOR: Final = "\n"
 """Between the commands of a key."""
 _CHAIN: Final = " && "
@@ -35,7 +37,8 @@ def find_procedures(session: Session) -> Iterator[Occurrence]:
         command = read_command(call)
         if not command or is_read_only(command):
             continue
-        for key in normalize(command).split(_CHAIN):
+        for whole in normalize(command).split(_CHAIN):
+            key = whole[:MOST_OF_COMMAND].rstrip()
             if key and (not steps or steps[-1][0] != key):
                 steps.append((key, call, command))
     for position in range(len(steps) - LENGTH + 1):
