@@ -211,7 +211,7 @@ def _name_target(call: ToolCall, line: str) -> str:
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
         path = line.partition(": ")[2].removesuffix("</tool_use_error>").partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"\d+|[0-9a-f]{8,}", "#", name)[:80]
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", name[:120])[:80]
 
 
 def find_suffix(call: ToolCall) -> str:

@@ -1,5 +1,7 @@
 """Errors have one cause, one origin, and a key that is equal in all sessions."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.sessions.causes import Cause, Origin, find_cause
@@ -7,7 +9,7 @@ from orchestrator.sessions.models import Denial, ToolCall
 from tests.sessions.tool_calls import FOLDER, bash, failed, failed_edit, make_call
 
 
-def tool_error(name: str, text: str, **inputs: str) -> ToolCall:
+def tool_error(name: str, text: str, **inputs: Any) -> ToolCall:
     return make_call(name, text, error=True, **inputs)
 
 

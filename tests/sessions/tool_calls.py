@@ -53,7 +53,7 @@ def failed_edit(result: str, path: str = f"{FOLDER}/a.py") -> ToolCall:
     )  # fmt: skip
 
 
-def read(path: str = f"{FOLDER}/a.py", result: str = "1\tline\n", **part: int) -> ToolCall:
+def read(path: str = f"{FOLDER}/a.py", result: str = "1\tline\n", **part: Any) -> ToolCall:
     return make_call("Read", result, file_path=path, **part)
 
 
