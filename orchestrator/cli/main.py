@@ -28,6 +28,7 @@ from orchestrator.cli.report import report_failure
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
+from orchestrator.cli.sessions import sessions
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
@@ -43,7 +44,7 @@ EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
     "Start": ("init", "run", "resume", "undo", "demo"),
-    "See": ("runs", "docs", "help", "version"),
+    "See": ("runs", "sessions", "docs", "help", "version"),
     "Learn": ("rules", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
 }
@@ -76,7 +77,7 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(init, doctor, run, resume, undo, runs, report_failure, teach, teacher),
+    *(init, doctor, run, resume, undo, runs, sessions, report_failure, teach, teacher),
     *(rules, learnings, hooks, hook, config, trust, demo),
     *(docs, show_help, show_version, completion),
 )
