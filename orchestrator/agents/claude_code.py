@@ -60,7 +60,7 @@ class ClaudeCodeAgent:
             ends within the context that it returns.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one for each setting of the program
         self,
         *,
         environment: Mapping[str, str] | None = None,

@@ -20,6 +20,7 @@ from orchestrator.sessions.watermarks import (
     Watermark,
     examine_family,
     load_watermarks,
+    name_path,
 )
 from orchestrator.storage.database import Database
 from orchestrator.storage.state_directory import locks_folder
@@ -99,12 +100,13 @@ def scan_transcripts(
             on_start(len(changed))
         count = _scan_locked(database, states, create_masker, own_folders)
     present = {state.name for state in states if not state.is_gone}
-    vanished = {mark.family for mark in watermarks.values()} - present
+    scanned = set(map(name_path, homes))
+    known = {mark.family for mark in watermarks.values() if mark.home in scanned}
     return ScanResult(
         families=len(present),
         read=count.read,
         unchanged=len(states) - len(changed),
-        vanished=len(vanished),
+        vanished=len(known - present),
         rows=count.rows,
         unreadable=count.unreadable,
         sessions=dict(sorted(count.sessions.items())),
