@@ -51,8 +51,8 @@ def normalize(command: str) -> str:
     """Return the key of a command: equal for commands that do the same with other names.
 
     What only looks at things, as `cd` and `| tail` do, is left out unless nothing else is there.
-    Of each other segment there are the program, its subcommands, its options, and
-    placeholders for its other arguments, both in order of the alphabet: `cd /a && git add x.py | cat` gives
+    Of each other segment there are the program, its subcommands, its options, and placeholders for
+    its other arguments, both in order of the alphabet: `cd /a && git add x.py | cat` gives
     `git add <path>`.
     """
     segments = [each for each in split_command(command) if each.words]

@@ -10,7 +10,11 @@ from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector,
 from orchestrator.sessions.detectors.redundant_reads import find_redundant_reads
 from orchestrator.sessions.detectors.repeated_errors import MOST_OF_ONE_KIND, find_repeated_errors
 from orchestrator.sessions.detectors.same_command import find_same_commands
-from orchestrator.sessions.detectors.token_waste import LEAST_CHARACTERS, find_token_waste
+from orchestrator.sessions.detectors.token_waste import (
+    LEAST_CHARACTERS,
+    MOST_IN_CONTEXT,
+    find_token_waste,
+)
 from orchestrator.sessions.models import Denial, Entry
 from tests.sessions.tool_calls import (
     FOLDER,
@@ -281,6 +285,7 @@ class TestTokenWaste:
             read(result="x" * LEAST_CHARACTERS),
             make_call("Task", "x" * LEAST_CHARACTERS),
             bash("git diff", "<persisted-output>" + "x" * LEAST_CHARACTERS),
+            bash("git diff", "x" * (MOST_IN_CONTEXT + 1)),
             bash("git diff", None),
         ],
     )
