@@ -187,7 +187,7 @@ class _Night:
             since=self._since.astimezone(),
             until=self._now.astimezone(),
             homes=tuple(map(str, homes)),
-            lookback_days=review.lookback_days,
+            counted_days=(self._now - self._first) / timedelta(days=1),
             sessions=sessions,
             files_read=scan.read,
             files_unchanged=scan.unchanged,
@@ -266,7 +266,7 @@ class _Night:
             problem = "its folder is not on this machine"
         found = self._find(occurrences, project, seen, history)
         if history is None:
-            outcomes = [FindingReport(each, "not proposed") for each in found]
+            outcomes = [FindingReport(each, "") for each in found]
             return replace(report, findings=tuple(outcomes), problem=problem)
         proposer = FindingProposer(
             project, self._proposals, history.list_records(), dry_run=self._request.dry_run

@@ -1,5 +1,6 @@
 """Turn findings in past sessions into proposals, and follow up those that were accepted."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -40,6 +41,9 @@ KEY: Final = "key"
 """Key of a proposal's content: what it is about, by which it is found in other nights."""
 DIFF: Final = "diff"
 """Key of a proposal's content: the changes of a test loop, which the teacher sees."""
+
+MOST_NEW: Final = 5
+"""New proposals of one kind and project in one review: a long queue is not read."""
 
 
 def create_rule_finder(
@@ -87,6 +91,7 @@ class FindingProposer:
         dry_run: bool = False,
     ) -> None:
         self._project, self._store, self._dry_run = project, store, dry_run
+        self._new: Counter[ProposalKind] = Counter()
         self._records = {record.rule.id: record for record in records}
         self._known = {
             (each.kind, each.fingerprint): each for each in store.list_proposals(str(project))
@@ -100,13 +105,17 @@ class FindingProposer:
             sessions_seen: in how many sessions it was looked for.
         """
         if finding.remedy is Remedy.NONE:
-            return FindingReport(finding, "counted")
+            return FindingReport(finding, "")
         kind = ProposalKind(finding.remedy.value)
         if known := self._find_known(kind, finding):
             return FindingReport(finding, describe_known(known), known.id)
         draft = self._draft(kind, finding, sessions_seen)
         if isinstance(draft, str):
             return FindingReport(finding, draft)
+        if (kind, draft.fingerprint) not in self._known:
+            if self._new[kind] == MOST_NEW:
+                return FindingReport(finding, "left for the next review: there are many")
+            self._new[kind] += 1
         if self._dry_run:
             return FindingReport(finding, f"would be proposed as a {kind}")
         proposal = self._store.add_proposal(draft)

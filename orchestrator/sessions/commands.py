@@ -136,6 +136,30 @@ def is_read_only(command: str) -> bool:
     return all(_only_reads(each) for each in split_command(command))
 
 
+@functools.lru_cache(maxsize=1024)
+def leaves_files(command: str) -> bool:
+    """Tell whether a command surely leaves the source files of a project as they are.
+
+    Linters, builds and commits may write elsewhere, so they are not `is_read_only`, but what was
+    read before is still so after them.
+    """
+    return is_read_only(command) or all(_leaves_files(each) for each in split_command(command))
+
+
+def _leaves_files(segment: Segment) -> bool:
+    if _only_reads(segment):
+        return True
+    if any(not each.startswith(("/dev/", "/tmp/", "&")) for each in segment.targets):  # noqa: S108
+        return False
+    if any(each.text in {"--fix", "--write"} for each in segment.words):
+        return False
+    program, *subcommands = name_segment(segment).split(" ") or [""]
+    if program not in programs.SUBCOMMANDS:
+        return program in programs.CHECKERS
+    task = subcommands[-1].partition(":")[0] if subcommands else ""
+    return task in programs.CHECKS
+
+
 def _only_reads(segment: Segment) -> bool:
     words = strip_wrappers(segment.words)
     writes = any(not each.startswith(("/dev/", "&")) for each in segment.targets)

@@ -185,7 +185,9 @@ def find_findings(
 
 
 def _order(one: StoredOccurrence) -> tuple[str, ...]:
-    return one.at, one.project, one.detector, one.session, one.agent, one.row, one.key, one.quote
+    detail = repr(sorted(one.detail.items()))
+    place = (one.at, one.project, one.detector, one.session, one.agent, one.row)
+    return *place, one.key, one.quote, detail
 
 
 def _rank(one: SessionFinding) -> tuple[Any, ...]:

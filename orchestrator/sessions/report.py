@@ -3,10 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from orchestrator.counts import format_count
-from orchestrator.sessions.findings import SessionFinding
+from orchestrator.sessions.findings import Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
+
+_HEADINGS: Final[Mapping[Remedy, str]] = {
+    Remedy.RULE: "For a rule",
+    Remedy.CHECK: "For a check: a rule was loaded, and broken again",
+    Remedy.SKILL: "For a skill",
+    Remedy.PERMISSION: "For a permission",
+    Remedy.NONE: "Only counted",
+}
+MOST_SHOWN: Final = 10
+"""Findings of one kind that a report shows, those that recur most; the JSON output has all."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ class ReviewReport:
     since: datetime
     until: datetime
     homes: tuple[str, ...]
-    lookback_days: float
+    counted_days: float
+    """Days in which findings are counted."""
     sessions: Mapping[SessionClass, int]
     """Sessions in the reviewed period, of all projects that were asked for."""
     files_read: int = 0
@@ -106,34 +118,36 @@ def iter_report_lines(report: ReviewReport) -> Iterator[str]:
         yield f"- Cost of the teacher: {report.cost_usd:.2f} USD"
     for each in report.notices:
         yield f"- {each}"
-    for project in report.projects:
-        yield from _iter_project_lines(project, report.lookback_days)
+    shown = [each for each in report.projects if each.findings or each.follow_ups]
+    for project in shown:
+        yield from _iter_project_lines(project, report.counted_days)
+    if shown and (others := len(report.projects) - len(shown)):
+        yield ""
+        yield f"Nothing found in {format_count(others, 'other project')}."
     if not any(project.findings for project in report.projects):
         yield ""
         seen = sum(project.lookback_sessions for project in report.projects)
         yield f"Nothing found in {format_count(seen, 'session')}."
 
 
-def _iter_project_lines(project: ProjectReport, lookback_days: float) -> Iterator[str]:
+def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator[str]:
     yield ""
     yield f"## {project.project}"
     yield ""
     yield (
         f"{format_classes(project.sessions)}; findings are counted in "
-        f"{format_count(project.lookback_sessions, 'session')} of {lookback_days:g} days."
+        f"{format_count(project.lookback_sessions, 'session')} of {counted_days:.0f} days."
     )
     if project.problem:
         yield ""
         yield f"Nothing can be proposed: {project.problem}"
-    if project.findings:
-        yield ""
-    for each in project.findings:
-        mark = f" `{each.proposal}`" if each.proposal else ""
-        yield f"- {each.finding.title}"
-        yield f"  -> {each.outcome}{mark}"
+    for remedy, heading in _HEADINGS.items():
+        found = [each for each in project.findings if each.finding.remedy is remedy]
+        if found:
+            yield from _iter_finding_lines(heading, found)
     if project.follow_ups:
         yield ""
-        yield "What was accepted before:"
+        yield "### Accepted before, and since"
         yield ""
     for follow_up in project.follow_ups:
         yield (
@@ -143,6 +157,19 @@ def _iter_project_lines(project: ProjectReport, lookback_days: float) -> Iterato
         )
 
 
+def _iter_finding_lines(heading: str, found: Sequence[FindingReport]) -> Iterator[str]:
+    yield ""
+    yield f"### {heading}"
+    yield ""
+    for each in found[:MOST_SHOWN]:
+        mark = f" `{each.proposal}`" if each.proposal else ""
+        yield f"- {each.finding.title}"
+        if each.outcome:
+            yield f"  -> {each.outcome}{mark}"
+    if len(found) > MOST_SHOWN:
+        yield f"- and {len(found) - MOST_SHOWN} more, which occurred less often"
+
+
 def format_classes(sessions: Mapping[SessionClass, int]) -> str:
     """Return the numbers of sessions by class: `12 (9 human, 3 headless); 4 own, left out`."""
     counted = {kind: number for kind, number in sessions.items() if number}
@@ -150,8 +177,3 @@ def format_classes(sessions: Mapping[SessionClass, int]) -> str:
     parts = ", ".join(f"{counted[kind]} {kind}" for kind in SessionClass if kind in counted)
     text = f"{sum(counted.values())} ({parts})" if parts else "none"
     return f"{text}; {own} own, left out" if own else text
-
-
-def count_findings(projects: Sequence[ProjectReport]) -> int:
-    """Return the number of findings of all projects."""
-    return sum(len(project.findings) for project in projects)
