@@ -19,8 +19,6 @@ FAILING = "cat missing-{number}.txt"
 
 @pytest.mark.whole
 def test_nothing_is_learned_from_our_own_sessions(world: World) -> None:
-
-) -> None:
     program = find_bundled_program()
     assert program
     child = f"{shlex.quote(str(program))} -p 'Say hello to the child' < /dev/null"
