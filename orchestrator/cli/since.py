@@ -25,7 +25,7 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     return datetime.fromisoformat(text.strip()).astimezone()
 
 
-class Since(click.ParamType):
+class Since(click.ParamType[datetime]):
     """A time in the past."""
 
     name = "time"

@@ -54,6 +54,13 @@ class QueueItem:
             return self.proposal.id
         return self.record.rule.id if self.record else ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to decide."""
+        if self.proposal:
+            return self.proposal.is_open
+        return bool(self.record and self.record.status.is_pending)
+
 
 @dataclass(frozen=True)
 class DecisionResult:
@@ -88,11 +95,20 @@ class ProposalManager:
         book: MarkdownRulebook,
         history: History,
     ) -> None:
-        self.project, self._state, self._store, self._history = project, state, store, history
+        self.project, self._state, self.store, self._history = project, state, store, history
         self._rules = RuleManager(book, history)
-        self.changes = ChangePreview(project, state, book, self._rules)
+        self._changes = ChangePreview(project, state, book, self._rules)
 
     # ---- reading
+
+    def list_records(self) -> list[RuleRecord]:
+        """Return the rules of the rulebook."""
+        return self._rules.list_records()
+
+    def list_proposals(self) -> list[Proposal]:
+        """Return all proposals of the project, as they stand."""
+        stored = self.store.list_proposals(str(self.project))
+        return refresh_proposals(self.store, stored, self._history, self._state)
 
     def list_items(self, *, is_open: bool = True) -> list[QueueItem]:
         """Return the proposals of the project and the pending rules, each once.
@@ -100,9 +116,7 @@ class ProposalManager:
         Args:
             is_open: whether to leave out what somebody has decided about.
         """
-        stored = self._store.list_proposals(str(self.project))
-        found = refresh_proposals(self._store, stored, self._history, self._state)
-        return build_items(found, self._rules.list_records(), is_open=is_open)
+        return build_items(self.list_proposals(), self.list_records(), is_open=is_open)
 
     def resolve_item(self, identity: str) -> QueueItem:
         """Return what an id, or the beginning of it, names: a proposal, or a rule."""
@@ -120,6 +134,18 @@ class ProposalManager:
         about = [e for e in items if e.proposal and e.proposal.rule == record.rule.id]
         own = [e for e in about if e.proposal and e.proposal.kind is ProposalKind.RULE]
         return own[0] if own else QueueItem(None, record)
+
+    def preview(self, item: QueueItem) -> str:
+        """Return the diff that accepting would make, or why it cannot be accepted."""
+        if item.proposal:
+            return self._changes.preview(item.proposal)
+        return self._rules.preview_approval(item.record) if item.record else ""
+
+    def list_files(self, item: QueueItem) -> list[Path]:
+        """Return the files that have what an accepted proposal, or a rule, has written."""
+        if item.proposal:
+            return self._changes.list_files(item.proposal)
+        return list(self._rules.find_files(item.id))
 
     # ---- deciding
 
@@ -149,7 +175,7 @@ class ProposalManager:
                 record = escalate_rule(self._history, proposal.rule, proposal.title)
                 done = DecisionResult(QueueItem(proposal, record))
         rule = done.item.record.rule.id if done.item.record else ""
-        decided = self._store.decide(proposal.id, ProposalStatus.ACCEPTED, "by a person", rule)
+        decided = self.store.decide(proposal.id, ProposalStatus.ACCEPTED, "by a person", rule)
         return replace(done, item=QueueItem(decided, done.item.record))
 
     def reject(self, identity: str, reason: str = "") -> DecisionResult:
@@ -162,7 +188,7 @@ class ProposalManager:
         if proposal.status in (ProposalStatus.REJECTED, ProposalStatus.DROPPED):
             raise UsageError(f"{proposal.id} is decided: {describe_decision(proposal)}")
         files = self._withdraw(proposal, item)
-        decided = self._store.decide(proposal.id, ProposalStatus.REJECTED, reason or "by a person")
+        decided = self.store.decide(proposal.id, ProposalStatus.REJECTED, reason or "by a person")
         record = self._history.find_record(decided.rule) if decided.rule else None
         return DecisionResult(QueueItem(decided, record), files)
 
@@ -196,7 +222,7 @@ class ProposalManager:
     # ---- carrying out
 
     def _change_content(self, proposal: Proposal, content: dict[str, Any]) -> DecisionResult:
-        return DecisionResult(QueueItem(self._store.change_content(proposal.id, content)))
+        return DecisionResult(QueueItem(self.store.change_content(proposal.id, content)))
 
     def _approve_rule(self, item: QueueItem) -> DecisionResult:
         done = self._rules.approve_rule(item.record.rule.id if item.record else item.id)
@@ -257,7 +283,7 @@ class ProposalManager:
     def _withdraw_skill(self, proposal: Proposal) -> tuple[Path, ...]:
         skill = SkillFile(self.project, str(proposal.content.get("name")), self._state)
         removed = skill.remove(str(proposal.content.get(TEXT)))
-        record = find_rule_record(proposal, self._rules.list_records())
+        record = find_rule_record(proposal, self.list_records())
         files: tuple[Path, ...] = (removed,) if removed else ()
         if record and record.status.is_active:
             files = (*files, *self._rules.retire_rule(record.rule.id).files)
@@ -270,7 +296,7 @@ class ProposalManager:
         return next(
             (
                 each
-                for each in self._rules.list_records()
+                for each in self.list_records()
                 if each.status.is_active and fingerprint_text(each.rule.text) == mark
             ),
             None,
@@ -278,7 +304,7 @@ class ProposalManager:
 
     def _require_own(self, identity: str) -> None:
         """Raise an error that names the project of a proposal that is not of this one."""
-        other = self._store.resolve_proposal(identity)
+        other = self.store.resolve_proposal(identity)
         raise UsageError(
             f"{other.id} is of another project: {other.project}",
             f"add --project-dir {other.project}",

@@ -1,8 +1,8 @@
 """Normalize the errors of tool calls: what was the cause, whose fault it was, and a key.
 
 One table for all that Claude Code itself says; what a shell command says is read line by line. The
-table is matched at the start of a result only, because results of other calls may quote it. Sources: 826
-errors of 273 real sessions, and the exclude list of readers of others.
+table is matched at the start of a result only, because results of other calls may quote it. It
+holds what 826 errors of 273 real sessions were, and what other readers' exclude lists hold.
 """
 
 import re
@@ -16,7 +16,7 @@ from orchestrator.sessions.commands import name_segment
 from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.shell import Segment, split_command
-from orchestrator.sessions.suite_outputs import cut_output
+from orchestrator.sessions.suite_outputs import TAIL, cut_output
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
 
@@ -84,40 +84,56 @@ class _Row:
     starts: tuple[str, ...]
     cause: Cause
     origin: Origin
-    has_line: bool = False
-    """Whether the normalized line is a part of the key."""
 
 
 _TABLE: Final = (
-    _Row(("Sibling tool call errored", "Cancelled: parallel tool call"), Cause.CASCADE, Origin.CASCADE),
+    _Row(("Sibling tool call", "Cancelled: parallel tool call"), Cause.CASCADE, Origin.CASCADE),
     _Row(
         ("ENOENT: no such file or directory, posix_spawn", "spawn ", "ENOSPC", "EMFILE", "EAGAIN"),
         Cause.MACHINE,
         Origin.MACHINE,
     ),
-    _Row(("[Request interrupted", "The user doesn't want to", "Permission to use", "Claude requested",
-          "Permission for this tool use was denied"),
-         Cause.DENIED, Origin.USER),
-    _Row(("File does not exist", "Path does not exist", "Directory does not exist"),
-         Cause.MISSING_FILE, Origin.PROJECT),
+    _Row(
+        (
+            *("[Request interrupted", "The user doesn't want to", "Permission to use"),
+            *("Claude requested permissions", "Permission for this tool use was denied"),
+        ),
+        Cause.DENIED,
+        Origin.USER,
+    ),
+    _Row(
+        ("File does not exist", "Path does not exist", "Directory does not exist"),
+        Cause.MISSING_FILE,
+        Origin.PROJECT,
+    ),
     _Row(("EISDIR",), Cause.IS_FOLDER, Origin.PROJECT),
-    _Row(("File content (", "File is too large", "Output too large"), Cause.TOO_LARGE, Origin.HARNESS),
-    _Row(("String to replace not found", "String not found in file"), Cause.TEXT_NOT_FOUND, Origin.EDIT),
-    _Row(("File has been modified since", "File has been unexpectedly modified"),
-         Cause.CHANGED_SINCE, Origin.EDIT),
+    _Row(("File content (", "File is too large"), Cause.TOO_LARGE, Origin.HARNESS),
+    _Row(("String to replace not found", "String not found"), Cause.TEXT_NOT_FOUND, Origin.EDIT),
+    _Row(("Found ",), Cause.TEXT_AMBIGUOUS, Origin.EDIT),
+    _Row(
+        ("File has been modified since", "File has been unexpectedly modified"),
+        Cause.CHANGED_SINCE,
+        Origin.EDIT,
+    ),
     _Row(("No changes to make",), Cause.NO_CHANGE, Origin.HARNESS),
     _Row(("File has not been read yet",), Cause.NOT_READ, Origin.HARNESS),
-    _Row(("Unknown skill", "Agent type ", "No such tool", "Error: No such tool"),
-         Cause.MISSING_TOOL, Origin.PROJECT),
-    _Row(("Skill ", "Task not found", "No task found", "Shell ", "Timed out waiting"),
-         Cause.OTHER, Origin.HARNESS),
+    _Row(
+        ("Unknown skill", "Agent type ", "No such tool", "Error: No such tool"),
+        Cause.MISSING_TOOL,
+        Origin.PROJECT,
+    ),
+    _Row(("Skill ", "Task not found", "No task found"), Cause.OTHER, Origin.HARNESS),
     _Row(("InputValidationError",), Cause.INVALID_INPUT, Origin.HARNESS),
     _Row(("Command timed out", "Command was aborted"), Cause.TIMEOUT, Origin.PROJECT),
-    _Row(("Request failed with status code", "Unable to fetch", "getaddrinfo", "Request timed out",
-          "unable to verify the first certificate", "Claude Code is unable to fetch"),
-         Cause.NETWORK, Origin.MACHINE),
-)  # fmt: skip
-_AMBIGUOUS: Final = re.compile(r"Found \d{1,9} matches of the string to replace")
+    _Row(
+        (
+            *("Request failed with status code", "Unable to fetch", "getaddrinfo"),
+            *("Request timed out", "unable to verify", "Claude Code is unable to fetch"),
+        ),
+        Cause.NETWORK,
+        Origin.MACHINE,
+    ),
+)
 _OFFLINE: Final = (
     "Could not resolve host", "Temporary failure in name resolution", "Connection timed out",
     "No space left on device", "Network is unreachable", "error connecting to ",
@@ -127,6 +143,10 @@ _NOT_FOUND: Final = (
     re.compile(r"([\w.+-]{1,60}): (?:command )?not found"),
 )
 _EXIT: Final = re.compile(r"(?:Error: )?Exit code (\d{1,3})(?:\n|\Z)")
+_FAILED_TASK: Final = re.compile(
+    r"\[([\w:./-]{1,60})\] ERROR task failed|(?:[Ll]ifecycle script|Recipe) `([\w:.-]{1,60})`"
+)
+"""What task runners say of the task that failed."""
 _ASKS: Final = frozenset(
     {"grep", "egrep", "fgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "which"}
     | {"command", "type", "false", "find", "ls", "lsof", "git diff", "git merge-base", "git grep"}
@@ -152,11 +172,10 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
     if call.denial is not None:
         return ErrorCause(Cause.DENIED, Origin.USER, f"{call.name}: denied", _first_line(text))
     start = text.removeprefix("<tool_use_error>")[:_MOST_OF_START].lstrip()
+    is_edit = call.name in {"Edit", "MultiEdit"}
     for row in _TABLE:
-        if start.startswith(row.starts):
+        if start.startswith(row.starts) and (row.cause is not Cause.TEXT_AMBIGUOUS or is_edit):
             return _build(call, row.cause, row.origin, _first_line(start))
-    if _AMBIGUOUS.match(start):
-        return _build(call, Cause.TEXT_AMBIGUOUS, Origin.EDIT, _first_line(start))
     if call.name == "Bash":
         return _read_shell_error(call, text)
     line = find_error_line(cut_output(text))
@@ -165,9 +184,8 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
 
 
 def _first_line(text: str) -> str:
-    return (
-        text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0][:_MOST_OF_START].strip()
-    )
+    line = text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0]
+    return line[:_MOST_OF_START].removesuffix("</tool_use_error>").strip()
 
 
 def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCause:
@@ -180,7 +198,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
     elif cause is Cause.TIMEOUT:
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
-        about = line.removesuffix("</tool_use_error>").partition(". ")[0][:80]
+        about = line.partition(". ")[0][:80]
     key = f"{call.name}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
@@ -190,9 +208,9 @@ def _name_target(call: ToolCall, line: str) -> str:
     given = read_input(call)
     path = given.file_path if isinstance(given, ReadInput | EditInput) else ""
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
-        path = line.partition(": ")[2].removesuffix("</tool_use_error>").partition(". ")[0]
+        path = line.partition(": ")[2].partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"\d+|[0-9a-f]{8,}", "#", name)[:80]
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", name[:120])[:80]
 
 
 def find_suffix(call: ToolCall) -> str:
@@ -232,21 +250,27 @@ def _exit_code(text: str) -> int:
 
 
 def _name_failing(call: ToolCall, line: str) -> str:
-    """Return the name of the segment that failed: one that the error names, else the last."""
+    """Return the name of the segment that failed: the one that the output names, else the last."""
     given = read_input(call)
     segments = split_command(given.command) if isinstance(given, BashInput) else ()
     named = [name_segment(each) for each in _drop_filters(segments)]
     names = [each for each in named if each] or ["<text>"]
     if len(names) == 1:
         return names[0]
-    task = re.match(r"\[([^\]]{1,40})\] ", line)
+    task = _FAILED_TASK.search((call.result or "")[-TAIL:])
     program = re.match(r"([\w.+-]{1,40}):(?: |$)", line)
+    by_git = line.startswith(("fatal: ", "CONFLICT", "error: ", "! ["))
     for each in reversed(names):
-        if (task and each.endswith(f" {task[1]}")) or (program and each.split()[0] == program[1]):
+        first, _, rest = each.partition(" ")
+        if task and rest.rpartition(" ")[2] in {task[1], task[2]}:
             return each
-    return next((each for each in names if each.startswith("git ")), names[-1]) if (
-        line.startswith(("fatal: ", "CONFLICT", "error: "))
-    ) else names[-1]  # fmt: skip
+        if (program and first == program[1]) or (by_git and first == "git" and rest in line):
+            return each
+    return (
+        next((each for each in names if each.startswith("git ")), names[-1])
+        if by_git
+        else names[-1]
+    )
 
 
 def _drop_filters(segments: tuple[Segment, ...]) -> list[Segment]:

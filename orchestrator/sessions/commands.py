@@ -51,8 +51,8 @@ def normalize(command: str) -> str:
     """Return the key of a command: equal for commands that do the same with other names.
 
     What only looks at things, as `cd` and `| tail` do, is left out unless nothing else is there.
-    Of each other segment there are the program, its subcommands, its options in order of the
-    alphabet, and placeholders for its other arguments: `cd /a && git add x.py | cat` gives
+    Of each other segment there are the program, its subcommands, its options, and placeholders for
+    its other arguments, both in order of the alphabet: `cd /a && git add x.py | cat` gives
     `git add <path>`.
     """
     segments = [each for each in split_command(command) if each.words]
@@ -75,7 +75,8 @@ def normalize_segment(segment: Segment) -> str:
     named = [each.text for each in words[1 : 1 + count]]
     rest = {_replace_argument(each): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
-    return " ".join((program, *named, *options, *(each for each in rest if each[:1] == "<")))
+    others = sorted(each for each in rest if each.startswith("<"))
+    return " ".join((program, *named, *options, *others))
 
 
 def name_segment(segment: Segment) -> str:
@@ -134,6 +135,30 @@ def is_read_only(command: str) -> bool:
     False in case of doubt. A command without an effect (`cd`, `echo`, `sleep`) is one of them.
     """
     return all(_only_reads(each) for each in split_command(command))
+
+
+@functools.lru_cache(maxsize=1024)
+def leaves_files(command: str) -> bool:
+    """Tell whether a command surely leaves the source files of a project as they are.
+
+    Linters, builds and commits may write elsewhere, so they are not `is_read_only`, but what was
+    read before is still so after them.
+    """
+    return is_read_only(command) or all(_leaves_files(each) for each in split_command(command))
+
+
+def _leaves_files(segment: Segment) -> bool:
+    if _only_reads(segment):
+        return True
+    if any(not each.startswith(("/dev/", "/tmp/", "&")) for each in segment.targets):  # noqa: S108
+        return False
+    if any(each.text in {"--fix", "--write"} for each in segment.words):
+        return False
+    program, *subcommands = name_segment(segment).split(" ") or [""]
+    if program not in programs.SUBCOMMANDS:
+        return program in programs.CHECKERS
+    task = subcommands[-1].partition(":")[0] if subcommands else ""
+    return task in programs.CHECKS
 
 
 def _only_reads(segment: Segment) -> bool:

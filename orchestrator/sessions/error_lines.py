@@ -13,29 +13,34 @@ MOST_OF_KEY: Final = 160
 """Characters of a normalized line: what differs after them is the circumstances."""
 
 _ECHOES: Final = re.compile(
-    r"(?:Error: )?Exit code \d|exit status \d|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)|[$+>] "
-    r"|\d{1,9} issues?:|FAIL$|Finished in |npm (?:ERR!|error) (?:code|errno|path|A complete log)|-+$|=+$"
+    r"(?:Error: )?Exit code \d|exit status \d|[$+>] "
+    r"|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)"
+    r"|\d{1,9} issues?:|FAIL$|Finished in |-+$|=+$"
+    r"|npm (?:ERR!|error) (?:code|errno|path|A complete log)"
 )
 """Lines that say that something failed, but not what."""
 _PLACE: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
 """What compilers and linters put before their words: `path:line:column: `."""
 _STRONG: Final = re.compile(
-    r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed|cannot"
-    r"|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such|unexpected"
-    r"|conflict|[\w.]{0,60}(?:error|exception))\b"
+    r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed"
+    r"|cannot|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such"
+    r"|unexpected|conflict|[\w.]{0,60}(?:error|exception))\b"
 )
 _WEAK: Final = (
-    "error", "not found", "no such", "fatal", "failed", "cannot", "denied", "unknown", "undefined",
-    "invalid", "unable", "missing", "unexpected", "refused", "no matches", "does not exist",
-    "not a ", "already exists",
+    "error", "not found", "no such", "fatal", "fail", "cannot", "can't", "denied", "unknown",
+    "undefined", "invalid", "unable", "missing", "unexpected", "refused", "no matches", "could not",
+    "does not exist", "not a ", "already exists", "panic", "exception", "conflict", "err!",
 )  # fmt: skip
+"""Words of errors; one of them is in each line that `_STRONG` matches."""
+_MOST_LINES: Final = 300
 _EXCEPTION: Final = re.compile(
     r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,400})"
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENSIONS: Final = (
-    "py|pyi|go|js|jsx|ts|tsx|mjs|cjs|json|jsonl|ya?ml|toml|md|rst|txt|rs|rb|java|kt|c|cc|cpp|h|hpp|cs|php"
-    "|swift|sh|bash|sql|html|css|scss|xml|lock|mod|sum|cfg|ini|env|log|csv|ipynb|proto|vue|tf|dart|ex|exs"
+    "py|pyi|go|js|jsx|ts|tsx|mjs|cjs|json|jsonl|ya?ml|toml|md|rst|txt|rs|rb|java|kt|c|cc|cpp|h|hpp"
+    "|cs|php|swift|sh|bash|sql|html|css|scss|xml|lock|mod|sum|cfg|ini|env|log|csv|ipynb|proto|vue"
+    "|tf|dart|ex|exs"
 )
 _NOISE: Final = tuple(
     (re.compile(pattern), into)
@@ -55,7 +60,7 @@ _NOISE: Final = tuple(
             r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b0x[0-9a-fA-F]{1,40}\b",
             "<hex>",
         ),
-        (r"\b(?=[a-f]{0,63}\d)[0-9a-f]{7,64}\b", "<hex>"),
+        (r"\b(?=\d{0,63}[a-f])(?=[a-f]{0,63}\d)[0-9a-f]{7,64}\b", "<hex>"),
         (r"(?<![A-Za-z_\d])\d[\d.,]{0,40}(?:ns|µs|us|ms|s|[kKMG]i?B|%)?(?![A-Za-z_])", "<number>"),
         (r"^(?:\[[^\]]{1,40}\] )?<path>(?::<(?:number|time)>){1,2}:? ?", ""),
         (r"(?:<path>[:,]? ?){2,40}", "<path> "),
@@ -77,18 +82,21 @@ def find_error_line(text: str) -> str:
         if exceptions:
             return str(exceptions[-1]).strip()[:MOST_OF_LINE]
     first = weak = ""
-    for raw in text.split("\n"):
+    for raw in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
         line = raw[:MOST_OF_LINE].strip()
         if not line or _ECHOES.match(line):
             continue
         place = _PLACE.match(line)
         if place and line[place.end() :].lstrip(" :").startswith("#"):
             continue  # the name of a Go package, before its errors
-        if place or _STRONG.match(line):
+        if place:
             return line
         first = first or line
-        if not weak and any(each in line.lower() for each in _WEAK):
-            weak = line
+        lower = line.lower()
+        if any(each in lower for each in _WEAK):
+            if _STRONG.match(line):
+                return line
+            weak = weak or line
     return weak or first
 
 

@@ -71,7 +71,7 @@ GLOBAL_OPTIONS: Final = _list("-C -c -R --repo -n --namespace -f --file --prefix
 """Options with a value that stand before a subcommand: `git -C folder status`."""
 BRANCH_LISTS: Final = _list("-a -r -v -vv --list --show-current --contains")
 """Options of `git branch` that only list."""
-SILENT: Final = _list("cd export set echo printf sleep true source .")
+SILENT: Final = _list("cd export set echo printf sleep true source . exit return")
 """Programs that say nothing of what a command is for."""
 FILTERS: Final = _list(
     "head tail grep egrep fgrep rg sed awk gawk tee cat less sort uniq wc tr cut jq"
@@ -82,3 +82,11 @@ FORMATTERS: Final = _list("""
     eslint biome rubocop php-cs-fixer ktlint spotless dprint mix-format terraform-fmt
 """)
 """Programs that rewrite the files that were just edited."""
+CHECKS: Final = _list("""
+    lint build vet typecheck type-check check test tests add commit push fetch clippy audit
+""")
+"""Subcommands and tasks that look at the source files of a project, or take them as they are."""
+CHECKERS: Final = _list(
+    "mypy pyright flake8 pylint tsc eslint shellcheck hadolint pytest jest vitest"
+)
+"""Programs that do so."""

@@ -70,8 +70,11 @@ def judge_output(text: str, runner: Runner) -> tuple[Runner, Verdict]:
         text = _TASK_PREFIX.sub("\n", text)
     if runner is not Runner.OTHER:
         return runner, _judge(text, runner)
-    found = runner, Verdict.UNKNOWN
+    found: tuple[Runner, Verdict] = (runner, Verdict.UNKNOWN)
+    may_be_red = any(each in text for each in ("fail", "FAIL", "Fail", "rror", "ERROR", "not ok"))
     for each in _RULES:
+        if found[1] is Verdict.GREEN and not may_be_red:
+            break
         verdict = _judge(text, each)
         if verdict is Verdict.RED:
             return each, verdict
@@ -92,9 +95,12 @@ class _Rule:
     green_pattern: re.Pattern[str] | None = None
 
     def judge(self, text: str) -> Verdict:
-        if any(each in text for each in self.red):
-            return Verdict.RED
-        has_hint = any(each in text for each in self.hints)
+        for each in self.red:
+            if each in text:
+                return Verdict.RED
+        has_hint = False
+        for each in self.hints:
+            has_hint = has_hint or each in text
         if has_hint and self.red_pattern and self.red_pattern.search(text):
             return Verdict.RED
         if any(each in text for each in self.green):

@@ -14,7 +14,7 @@ from orchestrator.sessions.commands import normalize_segment
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.programs import SILENT
 from orchestrator.sessions.shell import Segment
-from orchestrator.sessions.suite_commands import MARKS, SuiteCommand, read_suite_command
+from orchestrator.sessions.suite_commands import SuiteCommand, read_suite_command
 from orchestrator.sessions.suite_outputs import Runner, Verdict, cut_output, judge_output
 from orchestrator.sessions.tool_inputs import BashInput, read_input
 
@@ -50,7 +50,8 @@ _FAILED_TASK: Final = re.compile(
 _NOT_RUN: Final = (
     "command not found", "Missing script", "No rule to make target", "unknown flag",
     "not defined: -", "no tasks ", "no task ", "unrecognized arguments",
-    "Command running in background", "Command timed out", "no required module provides", "go: cannot find main module",
+    "Command running in background", "Command timed out", "no required module provides",
+    "go: cannot find main module", "go: updates to go.mod needed",
     "No module named pytest", "file or directory not found", "INTERNALERROR>",
 )  # fmt: skip
 """What is printed where no test was run."""
@@ -69,7 +70,7 @@ def judge_call(call: ToolCall) -> SuiteRun | None:
     if call.name != "Bash" or call.denial is not None:
         return None
     given = read_input(call)
-    if not isinstance(given, BashInput) or not any(each in given.command for each in MARKS):
+    if not isinstance(given, BashInput) or read_suite_command(given.command) is None:
         return None
     if given.run_in_background:
         reading = read_suite_command(given.command)
@@ -95,15 +96,19 @@ def judge_command(command: str, result: str | None, *, is_error: bool) -> SuiteR
 def _judge_result(reading: SuiteCommand, text: str, *, is_error: bool) -> tuple[Runner, Verdict]:
     """Return the verdict of an output, or of the flag where it is that of the tests."""
     runner, verdict = judge_output(text, reading.runner)
+    if verdict is Verdict.UNKNOWN and (
+        any(each in text for each in _NOT_RUN) or _ran_nothing(text)
+    ):
+        return runner, verdict
     if verdict is Verdict.RED or _FAILED_TASK.search(text):
         return runner, Verdict.RED
+    if is_error and _read_exit_code(text) in _NOT_OF_TESTS:
+        return runner, Verdict.UNKNOWN
     if verdict is Verdict.GREEN:
         if is_error and _is_alone(reading):
             return runner, Verdict.RED
         is_whole = not _is_partial(reading, text) and not _ran_nothing(text)
         return runner, verdict if is_whole else Verdict.UNKNOWN
-    if any(each in text for each in _NOT_RUN) or _ran_nothing(text):
-        return runner, verdict
     return runner, _judge_silent_run(reading, text, runner, is_error=is_error)
 
 
@@ -128,10 +133,13 @@ def _is_alone(reading: SuiteCommand) -> bool:
 
 
 def _judge_exit_code(text: str, runner: Runner) -> Verdict:
-    match = _EXIT_CODE.match(text)
-    code = int(match[1]) if match else 0
-    says_nothing = code in _NOT_OF_TESTS or (runner is Runner.PYTEST and code in {3, 4, 5})
+    says_nothing = runner is Runner.PYTEST and _read_exit_code(text) in {3, 4, 5}
     return Verdict.UNKNOWN if says_nothing else Verdict.RED
+
+
+def _read_exit_code(text: str) -> int:
+    match = _EXIT_CODE.match(text)
+    return int(match[1]) if match else 0
 
 
 def _judge_printed_code(text: str, reading: SuiteCommand) -> Verdict:

@@ -37,6 +37,7 @@ class Watermark(NamedTuple):
     """What is stored of a file that was read."""
 
     family: str
+    home: str
     state: FileState
     reader: str
 
@@ -73,11 +74,11 @@ def name_path(path: Path) -> str:
 def load_watermarks(database: Database) -> dict[str, Watermark]:
     """Return all watermarks, by path."""
     rows = database.fetch_rows(
-        "SELECT path, family, inode, size, modified, reader FROM transcripts"
+        "SELECT path, family, home, inode, size, modified, reader FROM transcripts"
     )
     return {
-        path: Watermark(family, FileState(inode, size, modified), reader)
-        for path, family, inode, size, modified, reader in rows
+        path: Watermark(family, home, FileState(inode, size, modified), reader)
+        for path, family, home, inode, size, modified, reader in rows
     }
 
 

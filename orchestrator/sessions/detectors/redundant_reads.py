@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.commands import is_read_only
+from orchestrator.sessions.commands import leaves_files
 from orchestrator.sessions.detectors.calls import EDITS, read_command, read_path, shorten_path
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.models import Compaction, Session, Thread, ToolCall
+from orchestrator.sessions.models import Compaction, Entry, Session, Thread, ToolCall
 from orchestrator.sessions.suite_runs import judge_call
 from orchestrator.sessions.tool_inputs import ReadInput, read_input
 
@@ -29,7 +29,8 @@ def find_redundant_reads(session: Session) -> Iterator[Occurrence]:
     estimated by its length, and its number.
     """
     for thread in session.threads:
-        for path, calls in _find_rows(thread):
+        reads = sum(isinstance(each, ToolCall) and each.name == "Read" for each in thread.entries)
+        for path, calls in _find_rows(thread) if reads >= LEAST_READS else ():
             short = shorten_path(path, session.folder)
             for number, call in enumerate(calls[1:], 2):
                 yield Occurrence(
@@ -44,39 +45,42 @@ def find_redundant_reads(session: Session) -> Iterator[Occurrence]:
 
 
 def _find_rows(thread: Thread) -> Iterator[tuple[str, list[ToolCall]]]:
-    """Yield path and reads of each part that was read often enough."""
-    reads: dict[_Part, list[ToolCall]] = {}
-    for entry in thread.entries:
-        if isinstance(entry, Compaction):
-            yield from _take_rows(reads)
-        elif not isinstance(entry, ToolCall) or entry.denial is not None:
-            continue
-        elif entry.name == "Read":
+    """Yield path and reads of each part that was read often enough.
+
+    What changes files is looked at only where a part was read often enough without it.
+    """
+    counts: dict[_Part, int] = {}
+    parts: dict[int, _Part] = {}
+    for at, entry in enumerate(thread.entries):
+        if isinstance(entry, ToolCall) and entry.name == "Read" and _has_content(entry):
             given = read_input(entry)
-            if isinstance(given, ReadInput) and _has_content(entry):
-                part = given.file_path, given.offset, given.limit
-                reads.setdefault(part, []).append(entry)
-        elif reads and entry.name in EDITS:
-            yield from _take_rows(reads, read_path(entry))
-        elif reads and entry.name == "Bash" and _may_change_files(entry):
-            yield from _take_rows(reads)
-    yield from _take_rows(reads)
+            if isinstance(given, ReadInput):
+                parts[at] = part = given.file_path, given.offset, given.limit
+                counts[part] = counts.get(part, 0) + 1
+    for part in [each for each, count in counts.items() if count >= LEAST_READS]:
+        row: list[ToolCall] = []
+        for at, entry in enumerate(thread.entries):
+            if parts.get(at) == part and isinstance(entry, ToolCall):
+                row.append(entry)
+            elif row and _may_change(entry, part[0]):
+                if len(row) >= LEAST_READS:
+                    yield part[0], row
+                row = []
+        if len(row) >= LEAST_READS:
+            yield part[0], row
 
 
 def _has_content(call: ToolCall) -> bool:
     return not call.is_error and bool(call.result) and not str(call.result).startswith(_STUB)
 
 
-def _may_change_files(call: ToolCall) -> bool:
-    """Tell whether a command may change what was read; runs of tests do not."""
-    return judge_call(call) is None and not is_read_only(read_command(call))
-
-
-def _take_rows(
-    reads: dict[_Part, list[ToolCall]], path: str | None = None
-) -> Iterator[tuple[str, list[ToolCall]]]:
-    """Forget the reads of a file, or all of them, and yield those that are often enough."""
-    for part in [each for each in reads if path is None or each[0] == path]:
-        calls = reads.pop(part)
-        if len(calls) >= LEAST_READS:
-            yield part[0], calls
+def _may_change(entry: Entry, path: str) -> bool:
+    """Tell whether what was read of a file may be out of date, or gone, after an entry."""
+    if not isinstance(entry, ToolCall):
+        return isinstance(entry, Compaction)
+    if entry.denial is not None:
+        return False
+    if entry.name in EDITS:
+        return read_path(entry) == path
+    command = read_command(entry)
+    return bool(command) and not leaves_files(command) and judge_call(entry) is None

@@ -1,18 +1,19 @@
 """Find commands that fail again unchanged, with nothing changed in between."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from orchestrator.sessions.causes import Origin, find_cause
-from orchestrator.sessions.commands import is_read_only, normalize
+from orchestrator.sessions.commands import leaves_files, normalize
 from orchestrator.sessions.detectors.calls import is_done_edit, quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
+from orchestrator.sessions.models import Entry, Prompt, Session, Thread, ToolCall
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 
 LEAST_FAILURES: Final = 3
-"""Failures in a row: a second try is reasonable (it may be flaky), a third is not. Of 273 real
-sessions 38 had two and 16 three, counting edits by tools only and prompts not (SESSIONS, 3)."""
+"""Failures in a row: a second try is reasonable (it may be flaky), a third is not. In 273 real
+sessions 18 have a command that failed three times, but none of them had changed nothing before it
+failed again; without looking at changes the detector would fire on the way programs are written."""
 
 _NO_MISTAKES: Final = frozenset({Origin.USER, Origin.CASCADE, Origin.MACHINE})
 
@@ -24,44 +25,61 @@ def find_same_commands(session: Session) -> Iterator[Occurrence]:
     change something, and a prompt end a row.
     """
     for thread in session.threads:
-        for row in _find_rows(thread):
-            for number, (call, command, line) in enumerate(row, 1):
-                yield Occurrence(
-                    Detector.SAME_COMMAND,
-                    normalize(command),
-                    call.result_row or call.row,
-                    call.at,
-                    quote_call(command, line),
-                    thread.agent,
-                    {"failure": number, "of": len(row)},
-                )
+        for command, failures in _find_failures(thread).items():
+            for row in _split_rows(thread, command, failures):
+                for number, call in enumerate(row, 1):
+                    yield Occurrence(
+                        Detector.SAME_COMMAND,
+                        normalize(command),
+                        call.result_row or call.row,
+                        call.at,
+                        quote_call(command, failures[id(call)]),
+                        thread.agent,
+                        {"failure": number, "of": len(row)},
+                    )
 
 
-_Failure = tuple[ToolCall, str, str]
-
-
-def _find_rows(thread: Thread) -> Iterator[list[_Failure]]:
-    """Yield the failures of each command that failed often enough with nothing changed."""
-    failures: dict[str, list[_Failure]] = {}
+def _find_failures(thread: Thread) -> dict[str, dict[int, str]]:
+    """Return the commands that failed often enough, each with what its failed calls said."""
+    calls: dict[str, list[ToolCall]] = {}
     for entry in thread.entries:
-        if isinstance(entry, Prompt) or (isinstance(entry, ToolCall) and is_done_edit(entry)):
-            yield from _take_rows(failures)
-        elif isinstance(entry, ToolCall) and entry.name == "Bash":
-            command = " ".join(read_command(entry).split())
-            line = _read_failure(entry)
-            if line is not None:
-                failures.setdefault(command, []).append((entry, command, line))
-            elif failures and entry.denial is None:
-                if command in failures:  # it succeeded
-                    yield from _take_rows({command: failures.pop(command)})
-                if judge_call(entry) is None and not is_read_only(command):
-                    yield from _take_rows(failures)
-    yield from _take_rows(failures)
+        if isinstance(entry, ToolCall) and entry.name == "Bash":
+            calls.setdefault(read_command(entry), []).append(entry)
+    found = {}
+    for command, of_one in calls.items():
+        if len(of_one) >= LEAST_FAILURES:
+            lines = {id(each): line for each in of_one if (line := _read_failure(each)) is not None}
+            if len(lines) >= LEAST_FAILURES:
+                found[command] = lines
+    return found
 
 
-def _take_rows(failures: dict[str, list[_Failure]]) -> Iterator[list[_Failure]]:
-    yield from (each for each in failures.values() if len(each) >= LEAST_FAILURES)
-    failures.clear()
+def _split_rows(
+    thread: Thread, command: str, failures: Mapping[int, str]
+) -> Iterator[list[ToolCall]]:
+    """Yield the failures of a command in rows between which something changed."""
+    row: list[ToolCall] = []
+    for entry in thread.entries:
+        if id(entry) in failures and isinstance(entry, ToolCall):
+            row.append(entry)
+        elif row and _may_change(entry, command):
+            if len(row) >= LEAST_FAILURES:
+                yield row
+            row = []
+    if len(row) >= LEAST_FAILURES:
+        yield row
+
+
+def _may_change(entry: Entry, command: str) -> bool:
+    """Tell whether a command that failed may succeed after an entry, or has succeeded by it."""
+    if not isinstance(entry, ToolCall):
+        return isinstance(entry, Prompt)
+    if entry.name != "Bash":
+        return is_done_edit(entry)
+    other = read_command(entry)
+    if entry.denial is not None:
+        return False
+    return other == command or not (leaves_files(other) or judge_call(entry))
 
 
 def _read_failure(call: ToolCall) -> str | None:
