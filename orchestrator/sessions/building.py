@@ -56,11 +56,6 @@ class SessionBuilder:
         self._draft = SessionDraft("")
         self._ids: list[str] = []
         self._agent_of_file = ""
-        self._takers: dict[str, Callable[[Row, SessionDraft, str], None]] = {
-            "user": self._take_user,
-            "assistant": self._take_assistant,
-            "system": self._take_system,
-        }
 
     def open_file(self, agent: str) -> list[str]:
         """Begin a file, of a subagent if there is one; return the list of the ids to come."""
@@ -75,7 +70,7 @@ class SessionBuilder:
             if row.data is None or row.data.type != "agent_progress" or row.data.message is None:
                 return
             kind = unfold_row(row, row.data.agentId, row.data.message)
-        take = self._takers.get(kind)
+        take = _TAKERS.get(kind)
         if take is None:
             self._take_about_session(row)
             return
@@ -94,7 +89,7 @@ class SessionBuilder:
             draft = self._draft = self._find_draft(row.sessionId)
         draft.note(row)
         agent = self._find_agent(row) if row.isSidechain or self._agent_of_file else ""
-        take(row, draft, agent)
+        take(self, row, draft, agent)
 
     def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
         """Return the sessions of all rows that were taken."""
@@ -267,6 +262,14 @@ class SessionBuilder:
             trigger = row.compactMetadata.trigger if row.compactMetadata else ""
             entries = draft.threads.setdefault(agent, [])
             entries.append(Compaction(row.timestamp, row.uuid, trigger))
+
+
+# Not bound to a builder: a cycle would hold the texts of many families until it is collected.
+_TAKERS: Final[dict[str, Callable[[SessionBuilder, Row, SessionDraft, str], None]]] = {
+    "user": SessionBuilder._take_user,
+    "assistant": SessionBuilder._take_assistant,
+    "system": SessionBuilder._take_system,
+}
 
 
 def _join_parts(content: list[Part] | None) -> str:
