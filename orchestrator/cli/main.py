@@ -25,9 +25,11 @@ from orchestrator.cli.init import init
 from orchestrator.cli.learnings import learnings
 from orchestrator.cli.output import make_output_tolerant, print_error, report_lost_output
 from orchestrator.cli.report import report_failure
+from orchestrator.cli.review import review
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
+from orchestrator.cli.sessions import sessions
 from orchestrator.cli.stats import stats
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
@@ -44,8 +46,8 @@ EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
     "Start": ("init", "run", "resume", "undo", "demo"),
-    "See": ("runs", "stats", "docs", "help", "version"),
-    "Learn": ("rules", "report-failure", "teach", "learnings"),
+    "See": ("runs", "sessions", "stats", "docs", "help", "version"),
+    "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
 }
 """The commands by what people do; those that are not here are listed at the end."""
@@ -77,8 +79,8 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(init, doctor, run, resume, undo, runs, stats, report_failure, teach, teacher),
-    *(rules, learnings, hooks, hook, config, trust, demo),
+    *(init, doctor, run, resume, undo, runs, sessions, stats, report_failure, teach, teacher),
+    *(rules, review, learnings, hooks, hook, config, trust, demo),
     *(docs, show_help, show_version, completion),
 )
 

@@ -18,7 +18,7 @@ config_file = click.option(
 )
 
 
-def _find_project(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+def find_project(given: Path | None) -> Path:
     """Return the given project, or the one that the working directory belongs to."""
     from orchestrator.cli.values import sanitize_text
     from orchestrator.platform import project as projects
@@ -36,6 +36,10 @@ def _find_project(_context: click.Context, _option: click.Parameter, given: Path
         return Path()
     click.echo(sanitize_text(f"project: {found.root} ({found.origin.value})"), err=True)
     return found.root
+
+
+def _find_project(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+    return find_project(given)
 
 
 project_directory = click.option(

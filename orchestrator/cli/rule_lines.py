@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.models import Rule
+    from orchestrator.rulebook.idle_rules import IdleRules
     from orchestrator.rulebook.records import RuleEvent, RuleRecord
 
 _COLUMNS: Final = (
@@ -83,6 +84,32 @@ def iter_event_lines(record: "RuleRecord", events: "Sequence[RuleEvent]") -> Ite
         text = f"{event.what}: {detail}" if detail else event.what
         label = f"  {event.at.astimezone():%Y-%m-%d %H:%M}  "
         yield from iter_wrapped_lines(label, sanitize_text(text))
+
+
+def iter_idle_lines(found: "IdleRules", file: str, *, dry_run: bool) -> Iterator[str]:
+    """Yield the lines about rules that are archived, and why the others stay."""
+    verb = "would be archived" if dry_run else "archived"
+    for record in found.idle:
+        label = f"{verb}: {record.rule.id}: "
+        yield from iter_wrapped_lines(label, sanitize_text(f"{record.rule.text.rule}: {found.why}"))
+    for record, why in found.retained:
+        yield from iter_wrapped_lines(f"stays: {record.rule.id}: ", sanitize_text(why))
+    if not found.idle:
+        yield "no rule is idle" if found.retained else "no active rules"
+    elif not dry_run:
+        yield sanitize_text(f"written to {file}")
+        yield "To restore one: `orchestrator rules restore ID`"
+
+
+def serialize_idle(found: "IdleRules", file: str, *, dry_run: bool) -> dict[str, Any]:
+    """Return which rules are archived, and why the others stay, as data for JSON."""
+    return {
+        "dry_run": dry_run,
+        "archived": [serialize_rule(record.rule) for record in found.idle],
+        "reason": found.why,
+        "retained": [{"id": record.rule.id, "reason": why} for record, why in found.retained],
+        "file": file,
+    }
 
 
 def serialize_record(record: "RuleRecord", about: str) -> dict[str, Any]:

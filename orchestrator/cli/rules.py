@@ -10,6 +10,7 @@ import click
 
 from orchestrator.cli import rule_lines
 from orchestrator.cli.command_group import CommandGroup
+from orchestrator.cli.durations import parse_duration
 from orchestrator.cli.options import (
     add_rule_scope_option,
     add_rule_text_options,
@@ -19,6 +20,8 @@ from orchestrator.cli.output import find_width, print_lines
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from orchestrator.config import Override
     from orchestrator.events import Event
     from orchestrator.models import Rule
@@ -237,6 +240,39 @@ def approve(
             done = manager.approve_rule(rule, check)
             _print_result(manager, done, as_json)
             click.echo(f"committed as {commit_rule(done.files, done.record)}", err=True)
+
+
+@rules.command()
+@click.option(
+    "--idle",
+    default="30d",
+    show_default=True,
+    metavar="TIME",
+    callback=parse_duration,
+    help="Time without preventing anything, as in 30d or 6w.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be archived, and change nothing.")
+@add_rules_options
+def archive(
+    idle: "timedelta", dry_run: bool, project_dir: Path, config_file: Path | None, as_json: bool
+) -> None:
+    """Archive the rules that have prevented nothing for a while.
+
+    They are written, with their history, to a file of the month in .learnings/archive, and can be
+    restored: `orchestrator rules restore ID`.
+    """
+    from orchestrator.platform.project import resolve_project
+    from orchestrator.services.rule_archive import archive_idle_rules
+
+    with open_rulebook(project_dir, config_file, adding=False) as (book, history):
+        done = archive_idle_rules(
+            resolve_project(project_dir), book, history, idle, lambda _line: None, dry_run=dry_run
+        )
+    file = str(done.file) if done.found.idle else ""
+    if as_json:
+        click.echo(json.dumps(rule_lines.serialize_idle(done.found, file, dry_run=dry_run)))
+        return
+    print_lines(rule_lines.iter_idle_lines(done.found, file, dry_run=dry_run))
 
 
 @contextmanager

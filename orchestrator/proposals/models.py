@@ -4,7 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+SESSIONS: Final = "sessions"
+"""Key of the content: the number of distinct sessions that show it."""
+SESSIONS_SEEN: Final = "sessions_seen"
+"""Key of the content: the number of sessions that were looked at."""
+OCCURRENCES: Final = "occurrences"
+"""Key of the content: how often it occurred."""
+EDITED: Final = "edited"
+"""Key of the content: whether a person has changed it, so that no night changes it again."""
+TEXT: Final = "text"
+"""Key of the content. Of a rule that is in no rulebook yet: its `rule`, `when` and `why`. Of a
+skill: its whole file, whose folder is `name`, and `rule` is the text of its index line."""
+RULES: Final = "rules"
+"""Key of the content of a permission: the permission rules to add."""
 
 
 class ProposalKind(StrEnum):
@@ -45,6 +59,31 @@ class EvidencePlace:
 
 
 @dataclass(frozen=True)
+class ProposalDraft:
+    """A proposal before it is stored."""
+
+    project: str
+    """The project's real path."""
+    kind: ProposalKind
+    fingerprint: str
+    """Equal for the same proposal in any night."""
+    title: str
+    content: Mapping[str, Any]
+    """As in `Proposal`."""
+    evidence: tuple[EvidencePlace, ...] = ()
+    detector: str = ""
+    rule: str = ""
+
+    @property
+    def status(self) -> ProposalStatus:
+        """Where it stands when it is new."""
+        needs_words = (
+            self.kind is ProposalKind.RULE and not self.rule and not self.content.get(TEXT)
+        )
+        return ProposalStatus.NEEDS_TEACHER if needs_words else ProposalStatus.WAITING
+
+
+@dataclass(frozen=True)
 class Proposal:
     """A change that waits for a person."""
 
@@ -59,7 +98,7 @@ class Proposal:
     created: datetime
     evidence: tuple[EvidencePlace, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
-    """What the kind needs, of plain JSON values; `sessions` and `occurrences` are always there."""
+    """What the kind needs, of plain JSON values: see the constants above."""
     detector: str = ""
     """What found it."""
     rule: str = ""
@@ -67,3 +106,13 @@ class Proposal:
     decided: datetime | None = None
     reason: str = ""
     """Why it was decided so."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has to decide."""
+        return self.status in (ProposalStatus.NEEDS_TEACHER, ProposalStatus.WAITING)
+
+    def read_count(self, name: str) -> int:
+        """Return a number of its content; 0 if it is not there."""
+        value = self.content.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -25,6 +25,7 @@ The modules, in the order in which a lesson meets them:
 - `rule_merging`: what an isolated run learned in files that git does not track.
 - `known_rules`: the rules that a teacher is shown.
 - `outcomes`, `witness`, `suggested_checks`: what runs say about rules.
+- `idle_rules`, `archive_text`: rules that prevent nothing, and where they are written down.
 - `rule_manager`, `rule_plans`, `rule_input`, `committing`, `commit_notes`: what a person does with
   rules.
 - `fake`: a rulebook in memory, for tests.

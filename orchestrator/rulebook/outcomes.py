@@ -14,6 +14,7 @@ from orchestrator.agents.claude_instructions import read_instructions
 from orchestrator.errors import LoopError
 from orchestrator.models import AgentResult, Attempt, Diff, Rule
 from orchestrator.rulebook.history import History
+from orchestrator.rulebook.idle_rules import IDLE, archive_rules, find_idle_rules
 from orchestrator.rulebook.records import (
     Exposure,
     RuleEventKind,
@@ -29,8 +30,6 @@ from orchestrator.rulebook.witness import witness_rules
 
 ESCALATE_AFTER: Final = 2
 """Recurrences of a rule's own failure after which it is escalated."""
-IDLE: Final = timedelta(days=30)
-"""Time without preventing anything after which a rule is archived."""
 
 
 def build_outcomes_listener(
@@ -126,27 +125,15 @@ class _ExposureRecorder:
 
 
 def archive_idle_rules(
-    history: History, rulebook: MarkdownRulebook, report: Callable[[str], None]
+    history: History,
+    rulebook: MarkdownRulebook,
+    report: Callable[[str], None],
+    idle: timedelta = IDLE,
 ) -> list[RuleRecord]:
-    """Archive rules that have prevented nothing in 30 days though there were runs.
-
-    A rule without known files, such as a person's own, stays: no outcome can count for it. So
-    does a rule without a run since it last mattered: then nobody worked on the project.
-    """
-    gone = [record for record in history.list_records() if _is_idle(history, record)]
-    for record in gone:
-        rulebook.remove_rule(record.rule.id)
-        why = f"it prevented nothing in {IDLE.days} days"
-        history.change_status(record.rule.id, Status.ARCHIVED, RuleEventKind.ARCHIVED, why)
-        report(f"archived: {record.rule.id}: {record.rule.text.rule} ({why})")
-    return gone
-
-
-def _is_idle(history: History, record: RuleRecord) -> bool:
-    if not record.status.is_active or not record.origin.files:
-        return False
-    since = history.now() - record.mattered
-    return since > IDLE and history.has_attempts_since(record.mattered)
+    """Archive rules that have prevented nothing for a while though there were runs."""
+    found = find_idle_rules(history, idle)
+    archive_rules(history, rulebook, found.idle, found.why, report)
+    return list(found.idle)
 
 
 def _record_recurrence(

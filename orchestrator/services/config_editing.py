@@ -18,6 +18,7 @@ from orchestrator.services.trust import load_known_config
 
 _EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
 """Editors that are tried where neither VISUAL nor EDITOR is set."""
+_CHECK_HINT: Final = "edit {path} yourself, and check it: orchestrator config show"
 TEMPLATE: Final = """\
 # The settings of this project for `orchestrator`; each line below shows a default.
 # Remove the `# ` of a section and of the lines in it that you want to change.
@@ -64,7 +65,7 @@ def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> 
         InfrastructureError: there is no editor, or the file cannot be written.
     """
     environment = os.environ if environment is None else environment
-    editor = _find_editor(environment)
+    editor = find_editor(environment)
     path = project / PROJECT_FILE
     before = files.read_whole_file(path)
     if before is None and (files.exists(path) or files.is_link(path)):
@@ -72,7 +73,7 @@ def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> 
     if before is None:
         files.write_file(path, TEMPLATE.encode())
     try:
-        _run_editor(editor, path)
+        run_editor(editor, path, _CHECK_HINT.format(path=path))
     finally:
         after = files.read_whole_file(path)
         is_template = before is None and after == TEMPLATE.encode()
@@ -88,8 +89,13 @@ def edit_config(project: Path, environment: Mapping[str, str] | None = None) -> 
     return EditedConfig(path, result, withheld)
 
 
-def _find_editor(environment: Mapping[str, str]) -> list[str]:
-    """Return the words of the editor's command."""
+def find_editor(environment: Mapping[str, str]) -> list[str]:
+    """Return the words of the command of a person's editor.
+
+    Raises:
+        UsageError: a variable that names it is no command.
+        InfrastructureError: there is no editor.
+    """
     for name in ("VISUAL", "EDITOR"):
         if command := environment.get(name, "").strip():
             try:
@@ -101,7 +107,18 @@ def _find_editor(environment: Mapping[str, str]) -> list[str]:
     raise InfrastructureError("there is no editor", "set EDITOR, as in: export EDITOR=nano")
 
 
-def _run_editor(editor: list[str], path: Path) -> None:
+def run_editor(editor: list[str], path: Path, hint: str) -> None:
+    """Open a file in an editor, and wait until it is closed.
+
+    Args:
+        editor: the words of the editor's command.
+        path: the file.
+        hint: what to do if the editor fails.
+
+    Raises:
+        UsageError: the editor failed.
+        InfrastructureError: it cannot be started.
+    """
     try:
         code = run_in_foreground([*editor, str(path)])
     except OSError as error:
@@ -112,5 +129,5 @@ def _run_editor(editor: list[str], path: Path) -> None:
     if code:
         raise UsageError(
             f"the editor {editor[0]} ended with exit code {code}",
-            f"edit {path} yourself, and check it: orchestrator config show",
+            hint,
         )

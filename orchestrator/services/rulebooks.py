@@ -39,8 +39,7 @@ def open_rulebook(
     shelf = resolve_rule_files(config, project, database.directory)
     shelf.remove_stale_files()
     users = shelf.target is Target.USER
-    known_as = resolve_rulebook_path(shelf.root if users else home or project)
-    history = History(database, known_as)
+    history = History(database, resolve_book(config, home or project))
     policy = RulebookPolicy(
         history,
         config.rules.max_rules,
@@ -54,6 +53,12 @@ def open_rulebook(
         notes = open_commit_notes(project, database.directory)
         notes.finish_commits(history, shelf, listener)
     return book, history
+
+
+def resolve_book(config: Config, project: Path) -> Path:
+    """Return the file that identifies the rulebook of a project, by which its history is stored."""
+    is_users = Target(config.rules.target) is Target.USER
+    return resolve_rulebook_path(Path(find_global_base()) if is_users else project)
 
 
 def open_commit_notes(project: Path, state: Path) -> CommitNotes:

@@ -7,9 +7,10 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_code import ClaudeCodeAgent, RecordSession
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.budget.ledger import Caps, Ledger
@@ -34,6 +35,7 @@ from orchestrator.services.rulebooks import require_loaded, require_writable, re
 from orchestrator.services.teacher_notices import TEACHER_LINE
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
+from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
@@ -100,6 +102,7 @@ def build_parts(
         build_project_environment(project, environment),
         guard,
         lambda folder: list_untrusted_claude_settings(home, folder, state),
+        partial(record_own_session, account.ledger.database),
     )
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
@@ -171,6 +174,7 @@ def build_agent(
     environment: Mapping[str, str],
     guard: Guard | None = None,
     list_untrusted: Callable[[Path], Sequence[str]] | None = None,
+    record_session: RecordSession | None = None,
 ) -> ClaudeCodeAgent | CommandAgent:
     """Build the agent that the configuration names.
 
@@ -179,6 +183,7 @@ def build_agent(
         environment: what the agent sees.
         guard: explains why an edit is refused.
         list_untrusted: returns the settings for Claude Code in a folder that are not trusted.
+        record_session: records each session that the agent starts.
 
     Raises:
         ConfigError: `agent.kind` is `command` and there is no command.
@@ -202,6 +207,7 @@ def build_agent(
         sandbox=config.claude.sandbox,
         refuse=guard.explain_refusal if guard else None,
         agents_files=find_active_agents_md,
+        record_session=record_session,
     )
 
 
@@ -239,6 +245,7 @@ def build_teaching_parts(
     rulebook: MarkdownRulebook,
     *,
     asks: bool = True,
+    account: Account | None = None,
 ) -> TeachingContext:
     """Return what teaching outside of a run needs.
 
@@ -249,6 +256,7 @@ def build_teaching_parts(
         listener: receives notices.
         rulebook: applies the lessons.
         asks: whether the teacher is needed; not to write answers that are stored.
+        account: who pays; an account of its own if None.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
@@ -261,7 +269,7 @@ def build_teaching_parts(
     pending = Pending(project, state, lambda text: listener(Notice(text)))
     teacher: NamedTeacher | SilentTeacher = SilentTeacher()
     if asks:
-        account = open_account(config, store.database)
+        account = account or open_account(config, store.database)
         teacher = build_teacher(config, os.environ, listener, account, masker, pending)
     return TeachingContext(teacher, masker, listener, rulebook, pending)
 

@@ -1,70 +1,41 @@
 """Build sessions from rows: threads, calls of tools with their results, answers of the model."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from orchestrator.sessions import costs, denials, prompts
-from orchestrator.sessions.classes import classify_session
 from orchestrator.sessions.deduplication import KnownIds
+from orchestrator.sessions.drafts import SessionDraft
 from orchestrator.sessions.files import Family
+from orchestrator.sessions.large_outputs import MARK, read_large_output
 from orchestrator.sessions.models import (
     ApiFailure,
     Compaction,
     Denial,
     Entry,
+    Interjection,
     Interruption,
     ModelCall,
     Prompt,
     Session,
-    Thread,
     ToolCall,
 )
-from orchestrator.sessions.rows import Block, Inner, Message, Part, Row
+from orchestrator.sessions.rows import (
+    INSTRUCTIONS,
+    Block,
+    Message,
+    Part,
+    Row,
+    list_instructions,
+    unfold_row,
+)
 
 _SYNTHETIC: Final = "<synthetic>"
-_TITLES: Final = ("summary", "custom-title", "ai-title")
 _COMPACTIONS: Final = ("compact_boundary", "microcompact_boundary")
 _NO_INPUT: Final = msgspec.Raw(b"{}")
-
-
-class _Draft:
-    """What is known of a session so far."""
-
-    def __init__(self, identifier: str) -> None:
-        self.id = identifier
-        self.folder = self.entrypoint = self.title = ""
-        self.started = self.ended = ""
-        self.versions: dict[str, None] = {}
-        self.models: dict[str, None] = {}
-        self.threads: dict[str, list[Entry]] = {}
-        self.calls: list[ModelCall] = []
-        self.prompts = self.typed = 0
-        self.cost: float | None = None
-        self.instructions: list[str] = []
-        self._version = ""
-
-    @property
-    def entries(self) -> list[Entry]:
-        """The entries of the main conversation."""
-        return self.threads.setdefault("", [])
-
-    def note(self, row: Row) -> None:
-        """Note when, where and by which version a row was written."""
-        at = row.timestamp
-        if at > self.ended:
-            self.ended = at
-        if at < self.started or not self.started:
-            self.started = at or self.started
-        if row.version != self._version:
-            self._version = row.version
-            self.versions[row.version] = None
-        if not self.folder:
-            self.folder = row.cwd
-        if not self.entrypoint:
-            self.entrypoint = row.entrypoint or ""
 
 
 class SessionBuilder:
@@ -72,17 +43,20 @@ class SessionBuilder:
 
     def __init__(self, family: Family, known: KnownIds, *, with_text: bool) -> None:
         self._family = family
-        self._claim = known.claim
+        self._known = known.ids
         self._with_text = with_text
-        self._drafts: dict[str, _Draft] = {}
+        self.origins: set[str] = set()
+        """The sessions of which this family holds copies, where its rows say so."""
+        self._drafts: dict[str, SessionDraft] = {}
         self._calls: dict[str, ModelCall] = {}
         self._tools: dict[str, ToolCall] = {}
         self._agents: dict[str, str] = {}
         """The agent of each sidechain row: old rows name only their parent."""
-        self._draft = _Draft("")
+        self._summaries: dict[str, str] = {}
+        self._draft = SessionDraft("")
         self._ids: list[str] = []
         self._agent_of_file = ""
-        self._takers: dict[str, Callable[[Row, _Draft, str], None]] = {
+        self._takers: dict[str, Callable[[Row, SessionDraft, str], None]] = {
             "user": self._take_user,
             "assistant": self._take_assistant,
             "system": self._take_system,
@@ -95,23 +69,21 @@ class SessionBuilder:
         return self._ids
 
     def take_row(self, row: Row) -> None:
-        """Take the next row."""
+        """Take the next row; a copy of a row that is known changes nothing."""
         kind = row.type
         if kind == "progress":
             if row.data is None or row.data.type != "agent_progress" or row.data.message is None:
                 return
-            kind = _unfold(row, row.data.agentId, row.data.message)
+            kind = unfold_row(row, row.data.agentId, row.data.message)
         take = self._takers.get(kind)
         if take is None:
-            if kind in _TITLES:
-                self._take_title(row)
-            elif kind == "cost-state" and row.totalCostUSD is not None:
-                self._find_draft(row.sessionId).cost = row.totalCostUSD
+            self._take_about_session(row)
             return
-        uuid = row.uuid
-        if uuid:
-            if not self._claim(uuid):
+        if uuid := row.forkedFrom.messageUuid if row.forkedFrom else row.uuid:
+            known = self._known
+            if uuid in known:
                 return
+            known.add(uuid)
             self._ids.append(uuid)
         draft = self._draft
         if row.sessionId != draft.id:
@@ -120,48 +92,49 @@ class SessionBuilder:
         agent = self._find_agent(row) if row.isSidechain or self._agent_of_file else ""
         take(row, draft, agent)
 
-    def build_sessions(self, own_ids: Set[str], own_folders: Iterable[Path]) -> list[Session]:
+    def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
         """Return the sessions of all rows that were taken."""
-        own = tuple(own_folders)
-        return [
-            self._build(draft, own_ids, own) for draft in self._drafts.values() if draft.started
-        ]
+        drafts = [draft for draft in self._drafts.values() if draft.started]
+        self._name_by_summaries()
+        return [draft.build(self._family, own_ids, own_folders) for draft in drafts]
 
-    def _build(self, draft: _Draft, own_ids: Set[str], own_folders: tuple[Path, ...]) -> Session:
-        family = self._family
-        kind = classify_session(
-            family,
-            draft.id,
-            draft.folder,
-            typed=draft.typed,
-            prompts=draft.prompts,
-            entrypoint=draft.entrypoint,
-            own_ids=own_ids,
-            own_folders=own_folders,
-        )
-        return Session(
-            id=draft.id,
-            family=family.name,
-            files=tuple(map(str, family.files)),
-            kind=kind,
-            folder=draft.folder,
-            started=draft.started,
-            ended=draft.ended,
-            versions=tuple(draft.versions),
-            models=tuple(draft.models),
-            threads=[Thread(agent, entries) for agent, entries in draft.threads.items()],
-            usage=costs.sum_usage(draft.calls),
-            output_reliable=costs.is_output_reliable(draft.calls),
-            cost_usd=draft.cost,
-            title=draft.title,
-            instructions=tuple(draft.instructions),
-        )
+    def _name_by_summaries(self) -> None:
+        """Name sessions without a title by summaries of their rows: files hold others' too."""
+        if not self._summaries:
+            return
+        for draft in self._drafts.values():
+            rows = {entry.row for entries in draft.threads.values() for entry in entries}
+            found = [text for leaf, text in self._summaries.items() if leaf in rows]
+            draft.title = draft.title or (found[-1] if found else "")
 
-    def _find_draft(self, name: str) -> _Draft:
+    def _take_about_session(self, row: Row) -> None:
+        """Take a row that says something about the session: its cost, its name, what it loaded."""
+        kind = row.type
+        if kind == "attachment" and row.attachment is not None:
+            draft = self._find_draft(row.sessionId)
+            if row.attachment.type in INSTRUCTIONS:
+                draft.instructions.update(dict.fromkeys(list_instructions(row.attachment)))
+            elif row.attachment.type == "queued_command" and self._is_new(row.uuid):
+                self._take_interjection(row, prompts.list_queued_texts(row.attachment), draft)
+        elif kind == "cost-state" and row.totalCostUSD is not None:
+            self._find_draft(row.sessionId).cost = row.totalCostUSD
+        elif row.sessionId and (title := row.customTitle or row.aiTitle):
+            self._find_draft(row.sessionId).title = title
+        elif kind == "summary" and row.summary and row.leafUuid:
+            self._summaries[row.leafUuid] = row.summary
+
+    def _is_new(self, identifier: str) -> bool:
+        if identifier in self._known:
+            return False
+        self._known.add(identifier)
+        self._ids.append(identifier)
+        return True
+
+    def _find_draft(self, name: str) -> SessionDraft:
         name = name or self._family.name
         draft = self._drafts.get(name)
         if draft is None:
-            draft = self._drafts[name] = _Draft(name)
+            draft = self._drafts[name] = SessionDraft(name)
         return draft
 
     def _find_agent(self, row: Row) -> str:
@@ -171,7 +144,7 @@ class SessionBuilder:
             self._agents[row.uuid] = agent
         return agent
 
-    def _take_user(self, row: Row, draft: _Draft, agent: str) -> None:
+    def _take_user(self, row: Row, draft: SessionDraft, agent: str) -> None:
         content = row.message.content if row.message else None
         if isinstance(content, list):
             has_result = False
@@ -180,6 +153,8 @@ class SessionBuilder:
                     has_result = True
                     self._take_result(row, block)
             if has_result:
+                if len(content) > 1 and not agent and not row.isMeta:
+                    self._take_interjection(row, prompts.list_typed_texts(row), draft)
                 return
         if agent:
             return
@@ -191,11 +166,17 @@ class SessionBuilder:
         elif any(text.lstrip().startswith(prompts.INTERRUPTED) for text in prompts.list_texts(row)):
             draft.entries.append(Interruption(row.timestamp, row.uuid))
 
+    def _take_interjection(self, row: Row, texts: Sequence[str], draft: SessionDraft) -> None:
+        if texts:
+            draft.entries.append(Interjection("\n".join(texts), row.timestamp, row.uuid))
+
     def _take_result(self, row: Row, block: Block) -> None:
         call = self._tools.get(block.tool_use_id)
         if call is None or call.result is not None:
             return
         text = _join_parts(block.content)
+        if text.startswith(MARK):
+            text = read_large_output(text, self._list_output_folders(row))
         call.result = text
         call.result_at = row.timestamp
         call.result_row = row.uuid
@@ -205,13 +186,21 @@ class SessionBuilder:
             if call.denial is Denial.REJECTED:
                 call.user_words = denials.read_user_words(row, text)
 
-    def _take_assistant(self, row: Row, draft: _Draft, agent: str) -> None:
+    def _list_output_folders(self, row: Row) -> list[Path]:
+        folder = Path(self._family.key).parent
+        names = dict.fromkeys((self._family.name, Path(row.sessionId).name))
+        return [folder / name for name in names if name]
+
+    def _take_assistant(self, row: Row, draft: SessionDraft, agent: str) -> None:
         message = row.message
         if message is None:
             return
         entries = draft.threads.get(agent)
         if entries is None:
             entries = draft.threads[agent] = []
+        origin = row.forkedFrom.sessionId if row.forkedFrom else row.requestSessionId
+        if origin and origin != row.sessionId:
+            self.origins.add(origin)
         if row.isApiErrorMessage or message.model == _SYNTHETIC:
             if row.isApiErrorMessage:
                 text = "\n".join(prompts.list_texts(row))
@@ -223,8 +212,8 @@ class SessionBuilder:
             call = self._open_call(identifier, row, message, draft)
             if call is not None:
                 entries.append(call)
-        elif message.usage is not None:
-            call.usage = costs.take_larger(call.usage, message.usage)
+        elif (counts := message.usage) is not None and not costs.is_same(counts, call.usage):
+            call.usage = costs.take_larger(call.usage, counts)
         characters = self._take_blocks(row, message.content, identifier, entries)
         if call is None:
             return
@@ -236,13 +225,11 @@ class SessionBuilder:
             call.text = "\n".join(text for text in texts if text)
 
     def _open_call(
-        self, identifier: str, row: Row, message: Message, draft: _Draft
+        self, identifier: str, row: Row, message: Message, draft: SessionDraft
     ) -> ModelCall | None:
         """Return a new answer; None if it counts for another file."""
-        if message.id:
-            if not self._claim(identifier):
-                return None
-            self._ids.append(identifier)
+        if message.id and not self._is_new(identifier):
+            return None
         usage = costs.count_usage(message.usage)
         call = ModelCall(identifier, message.model or "", usage, row.timestamp, row.uuid)
         self._calls[identifier] = call
@@ -273,25 +260,11 @@ class SessionBuilder:
                 characters += memoryview(block.thinking).nbytes
         return characters
 
-    def _take_system(self, row: Row, draft: _Draft, agent: str) -> None:
+    def _take_system(self, row: Row, draft: SessionDraft, agent: str) -> None:
         if row.subtype in _COMPACTIONS:
             trigger = row.compactMetadata.trigger if row.compactMetadata else ""
             entries = draft.threads.setdefault(agent, [])
             entries.append(Compaction(row.timestamp, row.uuid, trigger))
-
-    def _take_title(self, row: Row) -> None:
-        title = row.customTitle or row.aiTitle or row.summary
-        if title and row.sessionId:
-            self._find_draft(row.sessionId).title = title
-
-
-def _unfold(row: Row, agent: str, inner: Inner) -> str:
-    """Make of a parent's row the row of its subagent that is inside; return its type."""
-    row.uuid = inner.uuid or row.uuid
-    row.timestamp = inner.timestamp or row.timestamp
-    row.message, row.isSidechain = inner.message, True
-    row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, agent
-    return inner.type
 
 
 def _join_parts(content: str | list[Part] | None) -> str:

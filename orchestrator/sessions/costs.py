@@ -24,11 +24,19 @@ def count_usage(counts: Counts | None) -> Usage:
     )
 
 
+def is_same(counts: Counts, usage: Usage) -> bool:
+    """Return whether a row repeats the tokens that are known: almost all do."""
+    return (
+        counts.output_tokens == usage.output
+        and counts.cache_read_input_tokens == usage.cache_read
+        and counts.cache_creation_input_tokens == usage.cache_write
+        and counts.input_tokens == usage.input
+    )
+
+
 def take_larger(usage: Usage, counts: Counts) -> Usage:
     """Return the maximum of each number: the rows of one answer repeat them, some too early."""
     other = count_usage(counts)
-    if other == usage:
-        return usage
     return Usage(
         max(usage.input, other.input),
         max(usage.output, other.output),

@@ -1,5 +1,6 @@
 """Recognize why a tool call was not carried out."""
 
+import re
 from typing import Final
 
 from orchestrator.sessions.models import Denial
@@ -10,6 +11,8 @@ _INTERRUPTED: Final = "[Request interrupted by user"
 _UNATTENDED: Final = "Claude requested permissions"
 _RULE: Final = ("Permission to use", "<tool_use_error>Permission to use")
 _USER_SAID: Final = "the user said:"
+_EXIT_CODE: Final = re.compile(r"\AExit code \d+\n")
+_HEAD: Final = 200
 _CASCADES: Final = (
     "<tool_use_error>Sibling tool call errored",
     "<tool_use_error>Cancelled: parallel tool call",
@@ -40,7 +43,8 @@ def classify(row: Row, text: str, is_error: bool) -> Denial | None:
 
 
 def _classify_text(text: str) -> Denial | None:
-    start = text[:200].lstrip()
+    # A command that was interrupted while it ran has an exit code first.
+    start = _EXIT_CODE.sub("", text[:_HEAD].lstrip())
     if start.startswith(_REJECTED):
         return Denial.REJECTED
     if start.startswith(_INTERRUPTED):
@@ -60,4 +64,4 @@ def read_user_words(row: Row, text: str) -> str:
 
 def is_cascade(text: str) -> bool:
     """Return whether a call failed only because another one of the same message did."""
-    return text[:200].lstrip().startswith(_CASCADES)
+    return text[:_HEAD].lstrip().startswith(_CASCADES)

@@ -1,9 +1,8 @@
 """Decide which rows hold what a person typed."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from orchestrator.sessions.rows import Row
+from orchestrator.sessions.rows import Attachment, Row
 
 INJECTED: Final = (
     "<command-name>",
@@ -58,7 +57,7 @@ def has_result(row: Row) -> bool:
     return isinstance(content, list) and any(each.type == "tool_result" for each in content)
 
 
-def list_texts(row: Row) -> Iterable[str]:
+def list_texts(row: Row) -> list[str]:
     """Return the texts of a row, without results."""
     content = row.message.content if row.message else None
     if isinstance(content, str):
@@ -66,7 +65,21 @@ def list_texts(row: Row) -> Iterable[str]:
     return [each.text for each in content or () if each.type == "text"]
 
 
-def list_typed_texts(row: Row) -> Iterable[str]:
+def list_typed_texts(row: Row) -> list[str]:
     """Return the texts of a row that Claude Code has not put there."""
-    stripped = (text.strip() for text in list_texts(row))
+    return _leave_out_injected(list_texts(row))
+
+
+def list_queued_texts(attachment: Attachment) -> list[str]:
+    """Return what a person typed while the model worked, in a message of its own."""
+    is_injected = attachment.isMeta or attachment.commandMode not in (None, "prompt")
+    if is_injected or (attachment.origin and attachment.origin.kind not in ("", "human")):
+        return []
+    prompt = attachment.prompt
+    texts = [prompt] if isinstance(prompt, str) else [part.text for part in prompt or ()]
+    return _leave_out_injected(texts)
+
+
+def _leave_out_injected(texts: list[str]) -> list[str]:
+    stripped = (text.strip() for text in texts)
     return [text for text in stripped if text and not text.startswith(INJECTED)]

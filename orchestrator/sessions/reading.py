@@ -1,14 +1,15 @@
 """Build the sessions of a family of transcripts: one pass over the rows of its files, in order."""
 
-from collections.abc import Iterable, Set
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.sessions.building import SessionBuilder
 from orchestrator.sessions.deduplication import KnownIds
-from orchestrator.sessions.files import AGENT_PREFIX, Family
+from orchestrator.sessions.files import AGENT_PREFIX, SUFFIX, Family
 from orchestrator.sessions.models import Session
-from orchestrator.sessions.rows import RowReader
+from orchestrator.sessions.rows import RowReader, unfold_row
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read_family(
     *,
     with_text: bool = False,
     own_ids: Set[str] = frozenset(),
-    own_folders: Iterable[Path] = (),
+    own_folders: Sequence[Path] = (),
 ) -> FamilyReading:
     """Return the sessions of a family; rows that are known from other files are left out.
 
@@ -66,10 +67,47 @@ def read_family(
         own_ids: see `classes.classify_session`.
         own_folders: see `classes.classify_session`.
     """
+    reading, origins = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    if not origins:
+        return reading
+    # A fork says so only in the midst of its rows: what it has copied counts for the original,
+    # also if the fork is read first.
+    for file in reading.files:
+        known.release(file.ids)
+    copied = known.add(_list_ids(origins))
+    reading, _ = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    known.release(copied)
+    return reading
+
+
+def _read_files(
+    family: Family,
+    known: KnownIds,
+    own_ids: Set[str],
+    own_folders: Sequence[Path],
+    *,
+    with_text: bool,
+) -> tuple[FamilyReading, list[Path]]:
+    """Return what is in the files, and the transcripts of which they hold copies."""
     builder = SessionBuilder(family, known, with_text=with_text)
     files = tuple(_read_file(path, builder) for path in family.files)
-    sessions = builder.build_sessions(own_ids, tuple(own_folders))
-    return FamilyReading(family, sessions, files)
+    sessions = builder.build_sessions(own_ids, own_folders)
+    folder = Path(family.key).parent
+    others = sorted(Path(name).name for name in builder.origins if name != family.name)
+    origins = [path for name in others if (path := folder / f"{name}{SUFFIX}").is_file()]
+    return FamilyReading(family, sessions, files), origins
+
+
+def _list_ids(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the ids of rows and answers in transcripts."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            for row in RowReader(path):
+                if row.data is not None and row.data.message is not None:
+                    unfold_row(row, row.data.agentId, row.data.message)
+                yield row.uuid
+                if row.message is not None and row.message.id:
+                    yield row.message.id
 
 
 def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
@@ -84,4 +122,6 @@ def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
             take_row(row)
     except OSError as error:
         problem = error.strerror or str(error)
+    if reader.is_foreign:
+        problem = "is no transcript of Claude Code"
     return FileReading(path, reader.rows, reader.unreadable, reader.position, tuple(ids), problem)

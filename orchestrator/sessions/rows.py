@@ -21,6 +21,9 @@ LONGEST_ROW: Final = 16 << 20
 _BUFFER: Final = 1 << 18
 _EMPTY: Final = msgspec.Raw(b"")
 _BLANK: Final = " \t\r\n\0"
+_OPENINGS: Final = (b"{", b"[")
+_FIRST: Final = 64
+_ROW_STARTS: Final = ('{"parentUuid":', '{"type":"')
 _BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _TYPE_FIRST: Final = b'{"type":"'
@@ -105,10 +108,36 @@ class Origin(msgspec.Struct, gc=False):
     kind: str = ""
 
 
+class InstructionFile(msgspec.Struct, gc=False):
+    """A file of instructions that was loaded."""
+
+    path: str = ""
+    content: str | None = None
+
+
+class Attachment(msgspec.Struct, gc=False):
+    """What Claude Code adds to a conversation."""
+
+    type: str = ""
+    files: list[InstructionFile] | None = None
+    prompt: str | list[Part] | None = None
+    commandMode: str | None = None  # noqa: N815
+    origin: Origin | None = None
+    isMeta: bool | None = None  # noqa: N815
+    content: msgspec.Raw = _EMPTY
+
+
 class CompactMetadata(msgspec.Struct, gc=False):
     """Why the context was summarized."""
 
     trigger: str = ""
+
+
+class ForkedFrom(msgspec.Struct, gc=False):
+    """The row of which a row is a copy, in another session."""
+
+    sessionId: str = ""  # noqa: N815
+    messageUuid: str = ""  # noqa: N815
 
 
 class Row(msgspec.Struct, gc=False):
@@ -132,17 +161,42 @@ class Row(msgspec.Struct, gc=False):
     origin: Origin | None = None
     message: Message | None = None
     data: Data | None = None
+    attachment: Attachment | None = None
     toolDenialKind: str | None = None  # noqa: N815
     permissionDecision: Decision | None = None  # noqa: N815
     userFeedback: str | None = None  # noqa: N815
     compactMetadata: CompactMetadata | None = None  # noqa: N815
     requestSessionId: str | None = None  # noqa: N815
+    forkedFrom: ForkedFrom | None = None  # noqa: N815
     totalCostUSD: float | None = None  # noqa: N815
-    content: msgspec.Raw = _EMPTY
     summary: str | None = None
     leafUuid: str | None = None  # noqa: N815
     customTitle: str | None = None  # noqa: N815
     aiTitle: str | None = None  # noqa: N815
+
+
+INSTRUCTIONS: Final = ("instructions", "nested_memory")
+"""Attachments that show which files of instructions were loaded."""
+
+
+def unfold_row(row: Row, agent: str, inner: Inner) -> str:
+    """Make of a parent's row the row of its subagent that is inside; return its type."""
+    row.uuid = inner.uuid or row.uuid
+    row.timestamp = inner.timestamp or row.timestamp
+    row.message, row.isSidechain = inner.message, True
+    row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, agent
+    return inner.type
+
+
+def list_instructions(attachment: Attachment) -> list[str]:
+    """Return the texts of the files of instructions in an attachment."""
+    files = attachment.files or []
+    if attachment.type == "nested_memory":
+        try:
+            files = [msgspec.json.decode(attachment.content, type=InstructionFile)]
+        except _BROKEN:
+            return []
+    return [file.content for file in files if file.content]
 
 
 _decode = msgspec.json.Decoder(Row).decode
@@ -153,10 +207,13 @@ class RowReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._first = b""
         self.rows = 0
         self.unreadable = 0
         self.position = 0
         """The end of the last complete row."""
+        self.is_foreign = False
+        """Whether the file is of another program: JSON over several lines."""
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows in order; none of a pipe or another special file.
@@ -193,6 +250,8 @@ class RowReader:
                     yield row
             self.rows += rows
             self.position = state.st_size - left
+        if not self.rows and self._first.strip() in _OPENINGS:
+            self.is_foreign, self.unreadable = True, 0
 
     def _skip_line(self, file: BinaryIO) -> int:
         """Skip the rest of a line that is too long; return its length."""
@@ -205,6 +264,8 @@ class RowReader:
         return length
 
     def _recover(self, line: bytes) -> Iterator[Row]:
+        if not self._first:
+            self._first = line[:_FIRST]
         rows, is_complete = recover_rows(line)
         self.rows += len(rows)
         self.unreadable += not is_complete
@@ -225,57 +286,74 @@ def recover_rows(line: bytes) -> tuple[list[Row], bool]:
     text = line.decode("utf-8", "replace").strip(_BLANK)
     decoder = json.JSONDecoder()
     rows: list[Row] = []
+    is_complete = True
     while text:
         try:
             value, end = decoder.raw_decode(text)
         except (ValueError, RecursionError):
-            return rows, False
-        if not isinstance(value, dict):
-            return rows, False
-        rows.append(_fit_row(value))
+            behind = _recover_behind(text)
+            return rows + behind, False
+        row = _fit_row(value) if isinstance(value, dict) else None
+        if row is None:
+            is_complete = False
+        else:
+            rows.append(row)
         text = text[end:].lstrip(_BLANK)
-    return rows, True
+    return rows, is_complete
 
 
-def _fit_row(value: dict[str, Any]) -> Row:
+def _recover_behind(text: str) -> list[Row]:
+    """Return the row behind one that was cut: Claude Code was killed, and went on in its line."""
+    start = max((text.rfind(each, 1) for each in _ROW_STARTS), default=-1)
+    if start < 1:
+        return []
+    try:
+        value = json.loads(text[start:])
+    except (ValueError, RecursionError):
+        return []
+    # A part of a row that was cut has no session of its own.
+    row = _fit_row(value) if isinstance(value, dict) else None
+    return [row] if row is not None and row.uuid and row.sessionId else []
+
+
+def _fit_row(value: dict[str, Any]) -> Row | None:
     """Return the row of an object, without the fields whose types are not as expected."""
-    return _decode(json.dumps(_fit(value, msgspec.inspect.type_info(Row))))
+    try:
+        fitted = json.dumps(_fit(value, msgspec.inspect.type_info(Row)), ensure_ascii=False)
+        # Half of a surrogate pair is legal in JSON, but it is no text.
+        return _decode(fitted.encode("utf-8", "replace"))
+    except _BROKEN:
+        return None
 
 
 def _fit(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401 -- any JSON
     """Return the part of a JSON value that fits a type; None where nothing of it does."""
-    inspect = msgspec.inspect
-    if isinstance(kind, inspect.UnionType):
-        return next((each for one in kind.types if (each := _fit(value, one)) is not None), None)
-    if isinstance(kind, inspect.StructType):
-        if not isinstance(value, dict):
-            return None
-        fitted = {
-            field.encode_name: _fit(value[field.encode_name], field.type)
-            for field in kind.fields
-            if field.encode_name in value
-        }
-        return {name: each for name, each in fitted.items() if each is not None}
-    if isinstance(kind, inspect.ListType):
-        if not isinstance(value, list):
-            return None
-        return [each for one in value if (each := _fit(one, kind.item_type)) is not None]
-    if isinstance(kind, inspect.RawType):
-        return value
-    return _fit_plain(value, kind)
+    match kind:
+        case msgspec.inspect.UnionType(types=types):
+            return next((each for one in types if (each := _fit(value, one)) is not None), None)
+        case msgspec.inspect.StructType(fields=fields) if isinstance(value, dict):
+            named = {field.encode_name: field.type for field in fields}
+            fitted = {name: _fit(value[name], named[name]) for name in named if name in value}
+            return {name: each for name, each in fitted.items() if each is not None}
+        case msgspec.inspect.ListType(item_type=item) if isinstance(value, list):
+            return [each for one in value if (each := _fit(one, item)) is not None]
+        case msgspec.inspect.RawType():
+            return value
+    return (
+        value
+        if isinstance(value, _PLAIN.get(type(kind), ())) and _is_bool_as(value, kind)
+        else None
+    )
 
 
-def _fit_plain(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401
-    inspect = msgspec.inspect
-    plain: dict[type, type | tuple[type, ...]] = {
-        inspect.StrType: str,
-        inspect.BoolType: bool,
-        inspect.IntType: int,
-        inspect.FloatType: (int, float),
-    }
-    expected = plain.get(type(kind))
-    if expected is None or not isinstance(value, expected):
-        return None
-    if isinstance(value, bool) and not isinstance(kind, inspect.BoolType):
-        return None
-    return value
+def _is_bool_as(value: object, kind: msgspec.inspect.Type) -> bool:
+    """Return whether a value is true or false exactly where a type says so."""
+    return isinstance(value, bool) == isinstance(kind, msgspec.inspect.BoolType)
+
+
+_PLAIN: Final[dict[type, tuple[type, ...]]] = {
+    msgspec.inspect.StrType: (str,),
+    msgspec.inspect.BoolType: (bool,),
+    msgspec.inspect.IntType: (int,),
+    msgspec.inspect.FloatType: (int, float),
+}

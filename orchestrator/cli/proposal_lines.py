@@ -1,0 +1,154 @@
+"""Print proposals: as a table, in full, and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestrator.cli.output import iter_wrapped_lines
+from orchestrator.cli.tables import Column, iter_table_lines
+from orchestrator.cli.values import sanitize_text
+from orchestrator.counts import format_count
+from orchestrator.masking import mask_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from orchestrator.proposals.decisions import QueueItem
+    from orchestrator.proposals.models import EvidencePlace, Proposal
+
+_COLUMNS: Final = (
+    Column("id"),
+    Column("kind"),
+    Column("sessions", is_number=True),
+    Column("since"),
+    Column("proposal"),
+)
+_RULE: Final = "rule"
+_WAITING: Final = "waits for you"
+
+
+def iter_list_lines(items: "Sequence[QueueItem]", width: int | None) -> Iterator[str]:
+    """Yield the lines of a table of what waits."""
+    return iter_table_lines(_COLUMNS, [_build_row(item) for item in items], width)
+
+
+def iter_item_lines(item: "QueueItem", change: str, where: "Sequence[Path]" = ()) -> Iterator[str]:
+    """Yield the lines of one proposal.
+
+    Args:
+        item: the proposal.
+        change: the diff that accepting it would make; empty if it is decided.
+        where: the files that have what it has written.
+    """
+    yield item.id
+    for name, value in _list_facts(item, where):
+        if value:
+            yield from iter_wrapped_lines(f"  {name:<9} ", sanitize_text(value))
+    if item.proposal and item.proposal.evidence:
+        yield "  evidence"
+        for place in item.proposal.evidence:
+            yield from _iter_place_lines(place)
+    if change:
+        yield ""
+        yield from sanitize_text(mask_text(change)).splitlines()
+
+
+def describe_item(item: "QueueItem") -> str:
+    """Return what a proposal is about, in a line."""
+    title = item.proposal.title if item.proposal else ""
+    if item.record and _describe_kind(item) == _RULE:
+        return f"{item.record.rule.text.rule} ({title})" if title else item.record.rule.text.rule
+    return title
+
+
+def serialize_item(item: "QueueItem", project: str, change: str | None = None) -> dict[str, Any]:
+    """Return a proposal as data for JSON.
+
+    Args:
+        item: the proposal.
+        project: the path of its project.
+        change: the diff that accepting it would make; None to leave it out.
+    """
+    proposal, rule = item.proposal, item.record.rule if item.record else None
+    values: dict[str, Any] = {
+        "id": item.id,
+        "project": project,
+        "kind": _describe_kind(item),
+        "status": str(proposal.status) if proposal else _WAITING,
+        "title": describe_item(item),
+        "since": _find_since(item).isoformat(),
+        "rule": {"id": rule.id, **vars(rule.text)} if rule else None,
+    }
+    if proposal:
+        values |= {
+            "detector": proposal.detector,
+            "reason": proposal.reason,
+            "decided": proposal.decided.isoformat() if proposal.decided else None,
+            "content": dict(proposal.content),
+            "evidence": [vars(place) for place in proposal.evidence],
+        }
+    return values if change is None else {**values, "diff": mask_text(change)}
+
+
+def _build_row(item: "QueueItem") -> tuple[object, ...]:
+    waits = "" if _describe_status(item) == _WAITING else f" ({_describe_status(item)})"
+    sessions = item.proposal.read_count("sessions") if item.proposal else 0
+    seen = item.proposal.read_count("sessions_seen") if item.proposal else 0
+    share = f"{sessions} of {seen}" if sessions and seen else str(sessions or "")
+    since = f"{_find_since(item).astimezone():%Y-%m-%d}"
+    return (item.id, _describe_kind(item), share, since, f"{describe_item(item)}{waits}")
+
+
+def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, str]]:
+    proposal, record = item.proposal, item.record
+    text = record.rule.text if record else None
+    facts = [
+        ("kind", _describe_kind(item)),
+        ("status", _describe_status(item)),
+        ("found", proposal.title if proposal else ""),
+        ("seen", _describe_counts(proposal) if proposal else ""),
+        ("found by", proposal.detector if proposal else ""),
+        ("since", f"{_find_since(item).astimezone():%Y-%m-%d %H:%M}"),
+        ("rule", f"{record.rule.id}: {record.status}" if record else ""),
+    ]
+    if text:
+        facts += [("", text.rule), ("when", text.when), ("why", text.why)]
+        facts += [("", record.reason if record and record.status.is_pending else "")]
+    return [*facts, ("in", ", ".join(map(str, where)))]
+
+
+def _describe_kind(item: "QueueItem") -> str:
+    return str(item.proposal.kind) if item.proposal else _RULE
+
+
+def _describe_status(item: "QueueItem") -> str:
+    from orchestrator.proposals.decisions import describe_decision
+
+    if item.proposal and not item.proposal.is_open:
+        return describe_decision(item.proposal)
+    return str(item.proposal.status) if item.proposal else _WAITING
+
+
+def _describe_counts(proposal: "Proposal") -> str:
+    """Return the counts with their denominators: `in 3 of 41 sessions, 7 times in all`."""
+    sessions, seen = proposal.read_count("sessions"), proposal.read_count("sessions_seen")
+    times = proposal.read_count("occurrences")
+    if not sessions:
+        return ""
+    share = f"in {sessions} of {format_count(seen, 'session')}"
+    shown = share if seen else f"in {format_count(sessions, 'session')}"
+    return f"{shown}, {format_count(times, 'time')} in all" if times else shown
+
+
+def _iter_place_lines(place: "EvidencePlace") -> Iterator[str]:
+    at = place.at[:16].replace("T", " ")
+    head = f"    {at}  session {place.session[:8]}: "
+    quote = " ".join(sanitize_text(mask_text(place.quote)).split()) or "(no text)"
+    yield from iter_wrapped_lines(sanitize_text(head), quote)
+
+
+def _find_since(item: "QueueItem") -> "datetime":
+    if item.proposal:
+        return item.proposal.created
+    assert item.record  # noqa: S101 -- it has one of the two
+    return item.record.learned

@@ -1,0 +1,98 @@
+"""Open the queue of proposals: of one project to decide, of all projects to look at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError
+from orchestrator.events import Listener
+from orchestrator.proposals.decisions import ProposalManager, QueueItem, build_items
+from orchestrator.proposals.records import ProposalStore
+from orchestrator.proposals.states import refresh_proposals
+from orchestrator.rulebook.history import History
+from orchestrator.rulebook.records import Status
+from orchestrator.services import rulebooks
+from orchestrator.services.trust import RULES, load_known_config, load_trusted_config
+from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.state_directory import resolve_state_directory
+
+_PENDING: Final = (Status.WAITING.value, Status.QUARANTINED.value)
+
+
+@contextmanager
+def open_proposals(
+    project: Path, config_file: Path | None, listener: Listener, *, adding: bool = False
+) -> Iterator[ProposalManager]:
+    """Open the proposals of a project with its rulebook.
+
+    Args:
+        project: the project's real path.
+        config_file: the configuration that the user named.
+        listener: receives notices about files.
+        adding: whether to check first that Claude Code loads the file with the rules.
+
+    Raises:
+        LoopError: the configuration is wrong, or the rulebook or the database cannot be used.
+    """
+    config = load_trusted_config(project, config_file, of=RULES).config
+    if adding:
+        rulebooks.require_loaded(config, project)
+    state = resolve_state_directory()
+    with open_database(state) as database:
+        book, history = rulebooks.open_rulebook(config, project, database, listener)
+        yield ProposalManager(project, state, ProposalStore(database), book, history)
+
+
+def list_all_items(
+    report: Callable[[str], None], *, is_open: bool = True
+) -> list[tuple[str, QueueItem]]:
+    """Return the queues of all projects, with the project of each item.
+
+    Only the record is read, and the files that proposals would change: no rulebook is opened.
+
+    Args:
+        report: receives a line for each project whose configuration cannot be read.
+        is_open: whether to leave out what somebody has decided about.
+
+    Raises:
+        InfrastructureError: the database cannot be used.
+    """
+    state = resolve_state_directory()
+    found: list[tuple[str, QueueItem]] = []
+    with open_database(state) as database:
+        store = ProposalStore(database)
+        projects = dict.fromkeys(each.project for each in store.list_proposals())
+        books: dict[str, None] = {}
+        for project in projects:
+            history = History(database, _find_book(Path(project), report))
+            stored = store.list_proposals(project)
+            proposals = refresh_proposals(store, stored, history, state)
+            # Projects may share one rulebook: each pending rule is listed once.
+            records = [] if history.book in books else history.list_records()
+            found += [(project, item) for item in build_items(proposals, records, is_open=is_open)]
+            books[history.book] = None
+        for book in _list_pending_books(database):
+            if book not in books:
+                pending = History(database, Path(book)).list_records()
+                items = build_items((), pending, is_open=True)
+                found += [(str(Path(book).parent), item) for item in items]
+    return found
+
+
+def _find_book(project: Path, report: Callable[[str], None]) -> Path:
+    """Return the file that identifies a project's rulebook; the usual one if it is not known."""
+    try:
+        config = load_known_config(project, None).config
+    except LoopError as error:
+        report(f"{project}: its configuration cannot be read: {error}")
+        return project / "CLAUDE.md"
+    return rulebooks.resolve_book(config, project)
+
+
+def _list_pending_books(database: Database) -> list[str]:
+    rows = database.fetch_rows(
+        "SELECT DISTINCT book FROM rules WHERE status IN (?, ?) ORDER BY book", _PENDING
+    )
+    return [str(book) for (book,) in rows]
