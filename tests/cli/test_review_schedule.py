@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import cli
-from orchestrator.cli.review_schedule import schedule
 from tests.cli.conftest import Call, CommandResult
 from tests.sessions.schedule import fake_programs
 
@@ -45,16 +43,11 @@ class Machine:
 
     def schedule(self, *words: str) -> CommandResult:
         """Call the command."""
-        return self.call("schedule", *words)
+        return self.call("review", "schedule", *words)
 
     def command(self, *words: str) -> list[str]:
         """Return the command as a process of its own."""
-        code = (
-            "import sys\nfrom orchestrator.cli.main import cli, main\n"
-            "from orchestrator.cli.review_schedule import schedule\n"
-            "cli.add_command(schedule, 'schedule')\nmain(['schedule', *sys.argv[1:]])\n"
-        )
-        return [sys.executable, "-c", code, *words]
+        return [sys.executable, "-m", "orchestrator", "review", "schedule", *words]
 
     def start(self, *words: str) -> int:
         """Start the command as a process of its own, and return how it ended."""
@@ -93,7 +86,6 @@ def machine(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, call: C
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("USER", "anna")
-    monkeypatch.setitem(cli.commands, "schedule", schedule)
     return Machine(home, programs, call)
 
 

@@ -98,3 +98,13 @@ def test_a_week_begins_at_midnight_where_the_user_is(database: Database) -> None
     for name, week in (("Europe/Berlin", 48), ("Europe/London", 47)):
         [found] = gather_stats(SHOP, 8, NOW, ZoneInfo(name)).weeks
         assert found.week == Week(2026, week)
+
+
+def test_a_folder_of_a_work_tree_has_the_sessions_that_began_in_it(database: Database) -> None:
+    for folder in ("", "/web", "/web/pages", "/website"):
+        name = store_session(database, str(SHOP), NOW, GREEN, name=f"s{folder}")
+        database.write("UPDATE sessions SET folder = ? WHERE id = ?", (f"{SHOP}{folder}", name))
+    [web] = gather_stats(SHOP / "web", 8, NOW, UTC).weeks
+    assert (web.project, web.numbers.sessions) == (str(SHOP / "web"), 2)
+    [whole] = gather_stats(SHOP, 8, NOW, UTC).weeks
+    assert (whole.project, whole.numbers.sessions) == (str(SHOP), 4)
