@@ -127,7 +127,8 @@ def _label_steps(commands: Sequence[str]) -> list[str]:
     for command in commands:
         words = command.split()
         program = words[0].rpartition("/")[2] or words[0]
-        more = [word for word in words[1:2] if _WORD.fullmatch(word)]
+        count = 2 if words[1:2] == ["run"] else 1
+        more = [word for word in words[1 : 1 + count] if _WORD.fullmatch(word)]
         label = " ".join([program, *more])
         labels.append("".join(char for char in label if char.isalnum() or char in " ._-")[:40])
     return list(dict.fromkeys(each.strip(" ._-") or "a command" for each in labels))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from orchestrator.proposals.skills import (
     is_skill_name,
 )
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.rulebook.similarity import RuleRelation, compare_rules
 from tests.proposals.making import STEPS, draft_skill_proposal, open_queue, propose
 from tests.replay.claude import claude_binary, run_claude
 
@@ -109,6 +111,17 @@ def test_nothing_in_a_skill_is_executed_imported_or_replaced(commands: list[str]
     assert not re.search(r"(?<!\\)\$(\d|ARGUMENTS)", body)
     assert all(char.isprintable() or char == "\n" for char in made.text)
     assert explain_invalid_skill(made.text, made.name) == ""
+
+
+def test_the_index_lines_of_two_skills_do_not_exclude_each_other() -> None:
+    drafts = [
+        draft_skill(Procedure([*STEPS[:2], step], 3))
+        for step in ("git commit", "git stash", "make")
+    ]
+    texts = [each.index for each in drafts if each]
+    found = [compare_rules(one, other) for one, other in combinations(texts, 2)]
+    assert found == [RuleRelation.UNRELATED] * 3
+    assert compare_rules(texts[0], texts[0]) is RuleRelation.SAME
 
 
 def test_secrets_are_masked() -> None:
