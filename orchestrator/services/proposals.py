@@ -91,7 +91,7 @@ def _find_book(project: Path, report: Callable[[str], None]) -> Path:
         config = load_known_config(project, None).config
     except LoopError as error:
         report(f"{project}: its configuration cannot be read: {error}")
-        return project / "CLAUDE.md"
+        return rulebooks.resolve_rulebook_path(project)
     return rulebooks.resolve_book(config, project)
 
 
