@@ -110,14 +110,17 @@ class FindingProposer:
         if known := self._find_known(kind, finding):
             return FindingReport(finding, describe_known(known), known.id)
         draft = self._draft(kind, finding, sessions_seen)
-        if isinstance(draft, str):
-            return FindingReport(finding, draft)
-        if (kind, draft.fingerprint) not in self._known:
-            if self._new[kind] == MOST_NEW:
+        return (
+            FindingReport(finding, draft) if isinstance(draft, str) else self._add(finding, draft)
+        )
+
+    def _add(self, finding: SessionFinding, draft: ProposalDraft) -> FindingReport:
+        if (draft.kind, draft.fingerprint) not in self._known:
+            if self._new[draft.kind] == MOST_NEW:
                 return FindingReport(finding, "left for the next review: there are many")
-            self._new[kind] += 1
+            self._new[draft.kind] += 1
         if self._dry_run:
-            return FindingReport(finding, f"would be proposed as a {kind}")
+            return FindingReport(finding, f"would be proposed as a {draft.kind}")
         proposal = self._store.add_proposal(draft)
         if proposal is None:  # decided about in this moment
             return FindingReport(finding, "decided before")

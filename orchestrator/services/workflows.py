@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +36,6 @@ from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, revert_swap
 from orchestrator.services.run_environment import restore_variables
 from orchestrator.services.teacher_notices import report_changed_teacher
-from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory

@@ -184,9 +184,8 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
 
 
 def _first_line(text: str) -> str:
-    return (
-        text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0][:_MOST_OF_START].strip()
-    )
+    line = text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0]
+    return line[:_MOST_OF_START].removesuffix("</tool_use_error>").strip()
 
 
 def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCause:
@@ -199,7 +198,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
     elif cause is Cause.TIMEOUT:
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
-        about = line.removesuffix("</tool_use_error>").partition(". ")[0][:80]
+        about = line.partition(". ")[0][:80]
     key = f"{call.name}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
@@ -209,9 +208,9 @@ def _name_target(call: ToolCall, line: str) -> str:
     given = read_input(call)
     path = given.file_path if isinstance(given, ReadInput | EditInput) else ""
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
-        path = line.partition(": ")[2].removesuffix("</tool_use_error>").partition(". ")[0]
+        path = line.partition(": ")[2].partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"\d+|[0-9a-f]{8,}", "#", name)[:80]
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", name[:120])[:80]
 
 
 def find_suffix(call: ToolCall) -> str:

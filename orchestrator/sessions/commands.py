@@ -51,8 +51,8 @@ def normalize(command: str) -> str:
     """Return the key of a command: equal for commands that do the same with other names.
 
     What only looks at things, as `cd` and `| tail` do, is left out unless nothing else is there.
-    Of each other segment there are the program, its subcommands, its options in order of the
-    alphabet, and placeholders for its other arguments: `cd /a && git add x.py | cat` gives
+    Of each other segment there are the program, its subcommands, its options, and placeholders for
+    its other arguments, both in order of the alphabet: `cd /a && git add x.py | cat` gives
     `git add <path>`.
     """
     segments = [each for each in split_command(command) if each.words]
@@ -75,7 +75,8 @@ def normalize_segment(segment: Segment) -> str:
     named = [each.text for each in words[1 : 1 + count]]
     rest = {_replace_argument(each): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
-    return " ".join((program, *named, *options, *(each for each in rest if each[:1] == "<")))
+    others = sorted(each for each in rest if each.startswith("<"))
+    return " ".join((program, *named, *options, *others))
 
 
 def name_segment(segment: Segment) -> str:

@@ -77,7 +77,7 @@ def _has_word_of_tests(command: str) -> bool:
     return (
         "test" in command or "spec" in command or "check" in command or "verify" in command
         or "tox" in command or "nox" in command or "mocha" in command or "jest" in command
-        or "npm t" in command or "pest" in command
+        or "npm t" in command or "pest" in command or "phpunit" in command
     )  # fmt: skip
 
 

@@ -42,9 +42,7 @@ class Night:
         steps = [{"tools": [{"name": "Bash", "input": {"command": each}}]} for each in commands]
         scenario = {"answers": [{"steps": [*steps, {"say": "Done."}]}]}
         with ReplayServer(parse_scenario(json.dumps(scenario))) as model:
-            done = run_claude(
-                model.url, prompt, self.project, self.home, "--allowedTools", "Bash"
-            )
+            done = run_claude(model.url, prompt, self.project, self.home, "--allowedTools", "Bash")
             assert done.completed.returncode == 0, done.completed.stderr
             return model.requests
 
@@ -121,11 +119,12 @@ def test_what_goes_wrong_twice_becomes_a_rule_of_the_next_session(night: Night) 
     assert RULE in requests[0].text
     # The next review has nothing to ask, and says what the rule did since.
     again = night.review("--since", "30d")
-    assert night.asked == []
+    assert not night.asked
     (found,) = find_findings(again, "hidden test failure")
     assert found["outcome"].startswith("accepted")
 
 
+@pytest.mark.whole
 def test_a_rejected_finding_never_comes_back(night: Night) -> None:
     for _ in range(2):
         night.work(HIDING)
@@ -134,10 +133,11 @@ def test_a_rejected_finding_never_comes_back(night: Night) -> None:
     assert night.orchestrate("review", "reject", proposal["id"]).returncode == 0
     night.work(HIDING)
     night.review("--since", "30d")
-    assert night.asked == []
+    assert not night.asked
     assert night.list_proposals() == []
 
 
+@pytest.mark.whole
 def test_without_a_key_the_finding_waits_for_the_teacher(night: Night) -> None:
     for _ in range(2):
         night.work(HIDING)
@@ -152,6 +152,7 @@ def test_without_a_key_the_finding_waits_for_the_teacher(night: Night) -> None:
     assert proposal["status"] == "waits for you"
 
 
+@pytest.mark.whole
 def test_a_run_of_ours_teaches_nothing(night: Night) -> None:
     hiding = {"tools": [{"name": "Bash", "input": {"command": HIDING}}]}
     scenario = {

@@ -45,7 +45,8 @@ def shorten_path(path: str, folder: str) -> str:
     return path if not path.startswith(("/", "~")) and path[1:2] != ":" else path.rpartition("/")[2]
 
 
-def quote_call(command: str, text: str) -> str:
-    """Return a command and what it said, cut to the length of a quote."""
+def quote_call(command: str, text: str, path: str = "") -> str:
+    """Return a command, or the path of a file, and what was said of it, cut to a quote."""
     shown = " ".join(command[: 2 * _MOST_OF_COMMAND].split())[:_MOST_OF_COMMAND]
-    return (f"$ {shown}\n{text}" if shown else text)[:MOST_OF_QUOTE]
+    head = f"$ {shown}\n" if shown else f"{path[-_MOST_OF_COMMAND:]}: " if path else ""
+    return f"{head}{text}"[:MOST_OF_QUOTE]

@@ -40,7 +40,7 @@ def find_edit_mismatches(session: Session) -> Iterator[Occurrence]:
                 f"{kind} after a formatter" if formatter else kind,
                 call.result_row or call.row,
                 call.at,
-                quote_call("", found.line),
+                quote_call("", found.line, shorten_path(path, session.folder)),
                 thread.agent,
                 {"path": shorten_path(path, session.folder), "cause": found.cause.value}
                 | ({"formatter": formatter} if formatter else {}),

@@ -41,7 +41,7 @@ def find_repeated_errors(session: Session) -> Iterator[Occurrence]:
                 found.key,
                 call.result_row or call.row,
                 call.at,
-                quote_call(read_command(call) or path, found.line),
+                quote_call(read_command(call), found.line, path),
                 thread.agent,
                 {"cause": found.cause.value, "tool": call.name} | ({"path": path} if path else {}),
             )

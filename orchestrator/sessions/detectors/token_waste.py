@@ -13,6 +13,10 @@ from orchestrator.sessions.shell import split_command
 LEAST_CHARACTERS: Final = 20_000
 """About 5,000 tokens. Of 5,490 real shell commands 31 print as much; the harness cuts at 30,000."""
 
+MOST_IN_CONTEXT: Final = 50_000
+"""The harness stores a longer output in a file, and shows the model its beginning only; the reader
+puts the file's text in its place."""
+
 _CHARACTERS_PER_TOKEN: Final = 4
 _LEFT_OUT: Final = frozenset({"Read", "Task", "Agent", "TaskOutput", "Skill", "Write", "Edit"})
 """Tools whose result has the size that was asked for: reads are counted by `redundant_reads`."""
@@ -26,7 +30,9 @@ def find_token_waste(session: Session) -> Iterator[Occurrence]:
     """
     for thread in session.threads:
         for at, call in enumerate(thread.entries):
-            if not isinstance(call, ToolCall) or len(call.result or "") < LEAST_CHARACTERS:
+            if not isinstance(call, ToolCall):
+                continue
+            if not LEAST_CHARACTERS <= len(call.result or "") <= MOST_IN_CONTEXT:
                 continue
             if call.name in _LEFT_OUT or str(call.result).startswith("<persisted-output>"):
                 continue
