@@ -73,7 +73,7 @@ class SuiteCommand:
 
 
 def _has_word_of_tests(command: str) -> bool:
-    """Tell whether it is worth to search a command: a tenth of the time of the search."""
+    """Return whether it is worth to search a command: a tenth of the time of the search."""
     return (
         "test" in command or "spec" in command or "check" in command or "verify" in command
         or "tox" in command or "nox" in command or "mocha" in command or "jest" in command

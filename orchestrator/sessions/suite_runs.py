@@ -1,4 +1,4 @@
-"""Tell which calls are runs of tests, what they say, and whether their exit code is hidden.
+"""Find the calls that are runs of tests, and judge them; their exit code is often hidden.
 
 `is_error` does not say it: of 1,338 real test commands 711 hide the exit code, and half of the
 failed ones carry no flag. So the output decides, and the flag only where the output is silent and
@@ -125,7 +125,7 @@ def _judge_silent_run(
 
 
 def _is_alone(reading: SuiteCommand) -> bool:
-    """Tell whether a failure of the command is one of the tests: nothing else in it can fail."""
+    """Return whether a failure of the command is one of the tests: nothing else in it can fail."""
     return not reading.hidden_by and all(
         each is reading.segments[reading.at] or each.program in SILENT or not each.words
         for each in reading.segments
@@ -153,7 +153,7 @@ def _judge_printed_code(text: str, reading: SuiteCommand) -> Verdict:
 
 
 def _is_partial(reading: SuiteCommand, text: str) -> bool:
-    """Tell whether a filter may have cut the lines that say that something failed."""
+    """Return whether a filter may have cut the lines that say that something failed."""
     if reading.segments[reading.at].after not in {"|", "|&"}:
         return False
     for each in reading.segments[reading.at + 1 :]:
@@ -172,7 +172,7 @@ def _is_partial(reading: SuiteCommand, text: str) -> bool:
 
 
 def _ran_nothing(text: str) -> bool:
-    """Tell whether no test was selected or found."""
+    """Return whether no test was selected or found."""
     if "[no tests to run]" in text or "[no test files]" in text:
         return not _RAN_SOME.search(text)
     return "no tests ran" in text or "\nRan 0 tests" in text

@@ -28,7 +28,7 @@ def read_path(call: ToolCall) -> str:
 
 
 def is_done_edit(call: ToolCall) -> bool:
-    """Tell whether a call changed a file by a tool."""
+    """Return whether a call changed a file by a tool."""
     return call.name in EDITS and call.result is not None and not call.is_error
 
 
