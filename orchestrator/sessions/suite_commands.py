@@ -10,12 +10,53 @@ from orchestrator.sessions.programs import FILTERS
 from orchestrator.sessions.shell import Segment, split_command
 from orchestrator.sessions.suite_outputs import Runner
 
+_TASK_PROGRAMS: Final = (
+    *(
+        "go",
+        "dotnet",
+        "npm",
+        "yarn",
+        "bun",
+        "deno",
+        "rails",
+        "mix",
+        "swift",
+        "hatch",
+        "sbt",
+        "make",
+    ),
+    *("composer", "playwright", "just", "task", "rake", "mise", "gradle", "gradlew", "mvn", "mvnw"),
+    *("node", "manage.py"),
+)
+"""Programs with a subcommand or a task of tests; `cargo` and `pnpm` end like others."""
 _MAY_RUN: Final = re.compile(
-    r"pytest|py\.test|jest|vitest|mocha|rspec|phpunit|\bpest\b|ctest|\btox\b|\bnox\b|unittest"
-    r"|gotestsum|tests?\.(?:sh|py|js|ts|rb)|/tests?\b"
-    r"|\b(?:go|cargo|dotnet|npm|yarn|pnpm|bun|deno|rails|mix|swift|hatch|sbt|composer|playwright|make"
-    r"|gmake|just|task|rake|mise|gradlew?|mvnw?|node|manage\.py)\s[^;&|\n]{0,120}?"
-    r"(?:test|\bt\b|spec|check|verify)"
+    "|".join(  # each begins with a letter of its own, by which the search skips quickly
+        (
+            *(
+                "pytest",
+                r"py\.test",
+                "jest",
+                "vitest",
+                "mocha",
+                "rspec",
+                "phpunit",
+                r"pest\b",
+                "ctest",
+            ),
+            *(
+                r"tox\b",
+                r"nox\b",
+                "unittest",
+                "gotestsum",
+                r"tests?\.(?:sh|py|js|ts|rb)",
+                r"/tests?\b",
+            ),
+            *(
+                rf"{re.escape(each)}\s[^;&|\n]{{0,120}}?(?:test|\bt\b|spec|check|verify)"
+                for each in _TASK_PROGRAMS
+            ),
+        )
+    )
 )
 """What stands in each command that runs tests, so that few have to be split."""
 _PROGRAMS: Final = {
