@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.sessions.commands import normalize_segment
-from orchestrator.sessions.models import ToolCall
+from orchestrator.sessions.models import Denial, ToolCall
 from orchestrator.sessions.programs import SILENT
 from orchestrator.sessions.shell import Segment
 from orchestrator.sessions.suite_commands import SuiteCommand, read_suite_command
@@ -67,16 +67,18 @@ _LINES: Final = re.compile(r"-n?(\d{1,6})|(?<!.)\d{1,6}")
 
 def judge_call(call: ToolCall) -> SuiteRun | None:
     """Return what a call says of the tests; None if it runs none, or was not carried out."""
-    if call.name != "Bash" or call.denial is not None:
+    is_stopped = call.denial is Denial.INTERRUPTED
+    if call.name != "Bash" or (call.denial is not None and not is_stopped):
         return None
     given = read_input(call)
     if not isinstance(given, BashInput) or read_suite_command(given.command) is None:
         return None
-    if given.run_in_background:
+    if given.run_in_background or is_stopped:
         reading = read_suite_command(given.command)
         if reading is None:
             return None
-        return SuiteRun(reading.runner, Verdict.UNKNOWN, is_hidden=True, hidden_by="&")
+        hidden_by = reading.hidden_by if is_stopped else "&"
+        return SuiteRun(reading.runner, Verdict.UNKNOWN, bool(hidden_by), hidden_by)
     return judge_command(given.command, call.result, is_error=call.is_error)
 
 
