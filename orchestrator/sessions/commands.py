@@ -14,6 +14,7 @@ _WRITING_OPTIONS: Final = re.compile(
     r"-[a-zA-Z]*i[a-zA-Z]*(?:\..*)?|--in-place.*|-delete|-exec|-execdir|-ok|-fprint.*|-o|--output.*"
 )
 _MOST_OF_SUFFIX: Final = 5
+_MOST_OF_NAME: Final = 80
 _NAMED: Final = re.compile(r"[a-z][\w:.-]*", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[a-zA-Z%]{0,2}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{7,64}|[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -77,7 +78,7 @@ def normalize_segment(segment: Segment) -> str:
     rest = {_replace_argument(each): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
     others = sorted(each for each in rest if each.startswith("<"))
-    return " ".join((program, *named, *options, *others))
+    return " ".join((program, *named, *options, *others))[:MOST_OF_KEY]
 
 
 def name_segment(segment: Segment) -> str:
@@ -88,7 +89,7 @@ def name_segment(segment: Segment) -> str:
     program = words[0].text.rpartition("/")[2][:40]
     words = _drop_global_options(words, program)
     count = _count_subcommands(words, program)
-    return " ".join((program, *(each.text for each in words[1 : 1 + count])))
+    return " ".join((program, *(each.text for each in words[1 : 1 + count])))[:_MOST_OF_NAME]
 
 
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:

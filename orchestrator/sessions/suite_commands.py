@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.sessions.commands import strip_wrappers
 from orchestrator.sessions.programs import FILTERS
-from orchestrator.sessions.shell import Segment, split_command
+from orchestrator.sessions.shell import MOST_OF_COMMAND, Segment, split_command
 from orchestrator.sessions.suite_outputs import Runner
 
 _TASK_PROGRAMS: Final = (
@@ -125,7 +125,7 @@ def _has_word_of_tests(command: str) -> bool:
 @functools.lru_cache(maxsize=2048)
 def read_suite_command(command: str) -> SuiteCommand | None:
     """Return the run of tests in a command: the first that is hidden, else the last."""
-    if not _has_word_of_tests(command) or _MAY_RUN.search(command) is None:
+    if not _has_word_of_tests(command) or _MAY_RUN.search(command, 0, MOST_OF_COMMAND) is None:
         return None
     segments = split_command(command)
     last: SuiteCommand | None = None
