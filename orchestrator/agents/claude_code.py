@@ -56,11 +56,9 @@ class ClaudeCodeAgent:
             without a CLAUDE.md; called before each run without `trust_project`.
         sandbox: Claude Code's own sandbox settings, passed through.
         refuse: called before each edit of a file; returns the reason to refuse it, or None.
-        record_session: called with the id and the folder of each session; the session starts and
-            ends within the context that it returns.
     """
 
-    def __init__(  # noqa: PLR0913 -- one for each setting of the program
+    def __init__(
         self,
         *,
         environment: Mapping[str, str] | None = None,
@@ -73,7 +71,6 @@ class ClaudeCodeAgent:
         sandbox: Mapping[str, Any] | None = None,
         refuse: Refuse | None = None,
         agents_files: Callable[[Path], Sequence[str]] | None = None,
-        record_session: RecordSession | None = None,
     ) -> None:
         self._base = dict(os.environ if environment is None else environment)
         self._model = model
@@ -83,7 +80,7 @@ class ClaudeCodeAgent:
         self._trust_project, self._sandbox = trust_project, sandbox
         self._list_untrusted = list_untrusted
         self._refuse, self._agents_files = refuse, agents_files
-        self._record_session = record_session or _record_nothing
+        self._record_session: RecordSession = _record_nothing
         self._extra_settings: Mapping[str, Any] = {}
         self._extra_arguments: tuple[str, ...] = ()
 
@@ -104,6 +101,15 @@ class ClaudeCodeAgent:
         probe._base = dict(environment)
         probe._extra_settings, probe._extra_arguments = dict(settings), tuple(arguments)
         return probe
+
+    def record_sessions(self, record_session: RecordSession) -> None:
+        """Record each session from now on.
+
+        Args:
+            record_session: called with the id and the folder of each session; the session starts
+                and ends within the context that it returns.
+        """
+        self._record_session = record_session
 
     @property
     def payer(self) -> str:

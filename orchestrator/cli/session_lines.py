@@ -36,8 +36,9 @@ _ID_SHOWN: Final = 8
 """Characters of an id that are listed; every command takes the beginning of one."""
 _TITLE_SHOWN: Final = 100
 _PROMPT_SHOWN: Final = 600
-_CALL_SHOWN: Final = 100
-"""Characters of a call of a tool, and of its error, without `--full`."""
+_LINE_SHOWN: Final = 110
+"""Columns of a call of a tool, and of its error, where there is no terminal."""
+_FEWEST_SHOWN: Final = 30
 _MAIN_INPUTS: Final = ("command", "file_path", "notebook_path", "path", "pattern", "url", "query",
                        "skill", "description", "prompt")  # fmt: skip
 """The input that says most about a call, in this order."""
@@ -133,13 +134,17 @@ def _describe_cost(each: "SessionSummary") -> str:
     return "not recorded by Claude Code"
 
 
-def iter_entry_lines(entries: Iterable[Values], *, full: bool) -> Iterator[str]:
+def iter_entry_lines(
+    entries: Iterable[Values], width: int | None = None, *, full: bool
+) -> Iterator[str]:
     """Yield what happened in a session: prompts, and one line for each call of a tool.
 
     Args:
         entries: see `transcript_values`.
+        width: the columns of the terminal; None if the output is not a terminal.
         full: whether replies, results and whole texts are shown, too.
     """
+    columns = width or _LINE_SHOWN
     for entry in entries:
         time = _format_time(entry["at"], "%H:%M")
         agent = f"({sanitize_text(entry['agent'])}) " if entry["agent"] else ""
@@ -150,7 +155,7 @@ def iter_entry_lines(entries: Iterable[Values], *, full: bool) -> Iterator[str]:
                 text = entry["text"] if full else shorten_text(entry["text"], _PROMPT_SHOWN)
                 yield from _iter_text(f"{label}> ", text)
             case "tool call":
-                yield from _iter_call(label, entry, full=full)
+                yield from _iter_call(label, entry, columns, full=full)
             case "reply" if full:
                 yield from _iter_text(label, entry["text"])
             case "interruption":
@@ -159,31 +164,39 @@ def iter_entry_lines(entries: Iterable[Values], *, full: bool) -> Iterator[str]:
                 trigger = f" ({sanitize_text(entry['trigger'])})" if entry["trigger"] else ""
                 yield f"{label}context compacted{trigger}"
             case "api failure":
-                yield f"{label}the API failed: {_shorten_line(entry['text'])}"
+                yield _fit_line(f"{label}the API failed: ", entry["text"], columns)
 
 
-def _iter_text(label: str, text: str) -> Iterator[str]:
+def _iter_text(label: str, text: str, rest: str | None = None) -> Iterator[str]:
+    """Yield the lines of a text; the label of the first line, or `rest`, is before the others."""
     for line in sanitize_text(text).strip().splitlines() or [""]:
         yield f"{label}{line}".rstrip()
-        label = " " * len(label)
+        label = " " * len(label) if rest is None else rest
 
 
-def _iter_call(label: str, entry: Values, *, full: bool) -> Iterator[str]:
+def _iter_call(label: str, entry: Values, columns: int, *, full: bool) -> Iterator[str]:
     text = f"{entry['tool']}: {_describe_input(entry['input'])}"
     indent = " " * len(label)
-    if not full:
-        yield f"{label}{_shorten_line(text)}"
-    else:
+    if full:
         yield from _iter_text(label, text)
+    else:
+        yield _fit_line(label, text, columns)
     if entry["denial"]:
-        words = f': "{_shorten_line(entry["user_words"])}"' if entry["user_words"] else ""
-        yield f"{indent}denied ({sanitize_text(entry['denial'])}){words}"
+        words = f": {entry['user_words']}" if entry["user_words"] else ""
+        yield _fit_line(f"{indent}denied, ", f"{entry['denial']}{words}", columns)
     elif entry["result"] is None:
         yield f"{indent}no result: the session ended before"
     elif entry["is_error"]:
-        yield f"{indent}error: {_shorten_line(_find_error_line(entry['result']))}"
+        yield _fit_line(f"{indent}error: ", _find_error_line(entry["result"]), columns)
     if full and entry["result"]:
-        yield from _iter_text(f"{indent}| ", entry["result"])
+        yield from _iter_text(f"{indent}| ", entry["result"], f"{indent}| ")
+
+
+def _fit_line(label: str, text: str, columns: int) -> str:
+    """Return one line that fits, with the beginning of a text."""
+    room = max(columns - len(label), _FEWEST_SHOWN)
+    line = " ".join(sanitize_text(text[: 10 * columns]).split())
+    return f"{label}{line if len(line) <= room else f'{line[: room - 4]} ...'}"
 
 
 def _describe_input(value: Any) -> str:  # noqa: ANN401 -- any JSON
@@ -198,11 +211,6 @@ def _find_error_line(result: str) -> str:
     lines = [line.strip() for line in result.splitlines() if line.strip()]
     first = next((line for line in lines if not re.fullmatch(r"Exit code \d+", line)), "")
     return first.replace("<tool_use_error>", "").replace("</tool_use_error>", "") or " ".join(lines)
-
-
-def _shorten_line(text: str) -> str:
-    line = " ".join(sanitize_text(text[: 10 * _CALL_SHOWN]).split())
-    return line if len(line) <= _CALL_SHOWN else f"{line[: _CALL_SHOWN - 4]} ..."
 
 
 def iter_markdown_lines(each: "SessionSummary", entries: Iterable[Values]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from orchestrator.cli.since import Since
 if TYPE_CHECKING:
     from orchestrator.services.sessions import SessionStore
     from orchestrator.sessions.listing import SessionSummary
-    from orchestrator.sessions.scanning import ScanResult
+    from orchestrator.sessions.scan_results import ScanResult
 
 _MANY: int = 20
 """Sessions from which on a line says that they are being read: it takes a second or more."""
@@ -110,19 +111,10 @@ def show(session: str, full: bool, as_json: bool) -> None:
         if as_json:
             print_lines(session_lines.iter_json_lines(summary, entries))
             return
-        lines = _iter_shown_lines(
-            store, summary, session_lines.iter_entry_lines(entries, full=full)
-        )
-        print_lines(fit_lines(lines, find_width()))
-
-
-def _iter_shown_lines(
-    store: "SessionStore", summary: "SessionSummary", entries: Iterator[str]
-) -> Iterator[str]:
-    from orchestrator.cli import session_lines
-
-    yield from session_lines.iter_head_lines(summary, store.describe_source(summary))
-    yield from entries
+        width = find_width()
+        shown = session_lines.iter_entry_lines(entries, width, full=full)
+        head = session_lines.iter_head_lines(summary, store.describe_source(summary))
+        print_lines(fit_lines(chain(head, shown), width))
 
 
 @sessions.command()
@@ -141,8 +133,6 @@ def search(text: str, project: Path | None, everywhere: bool, limit: int) -> Non
 
     The newest sessions come first. Each line has the session, its date, and where the text is.
     """
-    from itertools import islice
-
     from orchestrator.cli import session_lines
     from orchestrator.errors import UsageError
     from orchestrator.services.sessions import open_session_store

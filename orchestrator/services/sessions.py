@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.sessions.homes import find_homes
 from orchestrator.sessions.listing import SessionSummary, find_session
-from orchestrator.sessions.scanning import ScanResult, scan_transcripts
+from orchestrator.sessions.scan_results import ScanResult
+from orchestrator.sessions.scanning import scan_transcripts
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, RecordSession
+from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.budget.ledger import Caps, Ledger
@@ -102,8 +102,9 @@ def build_parts(
         build_project_environment(project, environment),
         guard,
         lambda folder: list_untrusted_claude_settings(home, folder, state),
-        partial(record_own_session, account.ledger.database),
     )
+    if isinstance(agent, ClaudeCodeAgent):
+        agent.record_sessions(partial(record_own_session, account.ledger.database))
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
     teacher = (
@@ -174,7 +175,6 @@ def build_agent(
     environment: Mapping[str, str],
     guard: Guard | None = None,
     list_untrusted: Callable[[Path], Sequence[str]] | None = None,
-    record_session: RecordSession | None = None,
 ) -> ClaudeCodeAgent | CommandAgent:
     """Build the agent that the configuration names.
 
@@ -183,7 +183,6 @@ def build_agent(
         environment: what the agent sees.
         guard: explains why an edit is refused.
         list_untrusted: returns the settings for Claude Code in a folder that are not trusted.
-        record_session: records each session that the agent starts.
 
     Raises:
         ConfigError: `agent.kind` is `command` and there is no command.
@@ -207,7 +206,6 @@ def build_agent(
         sandbox=config.claude.sandbox,
         refuse=guard.explain_refusal if guard else None,
         agents_files=find_active_agents_md,
-        record_session=record_session,
     )
 
 

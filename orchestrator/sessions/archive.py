@@ -9,14 +9,13 @@ If not (it is shorter, or something in it has changed), the older copy stays bes
 with a number in its name: nothing that was archived once is lost, but by age or for space.
 """
 
-import bisect
 import errno
 import gzip
 import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,9 +30,9 @@ from orchestrator.sessions.archive_index import (
     SUFFIX,
     ArchivedState,
     ArchiveIndex,
-    iter_copies,
     load_index,
 )
+from orchestrator.sessions.archive_space import Space, list_copies, remove_oldest
 
 if TYPE_CHECKING:
     from orchestrator.sessions.files import Family
@@ -144,10 +143,10 @@ def _archive(
 ) -> ArchiveResult:
     count, indexes = _Count(), dict[Path, ArchiveIndex]()
     candidates = list(_iter_candidates(families, folder, indexes, count))
-    copies = _list_copies(folder)
+    copies = list_copies(folder)
     latest = max([each.status.st_mtime for each in candidates] + [at for at, _, _ in copies] + [0])
     oldest = min(latest, (now.timestamp() if now else latest)) - keep_days * 86_400
-    space = _Space(copies, cap_bytes)
+    space = Space(copies, cap_bytes)
     # The newest first: if there is no space for all, the rest need not be copied.
     candidates.sort(key=lambda each: (-each.status.st_mtime, each.relative))
     for number, each in enumerate(candidates, 1):
@@ -161,7 +160,7 @@ def _archive(
         if number % _SAVE_EVERY == 0:
             _save_indexes(indexes)
     _save_indexes(indexes)
-    removed, removed_bytes, size = _remove_oldest(folder, cap_bytes, oldest)
+    removed, removed_bytes, size = remove_oldest(folder, cap_bytes, oldest)
     return ArchiveResult(
         count.copied,
         count.unchanged,
@@ -178,21 +177,6 @@ def _save_indexes(indexes: dict[Path, ArchiveIndex]) -> None:
     for index in indexes.values():
         if index.states:
             index.save()
-
-
-class _Space:
-    """The space for copies of files that are newer than what is archived already."""
-
-    def __init__(self, copies: Sequence[tuple[float, str, int]], cap_bytes: int) -> None:
-        self._times = [at for at, _, _ in copies]
-        sizes = [size for _, _, size in copies]
-        self._newer = [*itertools.accumulate(reversed(sizes), initial=0)][::-1]
-        self._cap, self.used = cap_bytes, 0
-
-    def has_room(self, modified: float) -> bool:
-        """Return whether a file would not be the first to be removed again."""
-        newer = self._newer[bisect.bisect_right(self._times, modified)]
-        return newer + self.used < self._cap
 
 
 def _iter_candidates(
@@ -313,9 +297,7 @@ def _compress(
                 hasher.update(chunk)
             target.write(chunk)
             size += len(chunk)
-        target.close()
-        file.flush()
-        os.fsync(descriptor)  # Claude Code may delete the original at any time after this
+    atomic.sync_file(temporary)  # Claude Code may delete the original at any time after this
     return size, hasher.hexdigest(), beginning if mark else hashlib.sha256().hexdigest()
 
 
@@ -351,37 +333,3 @@ def _name_older_copy(target: Path) -> Path:
     base = target.name.removesuffix(SUFFIX)
     numbered = (target.with_name(f"{base}.{number}{SUFFIX}") for number in itertools.count(1))
     return next(path for path in numbered if not files.exists(path))
-
-
-def _list_copies(folder: Path) -> list[tuple[float, str, int]]:
-    """Return time of the last change, path and size of each copy, the oldest first.
-
-    What a killed process has left unfinished is removed.
-    """
-    found = []
-    for path in iter_copies(folder):
-        with suppress(FileNotFoundError):
-            if not path.name.endswith(SUFFIX):
-                path.unlink()
-                continue
-            status = path.lstat()
-            found.append((status.st_mtime, str(path), status.st_size))
-    return sorted(found)
-
-
-def _remove_oldest(folder: Path, cap_bytes: int, oldest: float) -> tuple[tuple[str, ...], int, int]:
-    """Remove copies that are too old, and the oldest until there is space.
-
-    Returns:
-        The removed copies, their bytes, and the bytes of all others.
-    """
-    copies = _list_copies(folder)
-    size, removed = sum(each for _, _, each in copies), []
-    total = size
-    for modified, path, each in copies:
-        if modified >= oldest and size <= cap_bytes:
-            break
-        files.remove_path(Path(path))
-        removed.append(path)
-        size -= each
-    return tuple(removed), total - size, size

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-Place: TypeAlias = tuple[str, int]
+Location: TypeAlias = tuple[str, int]
 """A session, and a position in it."""
 Commands: TypeAlias = tuple[str, ...]
 
@@ -20,31 +20,31 @@ class RecurringSequence:
     """Commands that follow each other in several sessions."""
 
     commands: Commands
-    places: tuple[Place, ...]
+    locations: tuple[Location, ...]
     """Where it begins, sorted."""
 
     @property
     def sessions(self) -> int:
         """The number of different sessions."""
-        return _count_sessions(self.places)
+        return _count_sessions(self.locations)
 
 
 def join_sequences(
-    grams: Mapping[Place, Sequence[str]], least_sessions: int
+    grams: Mapping[Location, Sequence[str]], least_sessions: int
 ) -> list[RecurringSequence]:
     """Return the longest sequences that recur, each of which shares few commands with the others.
 
     A sequence grows to the right as long as it is found in enough sessions and no command stands
     in it twice. Of sequences that have most commands in common, the one is kept that covers most:
-    length times sessions. The others are parts of it, or the same procedure begun elsewhere.
+    length times sessions. The others are parts of it, or the same procedure started elsewhere.
 
     Args:
-        grams: the commands of each place; all of one length.
+        grams: the commands of each location; all of one length.
         least_sessions: how many different sessions a sequence must be found in.
     """
-    starting: defaultdict[Commands, list[Place]] = defaultdict(list)
-    for place in sorted(grams):
-        starting[tuple(grams[place])].append(place)
+    starting: defaultdict[Commands, list[Location]] = defaultdict(list)
+    for location in sorted(grams):
+        starting[tuple(grams[location])].append(location)
     found = []
     level = _keep_recurring(starting, least_sessions)
     while level:
@@ -55,35 +55,35 @@ def join_sequences(
 
 
 def _extend(
-    level: Mapping[Commands, Iterable[Place]], grams: Mapping[Place, Sequence[str]]
-) -> dict[Commands, list[Place]]:
-    longer: defaultdict[Commands, list[Place]] = defaultdict(list)
-    for commands, places in level.items():
+    level: Mapping[Commands, Iterable[Location]], grams: Mapping[Location, Sequence[str]]
+) -> dict[Commands, list[Location]]:
+    longer: defaultdict[Commands, list[Location]] = defaultdict(list)
+    for commands, locations in level.items():
         if len(commands) >= _LONGEST:
             continue
-        for session, position in places:
+        for session, position in locations:
             last = grams.get((session, position + 1 + len(commands) - _length(grams)))
             if last is not None and last[-1] not in commands:
                 longer[(*commands, last[-1])].append((session, position))
     return longer
 
 
-def _length(grams: Mapping[Place, Sequence[str]]) -> int:
+def _length(grams: Mapping[Location, Sequence[str]]) -> int:
     return len(next(iter(grams.values())))
 
 
 def _keep_recurring(
-    sequences: Mapping[Commands, list[Place]], least_sessions: int
-) -> dict[Commands, list[Place]]:
+    sequences: Mapping[Commands, list[Location]], least_sessions: int
+) -> dict[Commands, list[Location]]:
     return {
-        commands: places
-        for commands, places in sequences.items()
-        if _count_sessions(places) >= least_sessions
+        commands: locations
+        for commands, locations in sequences.items()
+        if _count_sessions(locations) >= least_sessions
     }
 
 
-def _count_sessions(places: Iterable[Place]) -> int:
-    return len({session for session, _ in places})
+def _count_sessions(locations: Iterable[Location]) -> int:
+    return len({session for session, _ in locations})
 
 
 def _drop_alike(found: Iterable[RecurringSequence]) -> list[RecurringSequence]:

@@ -21,7 +21,7 @@ from orchestrator.sessions.records import (
     build_record,
     write_sessions,
 )
-from orchestrator.sessions.scanning import ScanCount, ScanProblem
+from orchestrator.sessions.scan_results import ScanCount, ScanProblem
 from orchestrator.sessions.session_project import find_session_project
 from orchestrator.sessions.tasks import TaskFacts, count_tasks
 from orchestrator.sessions.watermarks import (

@@ -12,8 +12,8 @@ from typing import Any, Final
 from orchestrator.sessions.alike_words import group_alike
 from orchestrator.sessions.command_sequences import join_sequences
 from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.detectors.procedures import SEPARATOR
-from orchestrator.sessions.detectors.user_words import Intent
+from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
+from orchestrator.sessions.detectors.user_text import Intent
 from orchestrator.sessions.finding_titles import write_title
 from orchestrator.sessions.permission_cover import is_rule_covered
 
@@ -119,7 +119,7 @@ THRESHOLDS: Final[Mapping[Detector, Threshold]] = {
     Detector.SAME_COMMAND: Threshold(Remedy.RULE, sessions=2, in_each=3, otherwise=True),
     Detector.HIDDEN_FAILURE: Threshold(Remedy.RULE, sessions=2),
     Detector.EDIT_MISMATCH: Threshold(Remedy.RULE, sessions=2, in_each=3),
-    Detector.TEST_LOOP: Threshold(Remedy.RULE, sessions=2, otherwise=True),
+    Detector.TEST_LOOP: Threshold(Remedy.RULE, sessions=2),
     # One clear word is a candidate; whatever recurs comes before it.
     Detector.REJECTION: Threshold(Remedy.RULE),
     Detector.CORRECTION: Threshold(Remedy.RULE),
@@ -219,18 +219,20 @@ def _group(detector: Detector, members: Sequence[StoredOccurrence]) -> list[_Gro
 def _group_procedures(members: Sequence[StoredOccurrence]) -> list[_Group]:
     places = {(each.session, int(each.detail.get("position", 0))): each for each in members}
     grams = {place: tuple(each.key.split(SEPARATOR)) for place, each in places.items()}
+    # The masker may have replaced several commands by one mark.
+    grams = {place: gram for place, gram in grams.items() if len(gram) == LENGTH}
     least = THRESHOLDS[Detector.PROCEDURE].sessions
     groups = []
     for found in join_sequences(grams, least):
         shorter = {
             grams[session, at + step]
-            for session, at in found.places
+            for session, at in found.locations
             for step in range(len(found.commands) - len(grams[session, at]) + 1)
         }
         groups.append(
             _Group(
                 SEPARATOR.join(found.commands),
-                tuple(sorted((places[place] for place in found.places), key=_order)),
+                tuple(sorted((places[place] for place in found.locations), key=_order)),
                 tuple(sorted({SEPARATOR.join(each) for each in shorter - {found.commands}})),
                 {"commands": list(found.commands)},
             )
@@ -243,9 +245,7 @@ def _judge(
 ) -> SessionFinding | None:
     """Return a finding if a group reaches the threshold of its detector."""
     threshold = THRESHOLDS[detector]
-    each_session = Counter({each.session: 0 for each in group.members})
-    for each in group.members:
-        each_session[each.session] += _count_of(each)
+    each_session = Counter(each.session for each in group.members)
     counted = [name for name, count in each_session.items() if count >= threshold.in_each]
     members = [each for each in group.members if each.session in set(counted)]
     in_all = sum(each_session[name] for name in counted)
@@ -280,12 +280,6 @@ def _write_title(finding: SessionFinding, seen: int) -> str:
     return write_title(
         finding.detector, finding.key, quote, (finding.occurrences, sessions, seen), finding.detail
     )
-
-
-def _count_of(one: StoredOccurrence) -> int:
-    """Return how often it happened: a detector may report several times as one occurrence."""
-    count = one.detail.get("count", 1)
-    return count if isinstance(count, int) and count > 0 else 1
 
 
 def _teaches(one: StoredOccurrence) -> bool:

@@ -10,6 +10,7 @@ task rules it.
 """
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -233,7 +234,7 @@ def count_weeks(tasks: Iterable[MeasuredTask], zone: tzinfo) -> list[WeekNumbers
 def split_at(tasks: Iterable[MeasuredTask], moment: datetime) -> BeforeAndAfter:
     """Return the numbers before and after a moment, such as the day on which a rule was learned.
 
-    The tasks are to be of one project and source. What had begun before counts as before.
+    The tasks are to be of one project and source. What had started before counts as before.
     """
     known = list(tasks)
     before = count_tasks_of([each for each in known if each.started < moment])
@@ -269,7 +270,9 @@ def count_tasks_of(tasks: Sequence[MeasuredTask]) -> TaskNumbers:
         solved=solved,
         cost_per_solved=cost / solved if solved and cost is not None else None,
         seconds_per_solved=seconds / solved if solved else None,
-        versions=tuple(sorted({each.version for each in tasks if each.version})),
+        versions=tuple(
+            sorted({each.version for each in tasks if each.version}, key=_split_version)
+        ),
         models=tuple(sorted({each.model for each in tasks if each.model})),
     )
 
@@ -299,6 +302,11 @@ def compare_numbers(before: TaskNumbers, after: TaskNumbers) -> Differences:
         differ(before.interventions_per_100_calls, after.interventions_per_100_calls, every),
         differ(before.cost_per_solved, after.cost_per_solved, (before.solved, after.solved)),
     )
+
+
+def _split_version(version: str) -> tuple[list[int], str]:
+    """Return what sorts 2.1.9 before 2.1.12."""
+    return [int(each) for each in re.findall(r"\d{1,9}", version)], version
 
 
 def _find_new(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:

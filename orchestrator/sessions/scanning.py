@@ -5,9 +5,7 @@ leaves the sessions that it has read, and the next scan reads the others. The fa
 that are gone stay: they are the history.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +13,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.scan_results import ScanCount, ScanResult
 from orchestrator.sessions.watermarks import (
     FamilyState,
     Watermark,
@@ -29,44 +28,6 @@ if TYPE_CHECKING:
     from orchestrator.sessions.files import Family
 
 _LOCK_SECONDS: Final = 900.0
-
-
-@dataclass(frozen=True)
-class ScanProblem:
-    """A file that could not be read, or a session that could not be examined."""
-
-    place: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class ScanResult:
-    """What a scan has seen."""
-
-    families: int = 0
-    """Sessions with their files, in all homes."""
-    read: int = 0
-    """Those that were read: new, changed, or read by an older version."""
-    unchanged: int = 0
-    vanished: int = 0
-    """Those whose files are gone; their facts stay."""
-    rows: int = 0
-    unreadable: int = 0
-    """Rows that could not be read."""
-    sessions: Mapping[str, int] = field(default_factory=dict)
-    """The sessions that were read, by class."""
-    problems: tuple[ScanProblem, ...] = ()
-
-
-@dataclass
-class ScanCount:
-    """What a scan has seen so far."""
-
-    read: int = 0
-    rows: int = 0
-    unreadable: int = 0
-    sessions: Counter[str] = field(default_factory=Counter)
-    problems: list[ScanProblem] = field(default_factory=list)
 
 
 def scan_transcripts(

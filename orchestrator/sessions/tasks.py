@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
-from typing import Final
 
+from orchestrator.sessions.detectors.calls import is_done_edit
 from orchestrator.sessions.detectors.corrections import find_corrections
 from orchestrator.sessions.detectors.interruptions import find_interruptions
-from orchestrator.sessions.detectors.user_words import strip_harness_words
+from orchestrator.sessions.detectors.user_text import strip_harness_text
 from orchestrator.sessions.models import (
     Denial,
     Entry,
@@ -26,8 +26,6 @@ from orchestrator.sessions.models import (
 )
 from orchestrator.sessions.suite_outputs import Verdict
 from orchestrator.sessions.suite_runs import judge_call
-
-_EDITING: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 
 
 @dataclass(frozen=True)
@@ -139,13 +137,12 @@ def _count_call(task: _Task, call: ToolCall) -> None:
     task.tool_calls += 1
     if call.denial is Denial.REJECTED:
         # Calls of one message that were rejected with the same words were rejected once.
-        task.rejected.add((call.message, strip_harness_words(call.user_words)))
+        task.rejected.add((call.message, strip_harness_text(call.user_words)))
     if call.denial is not None:
         return
-    if call.name in _EDITING:
-        if call.result is not None and not call.is_error:
-            task.edits += 1
-            task.first_edit = min(task.first_edit or at, at)
+    if is_done_edit(call):
+        task.edits += 1
+        task.first_edit = min(task.first_edit or at, at)
     elif (run := judge_call(call)) is not None:
         task.verdicts.append((at, run.runner, run.verdict))
 

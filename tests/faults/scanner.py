@@ -13,5 +13,6 @@ if __name__ == "__main__":
     with open_database(state, durable=False) as database:
         print("ready", flush=True)
         for number in count():
-            watermarks.READER_VERSION = family_scan.READER_VERSION = f"{number}"  # type: ignore[misc]
+            for module in (watermarks, family_scan):
+                setattr(module, "READER_VERSION", f"{number}")  # noqa: B010 -- it is a constant
             scanning.scan_transcripts(database, [home], Masker)

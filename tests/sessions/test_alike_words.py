@@ -30,8 +30,9 @@ def test_what_differs_is_not(one: str, other: str) -> None:
     assert len(group_alike([one, other])) == 2
 
 
+KNOWN = ("use", "not", "pnpm", "npm", "the", "tests", "run", "ci")
 WORDS = st.lists(
-    st.lists(st.sampled_from(["use", "not", "pnpm", "npm", "the", "tests", "run", "ci"]), max_size=5)
+    st.lists(st.sampled_from(KNOWN), max_size=5)
     .map(" ".join),
     max_size=8,
     unique=True,

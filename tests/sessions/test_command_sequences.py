@@ -1,12 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.command_sequences import Place, join_sequences
+from orchestrator.sessions.command_sequences import Location, join_sequences
 
 LENGTH = 4
 
 
-def cut(sessions: dict[str, str]) -> dict[Place, str]:
+def cut(sessions: dict[str, str]) -> dict[Location, str]:
     """Return the grams of sessions whose commands are letters."""
     return {
         (name, at): steps[at : at + LENGTH]
@@ -53,5 +53,5 @@ def test_each_sequence_stands_where_it_says_in_enough_sessions(
         commands = "".join(found.commands)
         assert len(set(commands)) == len(commands) >= LENGTH
         assert found.sessions >= least
-        for session, at in found.places:
+        for session, at in found.locations:
             assert named[session][at:].startswith(commands)

@@ -165,6 +165,11 @@ def test_a_procedure_needs_three_sessions_and_is_as_long_as_possible() -> None:
     assert part.fingerprint in found.other_fingerprints
 
 
+def test_a_procedure_whose_key_was_masked_is_left_out() -> None:
+    many = [occur(Detector.PROCEDURE, f"s{n}", "a\nb [REDACTED]", n, position=0) for n in range(4)]
+    assert not find_findings(many, SEEN)
+
+
 def test_a_loaded_rule_that_is_broken_again_becomes_a_check() -> None:
     many = repeat(Detector.HIDDEN_FAILURE, (1, 1, 1))
 
@@ -186,12 +191,6 @@ def test_projects_are_never_added_up() -> None:
     one = repeat(Detector.HIDDEN_FAILURE, (1,))
     other = [replace(each, project="/q", session="x") for each in one]
     assert find_findings([*one, *other], {"/p": 9, "/q": 9}) == []
-
-
-def test_several_occurrences_reported_as_one_are_counted() -> None:
-    many = [occur(Detector.SAME_COMMAND, name, "go test", count=3) for name in ("a", "b")]
-    (found,) = find_findings(many, SEEN)
-    assert (found.remedy, found.occurrences) == (Remedy.RULE, 6)
 
 
 OCCURRENCES = st.lists(

@@ -120,6 +120,11 @@ def test_new_versions_and_models_are_marked() -> None:
     assert weeks[0].since_last is None
 
 
+def test_versions_are_in_their_order() -> None:
+    tasks = [measure(version=each) for each in ("2.1.12", "2.1.9", "", "2.0.64", "beta")]
+    assert count_tasks_of(tasks).versions == ("beta", "2.0.64", "2.1.9", "2.1.12")
+
+
 def test_no_direction_below_twenty_tasks_on_either_side() -> None:
     for before, after in ((LEAST_FOR_TREND, LEAST_FOR_TREND - 1), (LEAST_FOR_TREND - 1, 99)):
         assert Difference(1.0, 2.0, before, after).direction is None

@@ -12,6 +12,8 @@ _FILLER: Final = (
     r"(?:(?:hmm+|ok|okay|oh|ugh|well|sorry|but|wait|hey|please|pls|actually|and|also|nah"
     r"|bitte|aber|also|por favor|pero|s'il te pla[iî]t|mais)\b[\s,.:;!\u2026-]*){0,3}"
 )
+_SAY: Final = "(?:say|ask|want|mean|tell)"
+_SAID: Final = "(?:said|told|meant|asked|wanted)"
 _ENGLISH: Final = (
     # "no" with punctuation or with what is wrong; what reassures is left out below.
     r"(?:no|nope|nah)\s*[,.!:;\u2013\u2014-]+\s*\w",
@@ -29,11 +31,12 @@ _ENGLISH: Final = (
     r"you(?:'ve| have)? (?:just )?(?:forgot|forgotten|missed|broke|broken|deleted|removed"
     r"|misunderstood|ignored|overwrote|skipped|changed the wrong|should(?:n't| not| have)"
     r"|must not|didn't|did not|keep \w+ing)\b",
-    r"i (?:already |just )?(?:said|told you|meant|asked (?:you|for)|wanted)\b",
-    r"i (?:did(?:n't| not) (?:say|ask|want|mean|tell)|do(?:n't| not) want)\b",
+    r"i (?:already |just )?" + _SAID + r"\b",
+    r"i (?:did(?:n't| not) " + _SAY + r"|do(?:n't| not) want)\b",
     r"(?:undo|revert|roll ?back) (?:that|this|it|those|these|the|your|all|everything)\b",
     r"let'?s (?:not|roll ?back|revert|undo)\b",
-    r"(?:it|this|that|they)(?:'s| is|'re| are)? still (?:not|wrong|broken|fail\w*|\w+ing|there)\b",
+    r"(?:it|this|that|they)(?:'s| is|'re| are)? still "
+    r"(?:not|wrong|broken|fail\w*|there|(?!runn|build|go|work|load|wait|pend|us|compil)\w+ing)\b",
     r"instead of [^?]{1,150}\b(?:should|use|do|print|say|call|write|make|put)\b",
     r"wrong\b|not like (?:that|this)\b|not (?:as|in|on|for|with|the) [^.?]{1,80}\b(?:but|use)\b",
     r"use [^.?\n]{1,80}(?:, not | instead\b)",
@@ -82,7 +85,8 @@ _REASSURING: Final = re.compile(
     r"(?:problem|worries|need|rush|idea|thanks?|thank you|all good|it'?s (?:fine|ok|okay|good)"
     r"|(?:this|that)(?:'s| is| looks) (?:fine|ok|okay|good|great|perfect|correct|right)"
     r"|that'?s (?:fine|ok|okay|good|all|it)|go ahead|continue|sorry|i'?m good|alles gut"
-    r"|(?:just )?(?:write|go|do|commit|push|continue|proceed)\b[^.]{0,40}$|merci|gracias)"
+    r"|(?:just )?(?:write|go|do(?! not|n't)|commit|push|continue|proceed)\b[^.]{0,40}$"
+    r"|merci|gracias)"
     r"|never ?mind\b)"
 )
 

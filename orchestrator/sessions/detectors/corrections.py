@@ -11,7 +11,7 @@ from typing import Final
 
 from orchestrator.sessions.detectors.correction_openers import says_correction
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.detectors.user_words import ends_as_question, normalize_words
+from orchestrator.sessions.detectors.user_text import ends_as_question, normalize_text
 from orchestrator.sessions.models import ModelCall, Prompt, Session, SessionClass, ToolCall
 
 LONGEST_CORRECTION: Final = 300
@@ -38,7 +38,7 @@ def find_corrections(session: Session) -> Iterator[Occurrence]:
             if has_acted and is_correction(entry.text):
                 yield Occurrence(
                     Detector.CORRECTION,
-                    normalize_words(entry.text),
+                    normalize_text(entry.text),
                     row=entry.row,
                     at=entry.at,
                     quote=entry.text.strip(),
@@ -55,5 +55,5 @@ def is_correction(text: str) -> bool:
         and not text.startswith(_INJECTED)
         and not ends_as_question(text)
         and says_correction(text)
-        and normalize_words(text) != ""
+        and normalize_text(text) != ""
     )

@@ -7,10 +7,10 @@ class counts, and whether the live settings already allow it is decided when fin
 
 from collections.abc import Iterator
 
+from orchestrator.sessions.detectors.calls import read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.safe_commands import find_permission_rule, widen_rule
 from orchestrator.sessions.models import Denial, Session, ToolCall
-from orchestrator.sessions.tool_inputs import BashInput, read_input
 
 _ASKED = (None, Denial.UNATTENDED)
 """A command that a person, a hook or a rule refused is not one to allow."""
@@ -22,8 +22,8 @@ def find_permission_prompts(session: Session) -> Iterator[Occurrence]:
         for call in thread.entries:
             if not isinstance(call, ToolCall) or call.name != "Bash" or call.denial not in _ASKED:
                 continue
-            inputs = read_input(call)
-            exact = find_permission_rule(inputs.command) if isinstance(inputs, BashInput) else ""
+            command = read_command(call)
+            exact = find_permission_rule(command)
             if not exact:
                 continue
             rule = widen_rule(exact)
@@ -32,7 +32,7 @@ def find_permission_prompts(session: Session) -> Iterator[Occurrence]:
                 rule,
                 row=call.row,
                 at=call.at,
-                quote=inputs.command if isinstance(inputs, BashInput) else "",
+                quote=command,
                 agent=thread.agent,
                 detail={"rule": rule, "denied": call.denial is Denial.UNATTENDED},
             )

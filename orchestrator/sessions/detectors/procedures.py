@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.sessions.commands import is_read_only, normalize
+from orchestrator.sessions.detectors.calls import read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Session, ToolCall
-from orchestrator.sessions.tool_inputs import BashInput, read_input
 
 LENGTH: Final = 4
 """Commands of a sequence; shorter ones recur by chance."""
 LEAST_CALLS: Final = 2
+MOST_OF_COMMAND: Final = 70
+"""Characters of a command's key, so that four fit into a key that is stored."""
 SEPARATOR: Final = "\n"
 """Between the commands of a key."""
 _CHAIN: Final = " && "
@@ -32,11 +34,11 @@ def find_procedures(session: Session) -> Iterator[Occurrence]:
     for call in session.main.entries:
         if not isinstance(call, ToolCall) or call.name != "Bash" or call.denial or call.is_error:
             continue
-        inputs = read_input(call)
-        command = inputs.command if isinstance(inputs, BashInput) else ""
+        command = read_command(call)
         if not command or is_read_only(command):
             continue
-        for key in normalize(command).split(_CHAIN):
+        for whole in normalize(command).split(_CHAIN):
+            key = whole[:MOST_OF_COMMAND].rstrip()
             if key and (not steps or steps[-1][0] != key):
                 steps.append((key, call, command))
     for position in range(len(steps) - LENGTH + 1):

@@ -8,10 +8,10 @@ already a candidate; whether it is general is for the teacher to judge. `detail`
 from collections.abc import Iterator
 
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.detectors.user_words import (
+from orchestrator.sessions.detectors.user_text import (
     find_intent,
-    normalize_words,
-    strip_harness_words,
+    normalize_text,
+    strip_harness_text,
 )
 from orchestrator.sessions.models import Denial, Session, ToolCall
 
@@ -29,8 +29,8 @@ def find_rejections(session: Session) -> Iterator[Occurrence]:
         for call in thread.entries:
             if not isinstance(call, ToolCall) or call.denial is not Denial.REJECTED:
                 continue
-            words = strip_harness_words(call.user_words)
-            key = normalize_words(words)
+            words = strip_harness_text(call.user_words)
+            key = normalize_text(words)
             if not key or (call.message, key) in seen:
                 continue
             seen.add((call.message, key))

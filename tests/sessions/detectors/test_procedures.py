@@ -54,3 +54,11 @@ def test_subagents_are_left_out() -> None:
     for step in STEPS:
         script.bash(step)
     assert not list(find_procedures(build_session(Script(), script)))
+
+
+def test_a_key_fits_where_it_is_stored() -> None:
+    long = " ".join(f"--option-{chr(97 + number)}" for number in range(26))
+    script = run(*(f"make {name} {long}" for name in ("fmt", "lint", "test", "build")))
+    (found,) = find_procedures(build_session(script))
+    assert len(found.key) <= 300
+    assert len(found.key.split(SEPARATOR)) == 4

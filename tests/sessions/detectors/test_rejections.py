@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.sessions.detectors.rejections import find_rejections
-from orchestrator.sessions.detectors.user_words import (
+from orchestrator.sessions.detectors.user_text import (
     MOST_OF_KEY,
     Intent,
     find_intent,
-    normalize_words,
-    strip_harness_words,
+    normalize_text,
+    strip_harness_text,
 )
 from orchestrator.sessions.models import Denial
 from tests.sessions.hand_made import Script, build_session
@@ -52,7 +52,7 @@ def test_what_claude_code_writes_in_place_of_words_is_none() -> None:
     text = "The user wants to clarify these questions.\n    This means they may have"
     assert not list(find_rejections(build_session(Script().reject(text))))
     note = "\n\nNote: The user's next message may contain a correction or preference."
-    assert strip_harness_words(f"use pnpm{note}") == "use pnpm"
+    assert strip_harness_text(f"use pnpm{note}") == "use pnpm"
 
 
 @pytest.mark.parametrize(
@@ -83,21 +83,21 @@ def test_a_key_holds_no_path_number_quotation_or_identifier() -> None:
         'Use "x y" from /home/me/a.py, not `b c`, see https://a.b/c?d=1 at 10:30,'
         " commit 7a3cf82d or AKIAIOSFODNN7EXAMPLE; mail me@a.org"
     )
-    assert normalize_words(text) == "use from not see at commit or mail"
+    assert normalize_text(text) == "use from not see at commit or mail"
 
 
 @given(st.text(max_size=3_000))
 def test_a_key_is_short_and_stays_as_it_is(text: str) -> None:
-    key = normalize_words(text)
+    key = normalize_text(text)
     assert len(key) <= MOST_OF_KEY
     assert not any(char.isdigit() or char in '/\\"\n' for char in key)
-    assert normalize_words(f"  {text} ") == normalize_words(text) or len(text) > 1_990
+    assert normalize_text(f"  {text} ") == normalize_text(text) or len(text) > 1_990
     find_intent(text)
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "(" * 1_000_000, "1" * 1_000_000, "`" * 99_999])
 @pytest.mark.timeout(20)
 def test_long_words_cost_no_time(text: str) -> None:
-    assert len(normalize_words(text)) <= MOST_OF_KEY
+    assert len(normalize_text(text)) <= MOST_OF_KEY
     find_intent(text)
     assert len(list(find_rejections(build_session(Script().reject(text))))) <= 1

@@ -55,7 +55,7 @@ class Intent(StrEnum):
     """The person goes on alone, or wants to talk: it is about this moment only."""
 
 
-def strip_harness_words(text: str) -> str:
+def strip_harness_text(text: str) -> str:
     """Return only what the person wrote, or nothing if it is all written by Claude Code."""
     text = text.strip()
     if text.startswith(_HARNESS_STARTS):
@@ -84,7 +84,7 @@ def ends_as_question(text: str) -> bool:
     return bool(sentences) and ("?" in sentences[-1] or "?" in sentences[0])
 
 
-def normalize_words(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Return a key: the words in small letters, without code, quotations, paths and numbers."""
     text = text[:_MOST_READ].casefold()
     for pattern in (_CODE, _QUOTED, _ADDRESS, _PATH):
