@@ -75,7 +75,7 @@ def _has_content(call: ToolCall) -> bool:
 
 
 def _may_change(entry: Entry, path: str) -> bool:
-    """Tell whether what was read of a file may be out of date, or gone, after an entry."""
+    """Return whether what was read of a file may be out of date, or gone, after an entry."""
     if not isinstance(entry, ToolCall):
         return isinstance(entry, Compaction)
     if entry.denial is not None:
