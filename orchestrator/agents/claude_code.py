@@ -35,6 +35,8 @@ _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup
 """A timer or a monitor keeps the run from ending; a worktree moves the work out of the project and
 leaves a branch in the user's repository."""
 
+RecordSession = Callable[[str, Path], contextlib.AbstractContextManager[object]]
+
 
 class ClaudeCodeAgent:
     """The agent Claude Code.
@@ -78,6 +80,7 @@ class ClaudeCodeAgent:
         self._trust_project, self._sandbox = trust_project, sandbox
         self._list_untrusted = list_untrusted
         self._refuse, self._agents_files = refuse, agents_files
+        self._record_session: RecordSession = _record_nothing
         self._extra_settings: Mapping[str, Any] = {}
         self._extra_arguments: tuple[str, ...] = ()
 
@@ -98,6 +101,15 @@ class ClaudeCodeAgent:
         probe._base = dict(environment)
         probe._extra_settings, probe._extra_arguments = dict(settings), tuple(arguments)
         return probe
+
+    def record_sessions(self, record_session: RecordSession) -> None:
+        """Record each session from now on.
+
+        Args:
+            record_session: called with the id and the folder of each session; the session starts
+                and ends within the context that it returns.
+        """
+        self._record_session = record_session
 
     @property
     def payer(self) -> str:
@@ -155,6 +167,7 @@ class ClaudeCodeAgent:
         with (
             environment.write_settings_file(env, self._sandbox, self._extra_settings) as settings,
             self._prepare_folders(workspace, is_trusted) as folders,
+            self._record_session(session_id, workspace),
         ):
             argv = self._build_command(limits, session_id, settings, folders, is_trusted)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
@@ -222,6 +235,10 @@ class ClaudeCodeAgent:
         if self._model:
             argv += [f"--model={self._model}"]
         return [*argv, *self._extra_arguments]
+
+
+def _record_nothing(_session: str, _folder: Path) -> contextlib.AbstractContextManager[object]:
+    return contextlib.nullcontext()
 
 
 def _follow_messages(

@@ -90,6 +90,11 @@ class Ledger:
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database, self._now = database, now
 
+    @property
+    def database(self) -> Database:
+        """The database of all runs."""
+        return self._database
+
     def open_entry(
         self,
         run: str,
@@ -152,6 +157,11 @@ class Ledger:
         """Close the entries of processes that died, so that what they cost is counted."""
         with self._database.transaction() as database:
             _close_abandoned(database, "")
+
+    def sum_run(self, run: str) -> float:
+        """Return what a run, or a series of lessons, has cost so far, in US dollars."""
+        rows = self._database.fetch_rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
+        return float(rows[0][0] or 0)
 
     def sum_spending(self, within: float = DAY) -> float:
         """Return the US dollars that all runs spent or reserved in the last `within` seconds."""

@@ -29,6 +29,8 @@ from orchestrator.cli.review import review
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
+from orchestrator.cli.sessions import sessions
+from orchestrator.cli.stats import stats
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
@@ -44,7 +46,7 @@ EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
     "Start": ("init", "run", "resume", "undo", "demo"),
-    "See": ("runs", "docs", "help", "version"),
+    "See": ("runs", "sessions", "stats", "docs", "help", "version"),
     "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
 }
@@ -77,8 +79,8 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(init, doctor, run, resume, undo, runs, report_failure, teach, teacher, review),
-    *(rules, learnings, hooks, hook, config, trust, demo),
+    *(init, doctor, run, resume, undo, runs, sessions, stats, report_failure, teach, teacher),
+    *(rules, review, learnings, hooks, hook, config, trust, demo),
     *(docs, show_help, show_version, completion),
 )
 

@@ -18,7 +18,7 @@ config_file = click.option(
 )
 
 
-def _find_project(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+def find_project(given: Path | None) -> Path:
     """Return the given project, or the one that the working directory belongs to."""
     from orchestrator.cli.values import sanitize_text
     from orchestrator.platform import project as projects
@@ -38,6 +38,10 @@ def _find_project(_context: click.Context, _option: click.Parameter, given: Path
     return found.root
 
 
+def _find_project(_context: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+    return find_project(given)
+
+
 project_directory = click.option(
     "--project-dir",
     type=click.Path(path_type=Path),
@@ -45,6 +49,28 @@ project_directory = click.option(
     callback=_find_project,
     help="The project [default: nearest orchestrator.yaml, else package or git top, else here].",
 )
+
+
+def _find_project_or_none(
+    context: click.Context, option: click.Parameter, given: Path | None
+) -> Path:
+    """Return the project that is meant; any, if all are."""
+    # A flag that is given is processed before an option that is not.
+    is_any = given is None and context.params.get("everything", False)
+    return Path() if is_any else _find_project(context, option, given)
+
+
+def project_or_all(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--project` and `--all` to a command, which receives `project_dir` and `everything`."""
+    everything = click.option("--all", "everything", is_flag=True, help="Include all projects.")
+    project = click.option(
+        *("--project", "--project-dir", "project_dir"),
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        callback=_find_project_or_none,
+        help="The project [default: as for `run`].",
+    )
+    return project(everything(command))
 
 
 def _find_project_of_last_run(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,17 @@ import click
 
 from orchestrator.cli import proposal_lines
 from orchestrator.cli.command_group import CommandGroup
-from orchestrator.cli.options import add_rule_text_options, add_rules_options
+from orchestrator.cli.options import (
+    add_rule_text_options,
+    add_rules_options,
+    as_json,
+    find_project,
+)
 from orchestrator.cli.output import find_width, print_lines
+from orchestrator.cli.review_schedule import schedule
+from orchestrator.cli.since import Since
 from orchestrator.cli.values import sanitize_text
+from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -20,17 +29,58 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)
+@click.option(
+    "--since",
+    type=Since(),
+    metavar="TIME",
+    help="Start of the period: `24h`, `7d`, `2026-11-28` [default: the last review, a day at "
+    "least; at first, review.lookback_days].",
+)
+@click.option("--due", "only_due", is_flag=True, help="Only if the last review is 20 hours ago.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The project [default: as for `run`].",
+)
+@click.option("--all", "everything", is_flag=True, help="Review all projects.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be proposed.")
+@as_json
 @click.pass_context
-def review(context: click.Context) -> None:
-    """Review past sessions, and decide about what was proposed.
+def review(
+    context: click.Context,
+    since: datetime | None,
+    only_due: bool,
+    project: Path | None,
+    everything: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Review past sessions of Claude Code, and decide about what was proposed.
+
+    Without a command: copies new transcripts to the archive, finds what went wrong again and again,
+    and proposes what should be learned. The counts need no model; the teacher is asked about
+    `review.max_lessons` findings at most, and without a key or login its part waits.
 
     A proposal is a rule, a skill, a permission or a check. Nothing that was found is active before
     you accept it, and what you reject never comes back.
     """
-    if context.invoked_subcommand is None:
-        from orchestrator.cli.review_run import run_review_command
+    if context.invoked_subcommand is not None:
+        return
+    from orchestrator.cli.review_run import run_review_command
 
-        run_review_command(context)
+    if everything and project:
+        raise UsageError("--project and --all exclude each other", "give one of them")
+    run_review_command(
+        None if everything else find_project(project),
+        since,
+        only_due=only_due,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+review.add_command(schedule)
 
 
 @review.command("list")

@@ -86,7 +86,9 @@ class LearningSection(Section):
     about anything else (git, commands, packages, the network, secrets, permissions, whether tests
     exist, the agent itself) waits, listed by `orchestrator rules pending`, until a person approves
     it. `review`: none, every new or changed rule waits. `strict`: like `review`, and a rule about
-    anything else than code cannot be approved, only written by a person with `rules add`."""
+    anything else than code cannot be approved, only written by a person with `rules add`. A rule
+    that a review of past sessions proposes always waits, unless `auto` is written in a file or in a
+    variable: as the default it does not count there."""
     second_look: bool = False
     """Whether `teacher.model` checks each rule that would become active by itself, without seeing
     the failure that the rule comes from. If it finds that the rule is not only about code, or
@@ -228,6 +230,27 @@ class WorkspaceSection(Section):
     `orchestrator/<run id>`; if not, it works in the project's folder."""
 
 
+class ReviewSection(Section):
+    """The review of past sessions of Claude Code."""
+
+    max_lessons: int = Field(default=3, ge=0, le=50)
+    """Most findings that the teacher is asked about in one review, all projects together; the
+    others wait for the next one."""
+    max_cost_usd: float = Field(default=1.0, gt=0)
+    """US dollars that one review may spend on the teacher."""
+    lookback_days: float = Field(default=30, ge=1, le=3650)
+    """Days in which something must have gone wrong in enough sessions to be a finding; it is
+    reported if the last time was in the reviewed period."""
+    archive_days: float | None = Field(default=365, gt=0, le=36_500)
+    """Days for which copies of transcripts are retained after their last change. `null` retains
+    them for as long as there is room."""
+    archive_mb: int = Field(default=2000, ge=1)
+    """Megabytes that the copies of transcripts may take; the oldest are removed first."""
+    config_dirs: tuple[str, ...] = ()
+    """Configuration folders of Claude Code whose sessions are read, in addition to
+    `CLAUDE_CONFIG_DIR` and `~/.claude`."""
+
+
 class StateSection(Section):
     """The retention of runs in the state directory."""
 
@@ -261,6 +284,7 @@ class Config(Section):
     limits: LimitsSection = LimitsSection()
     redaction: RedactionSection = RedactionSection()
     workspace: WorkspaceSection = WorkspaceSection()
+    review: ReviewSection = ReviewSection()
     state: StateSection = StateSection()
 
     def is_source_enabled(self, name: str) -> bool:

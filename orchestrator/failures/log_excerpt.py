@@ -31,6 +31,15 @@ def shorten_to_line(text: str, bound: int) -> str:
     return line if len(line) <= bound else line[: bound - 1] + "…"
 
 
+def truncate_middle(text: str, bound: int) -> str:
+    """Return the text without control characters; a longer one loses its middle, with a note."""
+    text = clean_text(text).strip()
+    if len(text) <= bound:
+        return text
+    half = bound // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+
+
 def split_by_novelty(
     failing: Sequence[Case], baseline: SuiteReport | None
 ) -> tuple[list[tuple[Case, str]], list[tuple[Case, str]]]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.log_excerpt import clean_text, shorten_to_line
+from orchestrator.failures.log_excerpt import shorten_to_line, truncate_middle
 from orchestrator.models.fingerprints import compute_fingerprint
 from teacher.models import Failure, FailureType
 
@@ -35,15 +35,7 @@ def build_manual_failure(
         source="manual",
         summary=shorten_to_line(description, 200),
         fingerprint=compute_fingerprint("manual", [(type, description)]),
-        task=_truncate_middle(task),
-        logs=_truncate_middle(description),
-        context=_truncate_middle(context),
+        task=truncate_middle(task, TEXT_BOUND),
+        logs=truncate_middle(description, TEXT_BOUND),
+        context=truncate_middle(context, TEXT_BOUND),
     )
-
-
-def _truncate_middle(text: str) -> str:
-    text = clean_text(text).strip()
-    if len(text) <= TEXT_BOUND:
-        return text
-    half = TEXT_BOUND // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

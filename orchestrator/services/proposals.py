@@ -7,7 +7,6 @@ from typing import Final
 
 from orchestrator.errors import LoopError
 from orchestrator.events import Listener
-from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.proposals.decisions import ProposalManager, QueueItem, build_items
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.states import refresh_proposals
@@ -92,7 +91,7 @@ def _find_book(project: Path, report: Callable[[str], None]) -> Path:
         config = load_known_config(project, None).config
     except LoopError as error:
         report(f"{project}: its configuration cannot be read: {error}")
-        return project / CLAUDE_MD
+        return rulebooks.resolve_rulebook_path(project)
     return rulebooks.resolve_book(config, project)
 
 

@@ -58,7 +58,7 @@ def open_rulebook(
 def resolve_book(config: Config, project: Path) -> Path:
     """Return the file that identifies the rulebook of a project, by which its history is stored."""
     is_users = Target(config.rules.target) is Target.USER
-    return _resolve_rulebook_path(Path(find_global_base()) if is_users else project)
+    return resolve_rulebook_path(Path(find_global_base()) if is_users else project)
 
 
 def open_commit_notes(project: Path, state: Path) -> CommitNotes:
@@ -89,7 +89,7 @@ def report_interrupted_writes(project: Path, listener: Listener) -> None:
     files.remove_stale_files([project, project / CLAUDE_FOLDER, project / LEARNINGS])
 
 
-def _resolve_rulebook_path(folder: Path) -> Path:
+def resolve_rulebook_path(folder: Path) -> Path:
     """Return the file that identifies a rulebook: projects that link to one file share its history.
 
     A link to another file in the same folder does not count as shared.

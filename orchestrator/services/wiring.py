@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
@@ -34,6 +35,7 @@ from orchestrator.services.rulebooks import require_loaded, require_writable, re
 from orchestrator.services.teacher_notices import TEACHER_LINE
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
+from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
@@ -101,6 +103,8 @@ def build_parts(
         guard,
         lambda folder: list_untrusted_claude_settings(home, folder, state),
     )
+    if isinstance(agent, ClaudeCodeAgent):
+        agent.record_sessions(partial(record_own_session, account.ledger.database))
     version = agent.preflight()
     report_project_commands(config, home, project, state, listener)
     teacher = (
@@ -239,6 +243,7 @@ def build_teaching_parts(
     rulebook: MarkdownRulebook,
     *,
     asks: bool = True,
+    account: Account | None = None,
 ) -> TeachingContext:
     """Return what teaching outside of a run needs.
 
@@ -249,6 +254,7 @@ def build_teaching_parts(
         listener: receives notices.
         rulebook: applies the lessons.
         asks: whether the teacher is needed; not to write answers that are stored.
+        account: who pays; an account of its own if None.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
@@ -261,7 +267,7 @@ def build_teaching_parts(
     pending = Pending(project, state, lambda text: listener(Notice(text)))
     teacher: NamedTeacher | SilentTeacher = SilentTeacher()
     if asks:
-        account = open_account(config, store.database)
+        account = account or open_account(config, store.database)
         teacher = build_teacher(config, os.environ, listener, account, masker, pending)
     return TeachingContext(teacher, masker, listener, rulebook, pending)
 

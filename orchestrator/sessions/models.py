@@ -58,6 +58,14 @@ class Prompt(msgspec.Struct, gc=False):
     """The uuid of its row."""
 
 
+class Interjection(msgspec.Struct, gc=False):
+    """A text that a person typed while the model worked: no prompt, it does not begin a task."""
+
+    text: str
+    at: str
+    row: str
+
+
 class ToolCall(msgspec.Struct, gc=False):
     """A call of a tool, with its result if there is one."""
 
@@ -118,7 +126,9 @@ class ModelCall(msgspec.Struct, gc=False):
     """What it said, without thinking and tool calls; for `show` and `search`, else empty."""
 
 
-Entry: TypeAlias = Prompt | ToolCall | Interruption | Compaction | ApiFailure | ModelCall
+Entry: TypeAlias = (
+    Prompt | Interjection | ToolCall | Interruption | Compaction | ApiFailure | ModelCall
+)
 
 
 class Thread(msgspec.Struct, gc=False):

@@ -272,7 +272,10 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         id TEXT PRIMARY KEY,
         folder TEXT NOT NULL,
         started TEXT NOT NULL,
-        ended TEXT
+        ended TEXT,
+        host TEXT NOT NULL DEFAULT '',
+        process INTEGER NOT NULL,
+        process_started {real} NOT NULL
     );
     CREATE TABLE proposals (
         id TEXT PRIMARY KEY,

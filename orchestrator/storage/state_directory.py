@@ -11,6 +11,8 @@
 <state>/trusted.json         settings of projects that the user has trusted
 <state>/commits/             approved rules whose commit is not made yet
 <state>/writes/              the content of files that are being written in place
+<state>/transcripts/         copies of Claude Code's transcripts, compressed; they may hold secrets
+<state>/reviews/             the reports of reviews of past sessions
 <state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
 
@@ -137,6 +139,16 @@ def commits_folder(state: Path) -> Path:
 def writes_folder(state: Path) -> Path:
     """Return the folder of the notes about files that are being written in place."""
     return state / "writes"
+
+
+def transcripts_folder(state: Path) -> Path:
+    """Return the folder of the copies of transcripts."""
+    return state / "transcripts"
+
+
+def reviews_folder(state: Path) -> Path:
+    """Return the folder of the reports of reviews."""
+    return state / "reviews"
 
 
 def worktree_folder(state: Path, run: str) -> Path:

@@ -44,6 +44,9 @@ def unpack(state: Path) -> None:
     safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not in 3.11.2
     with tarfile.open(FOLDER) as folder:
         folder.extractall(state, **safely)  # type: ignore[arg-type] # noqa: S202 -- ours
+    # Only requests of the last day are imported.
+    recent = {"at": time.time() - 60, "cost_usd": 0.0, "requests": 1}
+    (state / "webhook.jsonl").write_text(json.dumps(recent) + "\n", "utf-8")
 
 
 def printed(state: Path, name: str) -> list[dict[str, Any]]:

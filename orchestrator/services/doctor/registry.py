@@ -13,6 +13,7 @@ from orchestrator.services.doctor.machine import check_git, check_python, check_
 from orchestrator.services.doctor.network import check_network
 from orchestrator.services.doctor.results import Check, Link
 from orchestrator.services.doctor.rules import check_rules
+from orchestrator.services.doctor.sessions import check_sessions
 from orchestrator.services.doctor.state import check_state
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.doctor.suite import check_suite
@@ -90,6 +91,12 @@ CHECKS: Final = (
         check_hooks,
         "The hooks are installed and their program runs, or they are not installed.",
         60.0,
+    ),
+    LinkCheck(
+        Link.SESSIONS,
+        check_sessions,
+        "Past sessions can be read, and it is known when Claude Code deletes their transcripts. "
+        "None is opened.",
     ),
     LinkCheck(Link.LIMITS, check_limits, "What a run may cost, in money, attempts and time."),
     LinkCheck(Link.VERSIONS, check_versions, "The versions that a report of a fault needs."),

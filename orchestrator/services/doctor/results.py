@@ -20,6 +20,7 @@ class Link(StrEnum):
     RULES = "rules"
     LOADED = "loaded"
     HOOKS = "hooks"
+    SESSIONS = "sessions"
     LIMITS = "limits"
     VERSIONS = "versions"
     CRON = "cron"

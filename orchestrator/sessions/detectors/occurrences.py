@@ -21,7 +21,7 @@ class Detector(StrEnum):
     CORRECTION = "typed correction"
     INTERRUPTION = "interruption"
     PERMISSION = "permission prompt"
-    TOKEN_WASTE = "token waste"
+    TOKEN_WASTE = "token waste"  # noqa: S105 -- no password
     PROCEDURE = "repeated procedure"
     CACHE_MISS = "cache miss"
 

@@ -1,0 +1,335 @@
+"""Copy transcripts before Claude Code deletes them: compressed, for their owner alone.
+
+Secrets in a transcript stay in its copy; whoever reads one masks what it shows. A copy is written
+under another name first and renamed when it is complete, so a process that is killed leaves the
+older copy or the new one. A transcript that Claude Code is still writing may end within a line.
+
+A file that was rewritten replaces its copy only if it begins with everything that the copy holds.
+If not (it is shorter, or something in it has changed), the older copy stays beside the new one,
+with a number in its name: nothing that was archived once is lost, but by age or for space.
+"""
+
+import errno
+import gzip
+import hashlib
+import itertools
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.platform import atomic, files
+from orchestrator.platform.locking import FileLock, LockHeldError
+from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.sessions.archive_index import (
+    SUFFIX,
+    ArchivedState,
+    ArchiveIndex,
+    load_index,
+)
+from orchestrator.sessions.archive_space import Space, list_copies, remove_oldest
+
+if TYPE_CHECKING:
+    from orchestrator.sessions.files import Family
+
+CAP_BYTES: Final = 2 << 30
+KEEP_DAYS: Final = 365.0
+"""Defaults: a year of daily work of one person takes a tenth of the space."""
+_LEVEL: Final = 4
+"""Of gzip: a third faster than the default, for a few percent more space."""
+_CHUNK: Final = 1 << 20
+_SAVE_EVERY: Final = 100
+"""Copies after which the record is saved: what a killed process has copied is not read again."""
+_LOCK_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArchiveResult:
+    """What was archived."""
+
+    copied: int = 0
+    """Files that are new or have changed."""
+    unchanged: int = 0
+    older_copies: int = 0
+    """Copies that stay beside a new one, because the file was rewritten."""
+    over_limit: int = 0
+    """Files that were not copied: too old, or no space for them."""
+    removed: tuple[str, ...] = ()
+    """Copies that were removed, too old or the oldest of too many, by their path."""
+    removed_bytes: int = 0
+    size: int = 0
+    """Bytes of all copies."""
+    unreadable: tuple[UnreadableFile, ...] = ()
+
+
+@dataclass
+class _Count:
+    copied: int = 0
+    unchanged: int = 0
+    older_copies: int = 0
+    over_limit: int = 0
+    unreadable: list[UnreadableFile] = field(default_factory=list)
+
+
+class _Source(Exception):  # noqa: N818 -- a reason, and caught right here
+    """A file cannot be read; the archive can still be written."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    path: Path
+    relative: str
+    status: os.stat_result
+    index: ArchiveIndex
+
+
+def archive_transcripts(
+    families: Iterable["Family"],
+    folder: Path,
+    cap_bytes: int = CAP_BYTES,
+    keep_days: float = KEEP_DAYS,
+    now: datetime | None = None,
+) -> ArchiveResult:
+    """Copy all files of some sessions that are new or have changed, and remove the oldest copies.
+
+    Args:
+        families: the transcripts with their subagents; what Claude Code stores beside them (large
+            outputs, descriptions of subagents) is copied too.
+        folder: the archive.
+        cap_bytes: most bytes of all copies; the oldest are removed first.
+        keep_days: days for which a copy is kept after the last change of its file. A clock that is
+            wrong removes nothing: they are counted back from the latest change of any file.
+        now: the present; that of the clock if None.
+
+    Raises:
+        InfrastructureError: the archive cannot be written, or another process is writing it.
+    """
+    try:
+        make_private_folder(folder)
+        with FileLock(folder / ".lock", _LOCK_SECONDS):
+            return _archive(families, folder, cap_bytes, keep_days, now)
+    except LockHeldError:
+        raise InfrastructureError(
+            f"another process has been archiving transcripts in {folder} for too long",
+            "wait for it, or end it",
+        ) from None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise InfrastructureError(
+            f"transcripts cannot be archived in {folder}: {error.strerror or error}",
+            "free space there" if full else "correct its mode or owner",
+        ) from error
+
+
+def _archive(
+    families: Iterable["Family"],
+    folder: Path,
+    cap_bytes: int,
+    keep_days: float,
+    now: datetime | None,
+) -> ArchiveResult:
+    count, indexes = _Count(), dict[Path, ArchiveIndex]()
+    candidates = list(_iter_candidates(families, folder, indexes, count))
+    copies = list_copies(folder)
+    latest = max([each.status.st_mtime for each in candidates] + [at for at, _, _ in copies] + [0])
+    oldest = min(latest, (now.timestamp() if now else latest)) - keep_days * 86_400
+    space = Space(copies, cap_bytes)
+    # The newest first: if there is no space for all, the rest need not be copied.
+    candidates.sort(key=lambda each: (-each.status.st_mtime, each.relative))
+    for number, each in enumerate(candidates, 1):
+        if each.status.st_mtime < oldest or not space.has_room(each.status.st_mtime):
+            count.over_limit += 1
+            continue
+        try:
+            space.used += _copy_file(each, count)
+        except _Source as error:
+            count.unreadable.append(UnreadableFile(str(each.path), str(error)))
+        if number % _SAVE_EVERY == 0:
+            _save_indexes(indexes)
+    _save_indexes(indexes)
+    removed, removed_bytes, size = remove_oldest(folder, cap_bytes, oldest)
+    return ArchiveResult(
+        count.copied,
+        count.unchanged,
+        count.older_copies,
+        count.over_limit,
+        removed,
+        removed_bytes,
+        size,
+        tuple(sorted(count.unreadable, key=lambda each: each.path)),
+    )
+
+
+def _save_indexes(indexes: dict[Path, ArchiveIndex]) -> None:
+    for index in indexes.values():
+        if index.states:
+            index.save()
+
+
+def _iter_candidates(
+    families: Iterable["Family"], folder: Path, indexes: dict[Path, ArchiveIndex], count: _Count
+) -> Iterator[_Candidate]:
+    """Yield the files that have changed since they were copied."""
+    for family in families:
+        if family.home not in indexes:
+            indexes[family.home] = load_index(folder, family.home)
+        index = indexes[family.home]
+        for path in _list_files(family):
+            try:
+                status = path.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                count.unreadable.append(UnreadableFile(str(path), error.strerror or str(error)))
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            relative = index.name_file(path)
+            state = index.states.get(relative)
+            if state and state[:3] == (status.st_ino, status.st_size, status.st_mtime_ns):
+                count.unchanged += 1
+                continue
+            yield _Candidate(path, relative, status, index)
+
+
+def _list_files(family: "Family") -> list[Path]:
+    """Return the files of a session, and all that is in the folder of its name beside them."""
+    found = dict.fromkeys(family.files)
+    folders = {path.with_suffix("") for path in family.files[:1]}
+    folders |= {
+        above for path in family.files for above in path.parents if above.name == family.name
+    }
+    for above in sorted(folders):
+        if not files.is_link(above):
+            found.update(dict.fromkeys(map(Path, sorted(files.iter_files(above)))))
+    return list(found)
+
+
+def _copy_file(candidate: _Candidate, count: _Count) -> int:
+    """Copy a file, and return the bytes of the copy; 0 if the copy has all of it already.
+
+    Raises:
+        _Source: the file cannot be read.
+        OSError: the copy cannot be written.
+    """
+    target = candidate.index.find_copy(candidate.relative)
+    make_private_folder(target.parent)
+    before = candidate.index.states.get(candidate.relative) if files.is_file(target) else None
+    if before is None and files.is_file(target):
+        before = _measure_copy(target)
+    temporary = files.temporary_path(target)
+    files.remove_path(temporary)
+    try:
+        with _open_source(candidate.path) as source:
+            status = os.fstat(source.fileno())
+            size, digest, beginning = _compress(source, status.st_size, temporary, before)
+        state = ArchivedState(status.st_ino, size, status.st_mtime_ns, digest)
+        if before and before[1:2] + before[3:] == (size, digest):
+            files.remove_path(temporary)
+            written = 0
+        else:
+            os.utime(temporary, ns=(status.st_mtime_ns, status.st_mtime_ns))
+            written = temporary.stat().st_size
+            if before and beginning != before.digest:
+                atomic.move_path(target, _name_older_copy(target))
+                count.older_copies += 1
+            atomic.move_path(temporary, target)
+            count.copied += 1
+    except BaseException:
+        with suppress(OSError):
+            files.remove_path(temporary)
+        raise
+    # A file that changes while it is read has another size or time then, and is copied next time.
+    candidate.index.states[candidate.relative] = state
+    return written
+
+
+def _open_source(path: Path) -> IO[bytes]:
+    """Open a file, no link and no pipe.
+
+    Raises:
+        _Source: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _Source(error.strerror or str(error)) from error
+    file = os.fdopen(descriptor, "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise _Source("it is not a file any more")
+    return file
+
+
+def _compress(
+    source: IO[bytes], limit: int, temporary: Path, before: ArchivedState | None
+) -> tuple[int, str, str]:
+    """Write a compressed copy; return its size and digest, and the digest of its beginning.
+
+    The beginning is as long as the older copy; if the file is shorter, there is none.
+    """
+    hasher, size, beginning = hashlib.sha256(), 0, ""
+    mark = before.size if before else 0
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with (
+        os.fdopen(descriptor, "wb") as file,
+        gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as target,
+    ):
+        for chunk in _iter_chunks(source, limit):
+            if size < mark <= size + len(chunk):
+                hasher.update(chunk[: mark - size])
+                beginning = hasher.hexdigest()
+                hasher.update(chunk[mark - size :])
+            else:
+                hasher.update(chunk)
+            target.write(chunk)
+            size += len(chunk)
+    atomic.sync_file(temporary)  # Claude Code may delete the original at any time after this
+    return size, hasher.hexdigest(), beginning if mark else hashlib.sha256().hexdigest()
+
+
+def _iter_chunks(source: IO[bytes], limit: int) -> Iterator[bytes]:
+    while limit > 0:
+        try:
+            chunk = source.read(min(_CHUNK, limit))
+        except OSError as error:
+            raise _Source(error.strerror or str(error)) from error
+        if not chunk:
+            return
+        limit -= len(chunk)
+        yield chunk
+
+
+def _measure_copy(path: Path) -> ArchivedState | None:
+    """Return what a copy holds, for a record that was lost.
+
+    A damaged copy counts as one of another content, and so it stays.
+    """
+    hasher, size = hashlib.sha256(), 0
+    try:
+        with gzip.open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                hasher.update(chunk)
+                size += len(chunk)
+    except (OSError, EOFError, ValueError):
+        return ArchivedState(0, -1, 0, "")
+    return ArchivedState(0, size, 0, hasher.hexdigest())
+
+
+def _name_older_copy(target: Path) -> Path:
+    base = target.name.removesuffix(SUFFIX)
+    numbered = (target.with_name(f"{base}.{number}{SUFFIX}") for number in itertools.count(1))
+    return next(path for path in numbered if not files.exists(path))

@@ -1,0 +1,52 @@
+"""Share what the detectors of tool calls have in common."""
+
+from typing import Final
+
+from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE
+from orchestrator.sessions.models import ToolCall
+from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
+
+EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
+"""The tools that change files."""
+_MOST_OF_COMMAND: Final = 200
+
+
+def read_command(call: ToolCall) -> str:
+    """Return the shell command of a call, or an empty text."""
+    if call.name != "Bash":
+        return ""
+    given = read_input(call)
+    return given.command if isinstance(given, BashInput) else ""
+
+
+def read_path(call: ToolCall) -> str:
+    """Return the path of the file that a call reads or changes, or an empty text."""
+    given = read_input(call)
+    if isinstance(given, ReadInput):
+        return given.file_path
+    return given.path if isinstance(given, EditInput) else ""
+
+
+def is_done_edit(call: ToolCall) -> bool:
+    """Tell whether a call changed a file by a tool."""
+    return call.name in EDITS and call.result is not None and not call.is_error
+
+
+def shorten_path(path: str, folder: str) -> str:
+    """Return a path below the session's folder, which is the same on every machine, else its name.
+
+    Args:
+        path: as it stands in the transcript.
+        folder: the folder of the session.
+    """
+    path, folder = path.replace("\\", "/"), folder.replace("\\", "/").rstrip("/")
+    if folder and path.startswith(f"{folder}/"):
+        return path[len(folder) + 1 :]
+    return path if not path.startswith(("/", "~")) and path[1:2] != ":" else path.rpartition("/")[2]
+
+
+def quote_call(command: str, text: str, path: str = "") -> str:
+    """Return a command, or the path of a file, and what was said of it, cut to a quote."""
+    shown = " ".join(command[: 2 * _MOST_OF_COMMAND].split())[:_MOST_OF_COMMAND]
+    head = f"$ {shown}\n" if shown else f"{path[-_MOST_OF_COMMAND:]}: " if path else ""
+    return f"{head}{text}"[:MOST_OF_QUOTE]

@@ -1,0 +1,76 @@
+"""Collect what is known of a session while its rows are read."""
+
+from collections.abc import Iterable, Set
+from pathlib import Path
+
+from orchestrator.sessions import costs
+from orchestrator.sessions.classes import classify_session
+from orchestrator.sessions.files import Family
+from orchestrator.sessions.models import Entry, ModelCall, Session, Thread
+from orchestrator.sessions.rows import Row
+
+
+class SessionDraft:
+    """What is known of a session so far."""
+
+    def __init__(self, identifier: str) -> None:
+        self.id = identifier
+        self.folder = self.entrypoint = self.title = ""
+        self.started = self.ended = ""
+        self.versions: dict[str, None] = {}
+        self.models: dict[str, None] = {}
+        self.threads: dict[str, list[Entry]] = {}
+        self.calls: list[ModelCall] = []
+        self.prompts = self.typed = 0
+        self.cost: float | None = None
+        self.instructions: dict[str, None] = {}
+        self._version = ""
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries of the main conversation."""
+        return self.threads.setdefault("", [])
+
+    def note(self, row: Row) -> None:
+        """Note when, where and by which version a row was written."""
+        at = row.timestamp
+        self.ended = max(self.ended, at)
+        if at < self.started or not self.started:
+            self.started = at or self.started
+        if row.version != self._version:
+            self._version = row.version
+            self.versions[row.version] = None
+        if not self.folder:
+            self.folder = row.cwd
+        if not self.entrypoint:
+            self.entrypoint = row.entrypoint or ""
+
+    def build(self, family: Family, own_ids: Set[str], own_folders: Iterable[Path]) -> Session:
+        """Return the session."""
+        kind = classify_session(
+            family,
+            self.id,
+            self.folder,
+            typed=self.typed,
+            prompts=self.prompts,
+            entrypoint=self.entrypoint,
+            own_ids=own_ids,
+            own_folders=own_folders,
+        )
+        return Session(
+            id=self.id,
+            family=family.name,
+            files=tuple(map(str, family.files)),
+            kind=kind,
+            folder=self.folder,
+            started=self.started,
+            ended=self.ended,
+            versions=tuple(self.versions),
+            models=tuple(self.models),
+            threads=[Thread(agent, entries) for agent, entries in self.threads.items()],
+            usage=costs.sum_usage(self.calls),
+            output_reliable=costs.is_output_reliable(self.calls),
+            cost_usd=self.cost,
+            title=self.title,
+            instructions=tuple(self.instructions),
+        )

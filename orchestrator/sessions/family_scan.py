@@ -1,0 +1,222 @@
+"""Read one session with its files, examine it, and store what was found.
+
+It imports the reader and all detectors, and is imported only if there is something to read.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from orchestrator.masking import Masker
+from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
+from orchestrator.sessions.detectors.occurrences import Occurrence
+from orchestrator.sessions.detectors.registry import DETECTORS
+from orchestrator.sessions.models import Session, SessionClass
+from orchestrator.sessions.own_sessions import load_own_sessions
+from orchestrator.sessions.reading import FamilyReading, FileReading, read_family
+from orchestrator.sessions.records import (
+    SessionRecord,
+    build_record,
+    write_sessions,
+)
+from orchestrator.sessions.scan_results import ScanCount, ScanProblem
+from orchestrator.sessions.session_project import find_session_project
+from orchestrator.sessions.tasks import TaskFacts, count_tasks
+from orchestrator.sessions.watermarks import (
+    READER_VERSION,
+    FamilyState,
+    FileState,
+    Watermark,
+    hash_head,
+    name_path,
+)
+from orchestrator.storage.database import Database
+
+_LONGEST_CACHED: Final = 2_000
+
+
+class FamilyScan:
+    """Reads changed sessions one after the other.
+
+    Args:
+        database: stores what was found.
+        watermarks: the state in which each file was read last.
+        masker: removes secrets from what is stored.
+        states: all sessions with their files as they are now.
+        own_folders: folders whose sessions are our own.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        watermarks: Mapping[str, Watermark],
+        masker: Masker,
+        states: Iterable[FamilyState],
+        own_folders: Sequence[Path],
+    ) -> None:
+        self.count = ScanCount()
+        self._database = database
+        self._known, self._ids = _load_ids(database)
+        self._own_folders = tuple(each.resolve() for each in own_folders)
+        self._own = load_own_sessions(database, _find_last_times(states))
+        self._files = defaultdict[str, set[str]](set)
+        for path, mark in watermarks.items():
+            self._files[mark.family].add(path)
+        self._masker = masker
+        self._mask_short = lru_cache(maxsize=20_000)(masker.mask)
+
+    def scan_family(self, state: FamilyState) -> None:
+        """Read a session with its files, and store what was found."""
+        family = state.family
+        released = {path: self._ids.pop(path, b"") for path in self._files[state.name]}
+        for packed in released.values():
+            self._known.release(unpack_ids(packed) if packed else ())
+        try:
+            reading = read_family(
+                family,
+                self._known,
+                own_ids=self._own.ids,
+                own_folders=self._own_folders,
+            )
+            records = self._examine(reading)
+        except Exception as error:  # noqa: BLE001 -- one odd transcript must not hide all others
+            self._report(family.key, f"{type(error).__name__}: {error}")
+            self._restore_ids(released)
+            return
+        self._count(reading, records, state)
+        if self._is_poorer(reading, state):
+            self._restore_ids(released)
+            self._touch(state)
+            return
+        self._store(reading, records, state)
+
+    def _examine(self, reading: FamilyReading) -> list[SessionRecord]:
+        records = []
+        for session in reading.sessions:
+            if session.kind is SessionClass.HEADLESS and self._own.is_child(
+                session.folder, session.started
+            ):
+                session.kind = SessionClass.OWN
+            tasks, occurrences = self._analyze(session)
+            project = find_session_project(session.folder)
+            records.append(build_record(session, tasks, occurrences, project, self._mask))
+        return records
+
+    def _analyze(self, session: Session) -> tuple[Sequence[TaskFacts], list[Occurrence]]:
+        """Return tasks and occurrences; none of our own sessions, from which nothing is learned."""
+        if session.kind is SessionClass.OWN:
+            return (), []
+        tasks: Sequence[TaskFacts] = ()
+        found: list[Occurrence] = []
+        try:
+            tasks = count_tasks(session)
+            for detect in DETECTORS:
+                found.extend(detect(session))
+        except Exception as error:  # noqa: BLE001 -- see above
+            self._report(f"session {session.id}", f"{type(error).__name__}: {error}")
+        return tasks, found
+
+    def _mask(self, text: str) -> str:
+        return self._mask_short(text) if len(text) <= _LONGEST_CACHED else self._masker.mask(text)
+
+    def _is_poorer(self, reading: FamilyReading, state: FamilyState) -> bool:
+        """Return whether a part of the session that was read before is missing now.
+
+        Then what is stored stays. A file that is there, but was rewritten shorter, counts as it is.
+        """
+        missing = self._files[state.name] - {name_path(path) for path in state.states}
+        if not missing and not any(each.problem for each in reading.files):
+            return False
+        rows = self._database.fetch_rows(
+            "SELECT sum(rows_read) FROM transcripts WHERE family = ?", (state.name,)
+        )
+        return reading.rows < int(rows[0][0] or 0)
+
+    def _store(
+        self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
+    ) -> None:
+        with self._database.transaction() as database:
+            write_sessions(database, state.name, records)
+            database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
+            for each in reading.files:
+                if (seen := state.states.get(each.path)) and not each.problem:
+                    packed = _write_watermark(database, state, each, seen)
+                    self._ids[name_path(each.path)] = packed
+
+    def _touch(self, state: FamilyState) -> None:
+        """Record that the files that are left were seen, so that they are not read again."""
+        with self._database.transaction() as database:
+            for path, seen in state.states.items():
+                database.write(
+                    "UPDATE transcripts SET inode = ?, size = ?, modified = ? WHERE path = ?",
+                    (*seen, name_path(path)),
+                )
+
+    def _restore_ids(self, released: Mapping[str, bytes]) -> None:
+        for path, packed in released.items():
+            if packed:
+                self._ids[path] = packed
+                self._known.add(unpack_ids(packed))
+
+    def _count(
+        self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
+    ) -> None:
+        count = self.count
+        count.read += 1
+        count.rows += reading.rows
+        count.unreadable += reading.unreadable
+        count.sessions.update(record.kind.value for record in records)
+        for each in reading.files:
+            if each.problem and each.path in state.states:
+                self._report(str(each.path), each.problem)
+
+    def _report(self, place: str, reason: str) -> None:
+        shown = " ".join(self._masker.mask(reason[:2_000]).split())
+        self.count.problems.append(ScanProblem(place, shown[:300]))
+
+
+def _load_ids(database: Database) -> tuple[KnownIds, dict[str, bytes]]:
+    """Return all ids that count for a file, also for one that is gone, and those of each file."""
+    packed = {
+        path: bytes(ids) for path, ids in database.fetch_rows("SELECT path, ids FROM transcripts")
+    }
+    known = KnownIds()
+    with database.explain_damage():
+        for ids in packed.values():
+            known.add(unpack_ids(ids))
+    return known, packed
+
+
+def _find_last_times(states: Iterable[FamilyState]) -> dict[str, float]:
+    """Return when each session was written last, by the name of its main file."""
+    return {
+        each.family.name: max(state.modified for state in each.states.values())
+        for each in states
+        if each.states
+    }
+
+
+def _write_watermark(
+    database: Database, state: FamilyState, file: FileReading, seen: FileState
+) -> bytes:
+    packed = pack_ids(file.ids)
+    database.write("DELETE FROM transcripts WHERE path = ?", (name_path(file.path),))
+    database.write(
+        "INSERT INTO transcripts (path, family, home, inode, size, modified, position, head,"
+        " rows_read, unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            name_path(file.path),
+            state.name,
+            name_path(state.family.home),
+            *seen,
+            file.position,
+            hash_head(file.path),
+            file.rows,
+            file.unreadable,
+            packed,
+            READER_VERSION,
+        ),
+    )
+    return packed

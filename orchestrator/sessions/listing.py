@@ -1,0 +1,161 @@
+"""List what is stored of sessions.
+
+It imports neither the reader nor the types of a session: a list should appear at once.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from orchestrator.errors import UsageError
+from orchestrator.storage.database import Database, Row
+
+OWN: Final = "own"
+"""`SessionClass.OWN`, without importing the reader."""
+CLASSES: Final = ("human", "headless", "own", "subagent")
+"""The values of `SessionClass`."""
+
+
+class SessionSummary(NamedTuple):
+    """What is stored of a session, as in the table `sessions`."""
+
+    family: str
+    id: str
+    kind: str
+    """The class."""
+    project: str
+    folder: str
+    title: str
+    """Its name, or its first prompt."""
+    started: str
+    ended: str
+    versions: tuple[str, ...]
+    models: tuple[str, ...]
+    prompts: int
+    model_calls: int
+    tool_calls: int
+    errors: int
+    rejections: int
+    interruptions: int
+    corrections: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_reliable: bool
+    cost_usd: float | None
+    tests: str
+    """`green`, `red` or `unknown`: the last suite run; empty without one."""
+    paths: tuple[str, ...]
+    """Files that were changed by tools."""
+
+
+_COLUMNS: Final = ", ".join("class" if name == "kind" else name for name in SessionSummary._fields)
+
+
+def format_transcript_time(at: datetime) -> str:
+    """Return a time as it stands in transcripts, by which stored times are compared."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+
+
+def list_sessions(
+    database: Database,
+    *,
+    limit: int | None = None,
+    project: str = "",
+    since: datetime | None = None,
+    kind: str = "",
+) -> list[SessionSummary]:
+    """Return sessions, those that ended last first.
+
+    Args:
+        database: the database.
+        limit: how many at most; None for all.
+        project: the path of a project, for its sessions alone.
+        since: only those that ended after this time.
+        kind: only those of a class.
+    """
+    where, values = _build_condition(project, since, kind)
+    end = "ORDER BY ended DESC, id, family"
+    rows = database.fetch_rows(
+        f"SELECT {_COLUMNS} FROM sessions {where} {end} LIMIT ?",  # noqa: S608 -- our own names
+        (*values, 1_000_000_000 if limit is None else limit),
+    )
+    with database.explain_damage():
+        return [_build_summary(row) for row in rows]
+
+
+def count_sessions(
+    database: Database, *, project: str = "", since: datetime | None = None, kind: str = ""
+) -> int:
+    """Return how many sessions there are, see `list_sessions`."""
+    where, values = _build_condition(project, since, kind)
+    rows = database.fetch_rows(f"SELECT count(*) FROM sessions {where}", values)  # noqa: S608
+    return int(rows[0][0])
+
+
+def _build_condition(project: str, since: datetime | None, kind: str) -> tuple[str, list[str]]:
+    at = format_transcript_time(since) if since else ""
+    chosen = {"project = ?": project, "ended >= ?": at, "class = ?": kind}
+    used = {condition: value for condition, value in chosen.items() if value}
+    return f"WHERE {' AND '.join(used)}" if used else "", list(used.values())
+
+
+def _build_summary(row: Row) -> SessionSummary:
+    found = SessionSummary(*row)
+    values: dict[str, Any] = {
+        name: tuple(map(str, json.loads(getattr(found, name))))
+        for name in ("versions", "models", "paths")
+    }
+    cost = None if found.cost_usd is None else float(found.cost_usd)
+    return found._replace(**values, output_reliable=bool(found.output_reliable), cost_usd=cost)
+
+
+def find_session(database: Database, session: str, project: str = "") -> SessionSummary:
+    """Return a session by its id, the beginning of its id, or `last`.
+
+    Args:
+        database: the database.
+        session: the id, its beginning, or `last`: the one that ended last and is not our own.
+        project: the project whose `last` is meant; empty for all.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    if session == "last":
+        return _find_last(database, project)
+    if not session:
+        raise UsageError("the session's id is empty", "list them with `orchestrator sessions list`")
+    rows = database.fetch_rows(
+        f"SELECT {_COLUMNS} FROM sessions WHERE substr(id, 1, ?) = ?"  # noqa: S608 -- our own names
+        " ORDER BY id, tool_calls + model_calls DESC, family",
+        (len(session), session),
+    )
+    with database.explain_damage():
+        found = [_build_summary(row) for row in rows]
+    found = [each for each in found if each.id == session] or found
+    ids = list(dict.fromkeys(each.id for each in found))
+    if not ids:
+        raise UsageError(
+            f"there is no session {session}", "list them with `orchestrator sessions list --all`"
+        )
+    if len(ids) > 1:
+        shown = ", ".join(ids[:4])
+        raise UsageError(f"several session ids begin with {session}: {shown}", "give more of it")
+    return found[0]
+
+
+def _find_last(database: Database, project: str) -> SessionSummary:
+    where, values = ("AND project = ?", [project]) if project else ("", [])
+    rows = database.fetch_rows(
+        f"SELECT {_COLUMNS} FROM sessions WHERE class <> ? {where}"  # noqa: S608 -- our own names
+        " ORDER BY ended DESC, id, family LIMIT 1",
+        (OWN, *values),
+    )
+    if not rows:
+        where = f" in {project}" if project else ""
+        raise UsageError(
+            f"there is no session{where}", "list all with `orchestrator sessions list --all`"
+        )
+    with database.explain_damage():
+        return _build_summary(rows[0])

@@ -1,0 +1,122 @@
+"""Record the sessions that this program starts, so that nothing is learned from them.
+
+Each is recorded before it starts, with its folder. A session that a program starts in such a folder
+while ours is open was most likely started by our agent (its commands, the suite), and is ours, too.
+A process that is killed leaves its sessions open; whoever scans next closes them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
+from orchestrator.storage.database import Database, Row
+
+
+@dataclass(frozen=True)
+class OwnSession:
+    """A session that this program started."""
+
+    id: str
+    folder: str
+    """The real path of the folder that it started in."""
+    started: datetime
+    ended: datetime | None
+    """None while it is open."""
+
+
+@dataclass(frozen=True)
+class OwnSessions:
+    """All sessions that this program started."""
+
+    sessions: tuple[OwnSession, ...] = ()
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of the sessions."""
+        return frozenset(each.id for each in self.sessions)
+
+    def is_child(self, folder: str, started: str) -> bool:
+        """Return whether a headless session started in the folder of one that was open.
+
+        Args:
+            folder: the folder in which it started, or one below.
+            started: when it started, as in its transcript.
+        """
+        if not folder or not self.sessions:
+            return False
+        try:
+            at = datetime.fromisoformat(started)
+        except ValueError:
+            return False
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=UTC)
+        real = os.path.realpath(folder)
+        return any(
+            each.started <= at <= (each.ended or at)
+            and (real == each.folder or real.startswith(f"{each.folder.rstrip('/')}/"))
+            for each in self.sessions
+        )
+
+
+@contextmanager
+def record_own_session(database: Database, session: str, folder: Path) -> Iterator[None]:
+    """Record a session of an agent that is started in the block, and its end.
+
+    Raises:
+        InfrastructureError: it cannot be recorded; it must not be started.
+    """
+    mark = mark_process()
+    database.write(
+        "INSERT INTO own_sessions (id, folder, started, host, process, process_started)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (session, os.path.realpath(folder), _now().isoformat(), mark.host, mark.pid, mark.started),
+    )
+    try:
+        yield
+    finally:
+        with suppress(InfrastructureError):  # it is closed by the next scan
+            _close(database, session, _now())
+
+
+def load_own_sessions(database: Database, last_written: Mapping[str, float]) -> OwnSessions:
+    """Return all own sessions; close those whose process is gone.
+
+    Args:
+        database: the database.
+        last_written: when the transcript of a session was written last, in seconds since 1970, by
+            its id: a session whose process was killed ended then.
+    """
+    rows = database.fetch_rows(
+        "SELECT id, folder, started, ended, host, process, process_started FROM own_sessions"
+        " ORDER BY started, id"
+    )
+    with database.explain_damage():
+        return OwnSessions(tuple(_read_session(database, row, last_written) for row in rows))
+
+
+def _read_session(database: Database, row: Row, last_written: Mapping[str, float]) -> OwnSession:
+    session, folder, started, ended, host, process, process_started = row
+    begin, end = datetime.fromisoformat(started), ended and datetime.fromisoformat(ended)
+    mark = ProcessMark(str(host), int(process), float(process_started))
+    if end is None and not is_running(mark, local=database.is_local):
+        last = last_written.get(session)
+        end = max(begin, datetime.fromtimestamp(last, UTC) if last else _now())
+        _close(database, session, end)
+    return OwnSession(session, folder, begin, end)
+
+
+def _close(database: Database, session: str, at: datetime) -> None:
+    database.write(
+        "UPDATE own_sessions SET ended = ? WHERE id = ? AND ended IS NULL",
+        (at.isoformat(), session),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,127 @@
+"""Build the sessions of a family of transcripts: one pass over the rows of its files, in order."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.sessions.building import SessionBuilder
+from orchestrator.sessions.deduplication import KnownIds
+from orchestrator.sessions.files import AGENT_PREFIX, SUFFIX, Family
+from orchestrator.sessions.models import Session
+from orchestrator.sessions.rows import RowReader, unfold_row
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """What was found in one file."""
+
+    path: Path
+    rows: int
+    unreadable: int
+    """Rows that could not be read, at least in part."""
+    position: int
+    """The end of the last complete row; what follows is still being written."""
+    ids: tuple[str, ...]
+    """The ids of rows and answers that count for this file."""
+    problem: str = ""
+    """Why the file could not be read to its end; empty if it could."""
+
+
+@dataclass(frozen=True)
+class FamilyReading:
+    """What was found in a family of files."""
+
+    family: Family
+    sessions: list[Session]
+    """In the order in which they begin in the files."""
+    files: tuple[FileReading, ...]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, copies included."""
+        return sum(each.rows for each in self.files)
+
+    @property
+    def unreadable(self) -> int:
+        """The number of rows that could not be read."""
+        return sum(each.unreadable for each in self.files)
+
+
+def read_family(
+    family: Family,
+    known: KnownIds,
+    *,
+    with_text: bool = False,
+    own_ids: Set[str] = frozenset(),
+    own_folders: Sequence[Path] = (),
+) -> FamilyReading:
+    """Return the sessions of a family; rows that are known from other files are left out.
+
+    A file that has vanished, or may not be read, is described in its `FileReading`.
+
+    Args:
+        family: the files.
+        known: the ids that count for other files; those of this family are added.
+        with_text: whether to keep what the model said.
+        own_ids: see `classes.classify_session`.
+        own_folders: see `classes.classify_session`.
+    """
+    reading, origins = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    if not origins:
+        return reading
+    # A fork says so only in the midst of its rows: what it has copied counts for the original,
+    # also if the fork is read first.
+    for file in reading.files:
+        known.release(file.ids)
+    copied = known.add(_list_ids(origins))
+    reading, _ = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    known.release(copied)
+    return reading
+
+
+def _read_files(
+    family: Family,
+    known: KnownIds,
+    own_ids: Set[str],
+    own_folders: Sequence[Path],
+    *,
+    with_text: bool,
+) -> tuple[FamilyReading, list[Path]]:
+    """Return what is in the files, and the transcripts of which they hold copies."""
+    builder = SessionBuilder(family, known, with_text=with_text)
+    files = tuple(_read_file(path, builder) for path in family.files)
+    sessions = builder.build_sessions(own_ids, own_folders)
+    folder = Path(family.key).parent
+    others = sorted(Path(name).name for name in builder.origins if name != family.name)
+    origins = [path for name in others if (path := folder / f"{name}{SUFFIX}").is_file()]
+    return FamilyReading(family, sessions, files), origins
+
+
+def _list_ids(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the ids of rows and answers in transcripts."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            for row in RowReader(path):
+                if row.data is not None and row.data.message is not None:
+                    unfold_row(row, row.data.agentId, row.data.message)
+                yield row.uuid
+                if row.message is not None and row.message.id:
+                    yield row.message.id
+
+
+def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
+    stem = path.stem
+    agent = stem.removeprefix(AGENT_PREFIX) if stem.startswith(AGENT_PREFIX) else ""
+    reader = RowReader(path)
+    problem = ""
+    ids = builder.open_file(agent)
+    take_row = builder.take_row
+    try:
+        for row in reader:
+            take_row(row)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if reader.is_foreign:
+        problem = "is no transcript of Claude Code"
+    return FileReading(path, reader.rows, reader.unreadable, reader.position, tuple(ids), problem)

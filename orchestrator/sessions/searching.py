@@ -1,0 +1,110 @@
+"""Search prompts, replies, inputs and results of tools in all stored sessions, the newest first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError
+from orchestrator.masking import Masker
+from orchestrator.sessions.listing import SessionSummary
+from orchestrator.sessions.models import ApiFailure, Entry, ModelCall, Prompt, Session, ToolCall
+from orchestrator.sessions.retrieval import find_family, may_contain, open_family, read_sessions
+from orchestrator.sessions.transcript_values import decode_input, iter_strings
+from orchestrator.storage.database import Database
+
+_MOST_OF_LINE: Final = 300
+_CONTEXT: Final = 2_000
+"""Characters on each side of a match that are masked before the line is cut."""
+MOST_PER_SESSION: Final = 5
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line that contains the text."""
+
+    session: str
+    at: str
+    kind: str
+    """Where it is: `prompt`, `reply`, or the name of a tool."""
+    line: str
+    """Masked and cut."""
+
+
+def search_sessions(
+    database: Database,
+    archive: Path,
+    summaries: Iterable[SessionSummary],
+    text: str,
+    masker: Masker,
+) -> Iterator[Match]:
+    """Yield the lines of sessions that contain a text, in any case; at most five of each session.
+
+    Sessions whose transcripts are gone are left out.
+
+    Args:
+        database: the database.
+        archive: the folder of the archive.
+        summaries: the sessions, in the order in which they are searched.
+        text: what is searched for.
+        masker: removes secrets from the lines.
+    """
+    wanted: dict[str, list[str]] = {}
+    for each in summaries:
+        wanted.setdefault(each.family, []).append(each.id)
+    needle = text.casefold()
+    for name, ids in wanted.items():
+        stored = find_family(database, archive, name)
+        if not may_contain(stored, text):
+            continue
+        try:
+            with open_family(stored) as family:
+                sessions = {each.id: each for each in read_sessions(family)}
+        except LoopError:
+            continue
+        for identifier in ids:
+            if session := sessions.get(identifier):
+                yield from _search_session(session, needle, masker)
+
+
+def _search_session(session: Session, needle: str, masker: Masker) -> Iterator[Match]:
+    found = 0
+    for thread in session.threads:
+        for entry in thread.entries:
+            for kind, text in _iter_texts(entry):
+                if needle not in text.casefold():
+                    continue
+                line = _cut_line(text, needle, masker)
+                yield Match(session.id, entry.at, kind, line)
+                found += 1
+                if found == MOST_PER_SESSION:
+                    return
+
+
+def _iter_texts(entry: Entry) -> Iterator[tuple[str, str]]:
+    match entry:
+        case Prompt():
+            yield "prompt", entry.text
+        case ModelCall():
+            yield "reply", entry.text
+        case ApiFailure():
+            yield "api failure", entry.text
+        case ToolCall():
+            yield from ((entry.name, text) for text in iter_strings(decode_input(entry)))
+            if entry.result:
+                yield entry.name, entry.result
+            if entry.user_words:
+                yield "rejection", entry.user_words
+
+
+def _cut_line(text: str, needle: str, masker: Masker) -> str:
+    """Return the first line with a match, masked before it is cut."""
+    lines = text.splitlines()
+    line = next((each for each in lines if needle in each.casefold()), " ".join(lines))
+    at = max(0, line.casefold().find(needle))
+    masked = masker.mask(line[max(0, at - _CONTEXT) : at + len(needle) + _CONTEXT]).strip()
+    if len(masked) <= _MOST_OF_LINE:
+        return masked
+    start = max(0, masked.casefold().find(needle) - _MOST_OF_LINE // 3)
+    cut = masked[start : start + _MOST_OF_LINE - 8]
+    return f"{'... ' * bool(start)}{cut}{' ...' * (start + len(cut) < len(masked))}"

@@ -1,0 +1,253 @@
+"""Only what has changed is read again, and what is stored is what a scan of everything stores."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.agents.claude_environment import create_session_id
+from orchestrator.sessions import family_scan, watermarks
+from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
+from orchestrator.sessions.listing import find_session, list_sessions
+from orchestrator.sessions.models import Session
+from orchestrator.sessions.own_sessions import record_own_session
+from orchestrator.sessions.records import load_occurrences
+from orchestrator.storage.opening import open_database
+from tests.sessions.written import (
+    Written,
+    read_tables,
+    scan,
+    scan_afresh,
+    write_shop_session,
+)
+
+SECRET = "hunter2Suite99"
+
+
+@pytest.mark.usefixtures("each_database")
+def test_a_session_is_stored_and_not_read_again(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        first = scan(database, home)
+        assert (first.families, first.read, first.unchanged) == (1, 1, 0)
+        assert (first.sessions, first.problems) == ({"human": 1}, ())
+        (found,) = list_sessions(database)
+        assert (found.id, found.kind, found.project) == ("one", "human", "/home/dev/shop")
+        assert (found.prompts, found.tool_calls, found.errors) == (1, 4, 2)
+        assert (found.title, found.tests) == ("Please make the cart work", "green")
+        assert (found.paths, found.output_tokens) == (("cart.py",), 100)
+        stored = read_tables(database)
+        second = scan(database, home)
+        assert (second.read, second.unchanged, second.rows) == (0, 1, 0)
+        assert read_tables(database) == stored
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 3), st.booleans()), min_size=1, max_size=8
+)
+
+
+@given(STEPS)
+def test_many_scans_store_what_one_scan_stores(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, bool]]
+) -> None:
+    base = tmp_path_factory.mktemp("scan")
+    home = base / "claude"
+    made = [Written(home, f"s{number}") for number in range(3)]
+    with open_database(base / "state") as database:
+        for number, action, is_scanned in steps:
+            one = made[number]
+            if action == 0:
+                one.prompt(f"prompt {one.minute}")
+            elif action == 1:
+                one.call("Bash", {"command": "make all"}, "error: no rule", error=True)
+            elif action == 2:
+                one.reply("done")
+            else:
+                one.rows = one.rows[:-1]  # rewritten, and shorter
+            one.save()
+            if is_scanned:
+                scan(database, home)
+        scan(database, home)
+        assert read_tables(database) == scan_afresh(home, base / "fresh")
+
+
+def test_the_rows_of_a_fork_count_once(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    original = write_shop_session(home, "one")
+    fork = Written(home, "two", minute=50)
+    copies = [json.loads(row) | {"sessionId": "two"} for row in original.rows]
+    fork.rows = [json.dumps(row).encode() for row in copies]
+    fork.prompt("And now the other way")
+    fork.reply("Done.")
+    fork.save()
+    with open_database(tmp_path / "state") as database:
+        for _ in range(2):
+            scan(database, home)
+            assert find_session(database, "one").output_tokens == 100
+            assert find_session(database, "two").output_tokens == 20
+            assert find_session(database, "two").prompts == 1
+            fork.reply("One more.")  # only the fork is read again, and again without the copies
+            fork.rows.pop()
+            fork.save()
+
+
+def test_an_incomplete_last_line_is_read_when_it_is_complete(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    whole = made.path.read_bytes()
+    made.path.write_bytes(whole[:-30])
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        (position,) = database.fetch_rows("SELECT position FROM transcripts")[0]
+        assert position == whole[:-30].rindex(b"\n") + 1
+        made.path.write_bytes(whole)
+        assert scan(database, home).read == 1
+        assert read_tables(database) == scan_afresh(home, tmp_path / "fresh")
+
+
+@pytest.mark.usefixtures("each_database")
+def test_what_is_gone_stays_on_record(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    agent = Written(home, "one", minute=30)
+    agent.call("Bash", {"command": "make all"}, "error: no rule", error=True)
+    folder = made.path.with_suffix("") / "subagents"
+    folder.mkdir(parents=True)
+    (folder / "agent-a1.jsonl").write_bytes(b"\n".join(agent.rows) + b"\n")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        stored = read_tables(database)
+        made.path.unlink()
+        assert scan(database, home).read == 0
+        # Now the subagent's file changes, and its session cannot be read any more.
+        (folder / "agent-a1.jsonl").write_bytes(agent.rows[0] + b"\n")
+        assert scan(database, home).read == 1
+        assert scan(database, home).read == 0
+        assert read_tables(database) == stored
+        shutil.rmtree(home / "projects")
+        (home / "projects").mkdir()
+        assert scan(database, home).vanished == 1
+        assert read_tables(database) == stored
+        assert scan(database, tmp_path / "other").vanished == 0
+
+
+def test_a_new_version_of_the_reader_reads_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "claude"
+    write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        for module in (watermarks, family_scan):
+            monkeypatch.setattr(module, "READER_VERSION", "next")
+        assert scan(database, home).read == 1
+        assert scan(database, home).read == 0
+
+
+def test_our_own_sessions_are_ours(tmp_path: Path) -> None:
+    home, state = tmp_path / "claude", tmp_path / "state"
+    now = datetime.now(UTC)
+    with open_database(state) as database:
+        with record_own_session(database, "of-our-agent", tmp_path):
+            pass
+        # As long as it was open, two programs and a person worked in its folder.
+        database.write("UPDATE own_sessions SET started = ?", ("2026-11-20T10:00:00+00:00",))
+        database.write("UPDATE own_sessions SET ended = ?", ("2026-11-20T10:30:00+00:00",))
+        here = str(tmp_path)
+        write_shop_session(home, "of-our-agent", source="sdk", folder=here)
+        write_shop_session(home, create_session_id(), source="sdk")
+        write_shop_session(home, "child", source="sdk", folder=here, minute=5)
+        write_shop_session(home, "later", source="sdk", folder=here, minute=40)
+        write_shop_session(home, "elsewhere", source="sdk", minute=5)
+        write_shop_session(home, "person", folder=here, minute=5)
+        write_shop_session(home, "in-a-work-tree", folder=str(state / "worktrees" / "x"))
+        result = scan(database, home)
+        assert result.sessions == {"headless": 2, "human": 1, "own": 4}
+        kinds = {each.id: each.kind for each in list_sessions(database)}
+        assert (kinds["child"], kinds["later"], kinds["person"]) == ("own", "headless", "human")
+        taught = {each.session for each in load_occurrences(database)}
+        assert taught <= {"later", "elsewhere", "person"}
+        assert list_sessions(database, since=now - timedelta(days=1)) == []
+
+
+def make_occurrence(session: Session) -> list[Occurrence]:
+    quote = f"DB_PASSWORD={SECRET} " + "x" * 2_000
+    detail: dict[str, Any] = {"command": [f"export DB_PASSWORD={SECRET}"], "count": 3}
+    row = session.main.entries[0].row
+    return [Occurrence(Detector.REPEATED_ERROR, "key", row, session.started, quote, detail=detail)]
+
+
+def test_texts_are_masked_before_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(family_scan, "DETECTORS", (make_occurrence,))
+    home = tmp_path / "claude"
+    made = Written(home, "one")
+    made.prompt(f"Use DB_PASSWORD={SECRET} for this")
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        (found,) = load_occurrences(database)
+        assert len(found.quote) <= MOST_OF_QUOTE
+        assert found.quote.startswith("DB_PASSWORD=[redacted: ")
+        assert (found.session, found.project) == ("one", "/home/dev/shop")
+        assert found.detail["count"] == 3
+        assert SECRET not in repr(read_tables(database))
+        assert load_occurrences(database, project="/elsewhere") == []
+        assert load_occurrences(database, since="2026-11-21") == []
+        assert load_occurrences(database, until="2026-11-21") == [found]
+
+
+def test_an_error_in_one_session_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(session: Session) -> list[Occurrence]:
+        if session.id == "one":
+            raise ValueError("odd\nrow")
+        return make_occurrence(session)
+
+    monkeypatch.setattr(family_scan, "DETECTORS", (fail,))
+    home = tmp_path / "claude"
+    write_shop_session(home, "one")
+    write_shop_session(home, "two")
+    with open_database(tmp_path / "state") as database:
+        result = scan(database, home)
+        assert [(each.place, each.reason) for each in result.problems] == [
+            ("session one", "ValueError: odd row")
+        ]
+        assert {each.session for each in load_occurrences(database)} == {"two"}
+        assert {each.id for each in list_sessions(database)} == {"one", "two"}
+
+
+def test_odd_names_are_no_reason_to_read_again(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    folder = home / "projects" / "-home-dev-größe \udcff"
+    try:
+        folder.mkdir(parents=True)
+    except OSError:
+        pytest.skip("this file system stores no such names")
+    made = write_shop_session(tmp_path / "other", "one")
+    shutil.move(made.path, folder / "one.jsonl")
+    with open_database(tmp_path / "state") as database:
+        assert scan(database, home).read == 1
+        assert scan(database, home).read == 0
+        assert len(list_sessions(database)) == 1
+
+
+def test_the_project_is_the_top_of_the_work_tree(tmp_path: Path) -> None:
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    (tmp_path / "shop" / "web").mkdir()
+    home = tmp_path / "claude"
+    write_shop_session(home, "one", folder=str(tmp_path / "shop" / "web"))
+    write_shop_session(home, "two", folder="")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        assert find_session(database, "one").project == str(tmp_path / "shop")
+        assert find_session(database, "two").project == ""

@@ -1,0 +1,63 @@
+"""The picture: complete in itself, always the same, and with every value in it."""
+
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.sessions.metrics import Week
+from orchestrator.sessions.stats_charts import list_weeks
+from orchestrator.sessions.stats_picture import Chart, Line, draw_picture
+
+WEEKS = ("2026-W01", "2026-W02*", "2026-W03")
+CHARTS = (
+    Chart("Red runs", WEEKS, (Line("shop", (1, None, 3)), Line("<b>&\"'\x1b", (0, 2.5, 1), 1))),
+    Chart("First green", WEEKS, (Line("shop", (0.5, 0.75, 1)),), is_share=True),
+)
+
+
+def list_texts(picture: bytes) -> list[str]:
+    root = ElementTree.fromstring(picture)  # noqa: S314 -- it was just drawn
+    return ["".join(each.itertext()) for each in root.iter() if each.tag.endswith("}text")]
+
+
+def test_it_refers_to_nothing_outside_and_runs_nothing() -> None:
+    picture = draw_picture("T", ["N"], CHARTS).decode()
+    assert set(re.findall(r"\w+://[^\"'\s<>]+", picture)) == {"http://www.w3.org/2000/svg"}
+    for word in ("<script", "href", "@import", "url(", "javascript", "onload", "<!--", "<?xml-"):
+        assert word not in picture
+
+
+def test_titles_weeks_and_names_stand_in_it() -> None:
+    texts = list_texts(draw_picture("How it went", ["a note"], CHARTS))
+    expected = {"How it went", "a note", "Red runs", "First green", *WEEKS, "shop", "100%"}
+    assert expected <= set(texts)
+    assert "<b>&\"'\N{REPLACEMENT CHARACTER}" in texts
+
+
+def test_another_process_draws_the_same_bytes() -> None:
+    script = (
+        "import sys\nfrom tests.sessions.test_stats_picture import CHARTS, draw_picture\n"
+        "sys.stdout.buffer.write(draw_picture('T', ['N'], CHARTS))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == draw_picture("T", ["N"], CHARTS)
+
+
+def test_no_charts_and_no_values_are_no_error() -> None:
+    assert "T" in list_texts(draw_picture("T", [], []))
+    empty = Chart("Nothing", WEEKS, (Line("shop", (None, None, None)),))
+    assert "no numbers" in list_texts(draw_picture("T", [], [empty]))
+
+
+@given(st.integers(2000, 2030), st.integers(1, 52), st.integers(0, 60))
+def test_no_week_is_left_out(year: int, number: int, more: int) -> None:
+    from datetime import date, timedelta
+
+    first = date.fromisocalendar(year, number, 1)
+    days = [first + timedelta(weeks=each) for each in range(more + 1)]
+    every = [Week(*day.isocalendar()[:2]) for day in days]
+    assert list_weeks([every[-1], every[0]]) == every
