@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.proposals.decisions import QueueItem
     from orchestrator.proposals.models import EvidencePlace, Proposal
+    from teacher.models import RuleText
 
 _COLUMNS: Final = (
     Column("id"),
@@ -46,19 +47,20 @@ def iter_item_lines(item: "QueueItem", change: str, where: "Sequence[Path]" = ()
             yield from iter_wrapped_lines(f"  {name:<9} ", sanitize_text(value))
     if item.proposal and item.proposal.evidence:
         yield "  evidence"
-        for place in item.proposal.evidence:
-            yield from _iter_place_lines(place)
+        for each in item.proposal.evidence:
+            yield from _iter_evidence_lines(each)
     if change:
         yield ""
         yield from sanitize_text(mask_text(change)).splitlines()
 
 
 def describe_item(item: "QueueItem") -> str:
-    """Return what a proposal is about, in a line."""
+    """Return what a proposal is about, in a line: a rule's words, and what was found."""
     title = item.proposal.title if item.proposal else ""
-    if item.record and _describe_kind(item) == _RULE:
-        return f"{item.record.rule.text.rule} ({title})" if title else item.record.rule.text.rule
-    return title
+    text = _find_text(item) if _describe_kind(item) == _RULE else None
+    if text is None:
+        return title
+    return f"{text.rule} ({title})" if title else text.rule
 
 
 def serialize_item(item: "QueueItem", project: str, change: str | None = None) -> dict[str, Any]:
@@ -85,7 +87,9 @@ def serialize_item(item: "QueueItem", project: str, change: str | None = None) -
             "reason": proposal.reason,
             "decided": proposal.decided.isoformat() if proposal.decided else None,
             "content": dict(proposal.content),
-            "evidence": [vars(place) for place in proposal.evidence],
+            "evidence": [
+                {**vars(each), "quote": mask_text(each.quote)} for each in proposal.evidence
+            ],
         }
     return values if change is None else {**values, "diff": mask_text(change)}
 
@@ -101,7 +105,14 @@ def _build_row(item: "QueueItem") -> tuple[object, ...]:
 
 def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, str]]:
     proposal, record = item.proposal, item.record
-    text = record.rule.text if record else None
+    text = _find_text(item)
+    named = (
+        f"{record.rule.id}: {record.status}"
+        if record
+        else "not in the rulebook yet"
+        if text
+        else ""
+    )
     facts = [
         ("kind", _describe_kind(item)),
         ("status", _describe_status(item)),
@@ -109,12 +120,21 @@ def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, s
         ("seen", _describe_counts(proposal) if proposal else ""),
         ("found by", proposal.detector if proposal else ""),
         ("since", f"{_find_since(item).astimezone():%Y-%m-%d %H:%M}"),
-        ("rule", f"{record.rule.id}: {record.status}" if record else ""),
+        ("rule", named),
     ]
     if text:
         facts += [("", text.rule), ("when", text.when), ("why", text.why)]
         facts += [("", record.reason if record and record.status.is_pending else "")]
     return [*facts, ("in", ", ".join(map(str, where)))]
+
+
+def _find_text(item: "QueueItem") -> "RuleText | None":
+    """Return the text of the rule that an item became, is about, or would add."""
+    from orchestrator.proposals.states import read_rule_text
+
+    if item.record:
+        return item.record.rule.text
+    return read_rule_text(item.proposal.content.get("text")) if item.proposal else None
 
 
 def _describe_kind(item: "QueueItem") -> str:
@@ -140,10 +160,10 @@ def _describe_counts(proposal: "Proposal") -> str:
     return f"{shown}, {format_count(times, 'time')} in all" if times else shown
 
 
-def _iter_place_lines(place: "EvidencePlace") -> Iterator[str]:
-    at = place.at[:16].replace("T", " ")
-    head = f"    {at}  session {place.session[:8]}: "
-    quote = " ".join(sanitize_text(mask_text(place.quote)).split()) or "(no text)"
+def _iter_evidence_lines(evidence: "EvidencePlace") -> Iterator[str]:
+    at = evidence.at[:16].replace("T", " ")
+    head = f"    {at}  session {evidence.session[:8]}: "
+    quote = " ".join(sanitize_text(mask_text(evidence.quote)).split()) or "(no text)"
     yield from iter_wrapped_lines(sanitize_text(head), quote)
 
 
