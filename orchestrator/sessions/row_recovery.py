@@ -23,7 +23,7 @@ def recover_rows(line: bytes) -> tuple[list[Row], bool]:
     is_complete = True
     while text:
         try:
-            value, end = decoder.rawdecode_row(text)
+            value, end = decoder.raw_decode(text)
         except (ValueError, RecursionError):
             behind = _recover_behind(text)
             return rows + behind, False
