@@ -1,6 +1,7 @@
 """Build the sessions of a family of transcripts: one pass over the rows of its files, in order."""
 
 import contextlib
+import gc
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +94,26 @@ def _read_files(
     with_text: bool,
 ) -> tuple[FamilyReading, list[Path]]:
     """Return what is in the files, and the transcripts of which they hold copies."""
-    builder = SessionBuilder(family, known, with_text=with_text)
-    files = tuple(_read_file(path, builder) for path in family.files)
-    sessions = builder.build_sessions(own_ids, own_folders)
+    with _pause_collection():
+        builder = SessionBuilder(family, known, with_text=with_text)
+        files = tuple(_read_file(path, builder) for path in family.files)
+        sessions = builder.build_sessions(own_ids, own_folders)
     folder = Path(family.key).parent
     names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
     origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
     return FamilyReading(family, sessions, files), origins
+
+
+@contextlib.contextmanager
+def _pause_collection() -> Iterator[None]:
+    """Collect no cyclic garbage: rows make no cycles, and to look for some takes a tenth."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _list_ids(paths: Iterable[Path]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Rows become sessions, with their threads, calls, results and people's words."""
 
+import gc
 import os
 import tracemalloc
 from pathlib import Path
@@ -323,6 +324,20 @@ def test_no_other_file_is_read_as_a_large_output(tmp_path: Path, name: str) -> N
     folder.mkdir(parents=True)
     (folder / "link.txt").symlink_to(secret)
     assert list_calls(read_one(tmp_path))[0].result == text
+
+
+def test_reading_leaves_no_cycles(tmp_path: Path) -> None:
+    write_rows(main_file(tmp_path), say("a", "do it"), call_tool("b", "t"), b"{cut\n")
+    (family,) = find_transcripts(tmp_path)
+    read_family(family, KnownIds())
+    gc.collect()
+    gc.disable()
+    try:
+        read_family(family, KnownIds())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert gc.isenabled()
 
 
 def test_memory_does_not_grow_with_the_number_of_families(tmp_path: Path) -> None:
