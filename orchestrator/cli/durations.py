@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-_DURATION: Final = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),

@@ -20,7 +20,7 @@ from orchestrator.sessions.tool_inputs import EditInput, read_input
 
 LEAST_REDS: Final = 2
 """Red runs before the green one: a single red run is how tests are used. Of 148 real loops 101 had
-one, 47 two or more (SESSIONS, 4)."""
+one, 47 two or more."""
 MOST_OF_DIFF: Final = 4_000
 _MOST_OF_EDIT: Final = 1_200
 _MOST_COMPARED: Final = 20_000
