@@ -22,6 +22,7 @@ PARTS: Final = {
     "rules": "benchmarks.rules",
     "tree": "benchmarks.tree",
     "record": "benchmarks.record",
+    "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
 }
 """Each module has `measure() -> Table`."""

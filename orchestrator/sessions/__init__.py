@@ -7,7 +7,8 @@ In the order in which a night passes through them:
 - `watermarks`, `scanning`: which files are new or have grown; reads only those.
 - `rows`: decodes one line, and recovers what is broken.
 - `deduplication`: counts each row and each answer of the model once, over all files.
-- `reading`: builds a `models.Session` from the rows of its files.
+- `reading`, `building`, `drafts`: build a `models.Session` from the rows of its files.
+- `large_outputs`, `plain_files`: read outputs that stand beside a transcript; open files safely.
 - `prompts`, `denials`, `classes`, `own_sessions`, `costs`: what a row means.
 - `tool_inputs`, `commands`, `causes`, `suite_runs`: what a tool call did.
 - `shell`, `programs`, `error_lines`, `suite_commands`, `suite_outputs`: what these four rest on.

@@ -155,7 +155,7 @@ def test_subagents_have_threads_of_their_own(tmp_path: Path) -> None:
 
 
 def test_old_sidechains_are_told_apart_by_their_first_row(tmp_path: Path) -> None:
-    side = {"isSidechain": True}
+    side: dict[str, Any] = {"isSidechain": True}
     rows = [
         say("a", "do it"),
         say("s1", "one", **side),
@@ -299,7 +299,7 @@ def test_files_that_cannot_be_read_are_described(tmp_path: Path) -> None:
 
 def test_a_large_output_is_read_from_the_sessions_folder(tmp_path: Path) -> None:
     main = main_file(tmp_path)
-    text = "<persisted-output>\nOutput too large (58.6KB). Full output saved to: /elsewhere/out.txt\n\n"
+    text = "<persisted-output>\nOutput too large (58.6KB). Full output saved to: /x/out.txt\n\n"
     write_rows(main, call_tool("b", "t"), give_result("c", "t", text + "Preview"))
     assert list_calls(read_one(tmp_path))[0].result == text + "Preview"
     output = main.with_suffix("") / "tool-results" / "out.txt"

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from tests.sessions.rows_by_hand import call_tool, give_result, say, write_rows
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 ANY = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
-FIELDS = [field.name for field in module.msgspec.structs.fields(Row)]
+FIELDS = [field.name for field in msgspec.structs.fields(Row)]
 
 
 def read(path: Path) -> tuple[list[Row], RowReader]:
@@ -113,11 +114,11 @@ def test_a_line_that_is_too_long_is_counted_and_passed(
 def test_a_pipe_and_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     os.mkfifo(path)
-    number = len(os.listdir("/dev/fd"))
+    number = len(list(Path("/dev/fd").iterdir()))
     for each in (path, tmp_path):
         with pytest.raises(OSError, match="plain file"):
             read(each)
-    assert len(os.listdir("/dev/fd")) == number
+    assert len(list(Path("/dev/fd").iterdir())) == number
 
 
 def test_deep_nesting_is_unreadable(tmp_path: Path) -> None:
