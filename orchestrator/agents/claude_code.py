@@ -58,7 +58,7 @@ class ClaudeCodeAgent:
         refuse: called before each edit of a file; returns the reason to refuse it, or None.
     """
 
-    def __init__(  # noqa: PLR0913 -- one for each setting of the program
+    def __init__(
         self,
         *,
         environment: Mapping[str, str] | None = None,

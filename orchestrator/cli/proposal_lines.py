@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.proposals.decisions import QueueItem
     from orchestrator.proposals.models import EvidencePlace, Proposal
+    from teacher.models import RuleText
 
 _COLUMNS: Final = (
     Column("id"),
@@ -54,11 +55,12 @@ def iter_item_lines(item: "QueueItem", change: str, where: "Sequence[Path]" = ()
 
 
 def describe_item(item: "QueueItem") -> str:
-    """Return what a proposal is about, in a line."""
+    """Return what a proposal is about, in a line: a rule's words, and what was found."""
     title = item.proposal.title if item.proposal else ""
-    if item.record and _describe_kind(item) == _RULE:
-        return f"{item.record.rule.text.rule} ({title})" if title else item.record.rule.text.rule
-    return title
+    text = _find_text(item) if _describe_kind(item) == _RULE else None
+    if text is None:
+        return title
+    return f"{text.rule} ({title})" if title else text.rule
 
 
 def serialize_item(item: "QueueItem", project: str, change: str | None = None) -> dict[str, Any]:
@@ -101,7 +103,14 @@ def _build_row(item: "QueueItem") -> tuple[object, ...]:
 
 def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, str]]:
     proposal, record = item.proposal, item.record
-    text = record.rule.text if record else None
+    text = _find_text(item)
+    named = (
+        f"{record.rule.id}: {record.status}"
+        if record
+        else "not in the rulebook yet"
+        if text
+        else ""
+    )
     facts = [
         ("kind", _describe_kind(item)),
         ("status", _describe_status(item)),
@@ -109,12 +118,21 @@ def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, s
         ("seen", _describe_counts(proposal) if proposal else ""),
         ("found by", proposal.detector if proposal else ""),
         ("since", f"{_find_since(item).astimezone():%Y-%m-%d %H:%M}"),
-        ("rule", f"{record.rule.id}: {record.status}" if record else ""),
+        ("rule", named),
     ]
     if text:
         facts += [("", text.rule), ("when", text.when), ("why", text.why)]
         facts += [("", record.reason if record and record.status.is_pending else "")]
     return [*facts, ("in", ", ".join(map(str, where)))]
+
+
+def _find_text(item: "QueueItem") -> "RuleText | None":
+    """Return the text of the rule that an item became, is about, or would add."""
+    from orchestrator.proposals.states import read_rule_text
+
+    if item.record:
+        return item.record.rule.text
+    return read_rule_text(item.proposal.content.get("text")) if item.proposal else None
 
 
 def _describe_kind(item: "QueueItem") -> str:

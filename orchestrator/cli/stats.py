@@ -49,6 +49,8 @@ def stats(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other", "give one of them")
+    if everything and project_dir != Path():
+        raise UsageError("--project and --all exclude each other", "give one of them")
     if rule is not None:
         if everything or as_csv or picture:
             raise UsageError(

@@ -118,10 +118,10 @@ def _list_run_cells(week: WeekNumbers) -> tuple[str, ...]:
 
 def _describe_changes(week: WeekNumbers) -> str:
     """Return what changed beside the project, and what could not be read."""
-    parts = [
-        *(f"new Claude Code {cells.clean_text(name)}" for name in week.new_versions),
-        *(f"new model {cells.clean_text(name)}" for name in week.new_models),
-    ]
+    parts = []
+    for what, names in (("Claude Code", week.new_versions), ("model", week.new_models)):
+        if names:
+            parts.append(f"new {what} {', '.join(map(cells.clean_text, names))}")
     if unread := week.numbers.no_verdict:
         parts.append(f"tests without a readable verdict: {unread}")
     return "; ".join(parts)

@@ -89,7 +89,8 @@ def _read_pattern(rule: str) -> str | None:
 
 def _is_allowed(words: Sequence[str], patterns: Sequence[str]) -> bool:
     words = _skip_timeout(words)
-    return bool(words) and (words[0] in _READING or _is_matched(_fold(" ".join(words)), patterns))
+    text = _fold(" ".join(words))
+    return bool(words) and (words[0] in _READING or any(_matches(text, each) for each in patterns))
 
 
 def _is_matched(text: str, patterns: Sequence[str]) -> bool:

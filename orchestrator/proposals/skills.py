@@ -28,6 +28,8 @@ _RESERVED: Final = re.compile(r"anthropic|claude")
 _IMPORT: Final = re.compile(r"(?<!\S)@")
 _ARGUMENT: Final = re.compile(r"(?<!\\)\$(?=\d|ARGUMENTS|\{CLAUDE)")
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_FRONT_MATTER_END: Final = re.compile(r"-{3,}")
+"""Ends the front matter for Claude Code, wherever it stands in a line."""
 _PLACEHOLDER: Final = re.compile(r"<[a-z][a-z ]*>")
 
 
@@ -100,6 +102,8 @@ def explain_invalid_skill(text: str, name: str) -> str:
         return f"its name is not {name}, as the name of its folder"
     if not fields.get("description", "").strip(" \"'"):
         return "it has no description"
+    if _FRONT_MATTER_END.search(head):
+        return "its front matter has --- in it, where Claude Code would end it"
     return "" if body.strip() else "it has no text"
 
 
@@ -123,16 +127,19 @@ def _label_steps(commands: Sequence[str]) -> list[str]:
     for command in commands:
         words = command.split()
         program = words[0].rpartition("/")[2] or words[0]
-        more = [word for word in words[1:2] if _WORD.fullmatch(word)]
+        count = 2 if words[1:2] == ["run"] else 1
+        more = [word for word in words[1 : 1 + count] if _WORD.fullmatch(word)]
         label = " ".join([program, *more])
         labels.append("".join(char for char in label if char.isalnum() or char in " ._-")[:40])
-    return list(dict.fromkeys(each.strip() or "a command" for each in labels))
+    return list(dict.fromkeys(each.strip(" ._-") or "a command" for each in labels))
 
 
 def _derive_name(labels: Sequence[str]) -> str:
     chosen = labels if len(labels) <= _NAMED_STEPS else [*labels[: _NAMED_STEPS - 1], labels[-1]]
     words = re.findall(r"[a-z0-9]+", _RESERVED.sub("", "-".join(chosen).lower()))
     name = "-".join(dict.fromkeys(words))
+    if not name[:1].isalpha() or "-" not in name:  # it could be a number or a `no` in YAML
+        name = f"run-{name}".rstrip("-")
     if len(name) > LONGEST_NAME:
         name = name[:LONGEST_NAME].rpartition("-")[0]
     return name if is_skill_name(name) else "repeated-steps"
@@ -158,7 +165,8 @@ def _describe_dates(procedure: Procedure) -> str:
 def _render_file(
     name: str, description: str, commands: Sequence[str], seen: str, dates: str
 ) -> str:
-    line = sanitize_line(description, LONGEST_DESCRIPTION).replace("<", "").replace(">", "")
+    line = sanitize_line(description, LONGEST_DESCRIPTION)
+    line = _FRONT_MATTER_END.sub("--", line.replace("<", "").replace(">", ""))
     note = "\nReplace what stands in angle brackets by what fits.\n"
     return (
         f"---\nname: {name}\ndescription: {json.dumps(line, ensure_ascii=False)}\n---\n\n"

@@ -24,6 +24,7 @@ class RuleRelation(StrEnum):
     UNRELATED = "unrelated"
 
 
+_SKILL: Final = re.compile(r"(?i)\buse the skill `([\w:-]+)`")
 _ONLY: Final = re.compile(r"\b(?:only|solely|exclusively)\b")
 _MIN_SIMILARITY: Final = 78.0
 """rapidfuzz ratio (0 to 100) of the sorted words from which two rules are the same."""
@@ -45,7 +46,7 @@ def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
     from rapidfuzz import fuzz
 
     first, second = sign_words(one.rule), sign_words(other.rule)
-    if not first or not second:
+    if not first or not second or _name_different_skills(one, other):
         return RuleRelation.UNRELATED
     second = _correct_spelling(second, first)
     shared = first.keys() & second.keys()
@@ -63,6 +64,12 @@ def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
     if alike + 8 * covered < enough or _is_exclusive(one) != _is_exclusive(other):
         return RuleRelation.UNRELATED
     return RuleRelation.SAME
+
+
+def _name_different_skills(one: RuleText, other: RuleText) -> bool:
+    """Return whether two rules only point to skills, and to different ones."""
+    first, second = _SKILL.search(one.rule), _SKILL.search(other.rule)
+    return bool(first and second and first[1] != second[1])
 
 
 def is_same_subject(shared: int, one: int, other: int) -> bool:

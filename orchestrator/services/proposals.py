@@ -60,25 +60,29 @@ def list_all_items(
         InfrastructureError: the database cannot be used.
     """
     state = resolve_state_directory()
-    found: list[tuple[str, QueueItem]] = []
     with open_database(state) as database:
         store = ProposalStore(database)
-        projects = dict.fromkeys(each.project for each in store.list_proposals())
-        books: dict[str, None] = {}
-        for project in projects:
+        found: list[tuple[str, QueueItem]] = []
+        folders: dict[str, str] = {}
+        of_proposals: set[tuple[str, str]] = set()
+        for project in dict.fromkeys(each.project for each in store.list_proposals()):
             history = History(database, _find_book(Path(project), report))
+            folders.setdefault(history.book, project)
             stored = store.list_proposals(project)
             proposals = refresh_proposals(store, stored, history, state)
-            # Projects may share one rulebook: each pending rule is listed once.
-            records = [] if history.book in books else history.list_records()
-            found += [(project, item) for item in build_items(proposals, records, is_open=is_open)]
-            books[history.book] = None
+            items = build_items(proposals, history.list_records(), is_open=is_open)
+            found += [(project, item) for item in items if item.proposal]
+            of_proposals |= {(history.book, each.rule) for each in proposals}
+        # Projects may share one rulebook: each pending rule is listed once.
         for book in _list_pending_books(database):
-            if book not in books:
-                pending = History(database, Path(book)).list_records()
-                items = build_items((), pending, is_open=True)
-                found += [(str(Path(book).parent), item) for item in items]
-    return found
+            records = History(database, Path(book)).list_records()
+            folder = folders.get(book, str(Path(book).parent))
+            found += [
+                (folder, item)
+                for item in build_items((), records, is_open=True)
+                if (book, item.id) not in of_proposals
+            ]
+        return found
 
 
 def _find_book(project: Path, report: Callable[[str], None]) -> Path:
@@ -87,7 +91,7 @@ def _find_book(project: Path, report: Callable[[str], None]) -> Path:
         config = load_known_config(project, None).config
     except LoopError as error:
         report(f"{project}: its configuration cannot be read: {error}")
-        return project / "CLAUDE.md"
+        return rulebooks.resolve_rulebook_path(project)
     return rulebooks.resolve_book(config, project)
 
 

@@ -5,67 +5,30 @@ on the way, what is done stays, and the next review does the rest. The review it
 last, so that one that was cut short is due again.
 """
 
-import math
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from orchestrator.budget.metering import Account
-from orchestrator.config import Config, LoadedConfig
-from orchestrator.counts import format_count
-from orchestrator.errors import LoopError
+from orchestrator.config import LoadedConfig
 from orchestrator.events import Listener
 from orchestrator.platform import files
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.platform.project import resolve_project
-from orchestrator.proposals.models import SESSIONS, Proposal, ProposalKind, ProposalStatus
-from orchestrator.proposals.permission_rules import read_allow_rules
-from orchestrator.proposals.records import ProposalStore
-from orchestrator.proposals.states import refresh_proposals
-from orchestrator.rulebook.history import History
-from orchestrator.services import rulebooks, wiring
-from orchestrator.services.review_lessons import TeachingRound, teach_proposals
-from orchestrator.services.review_proposals import (
-    FindingProposer,
-    create_rule_finder,
-    describe_known,
-    describe_open,
-    follow_up_proposals,
-)
-from orchestrator.services.trust import TEACHING, load_known_config, load_trusted_config
-from orchestrator.sessions.archive import ArchiveResult, archive_transcripts
-from orchestrator.sessions.cleanup_period import find_cleanup_period
-from orchestrator.sessions.files import Family
-from orchestrator.sessions.findings import SessionFinding, StoredOccurrence, find_findings
-from orchestrator.sessions.homes import find_homes
-from orchestrator.sessions.models import SessionClass
-from orchestrator.sessions.records import load_occurrences
+from orchestrator.services.review_night import ReviewNight
+from orchestrator.services.trust import load_known_config
 from orchestrator.sessions.report import (
-    FindingReport,
-    ProjectReport,
     ReviewReport,
     iter_report_lines,
-)
-from orchestrator.sessions.scanning import list_families, scan_transcripts
-from orchestrator.sessions.session_counts import (
-    count_sessions,
-    format_time,
-    is_in_project,
-    list_starts,
 )
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import (
     build_state_error,
     reviews_folder,
-    transcripts_folder,
 )
-from teacher.errors import TeacherError
 
 DUE_AFTER: Final = timedelta(hours=20)
 """Time after which a review is due again: a timer of every night may fire a little early."""
@@ -140,13 +103,16 @@ def _review_locked(
         return ReviewOutcome(None, f"not due: the last review was at {at}")
     days = timedelta(days=loaded.config.review.lookback_days)
     since = request.since or (min(last[1], now - USUAL_PERIOD) if last else now - days)
-    night = _Night(request, loaded.config, store, listener, since, now)
+    night = ReviewNight(
+        request.project, loaded.config, store, listener, since, now, dry_run=request.dry_run
+    )
     report = night.run()
     if request.dry_run:
         return ReviewOutcome(report)
     return ReviewOutcome(report, path=_record_review(store, scope, report))
 
 
+<<<<<<< HEAD
 class _Night:
     """One review."""
 
@@ -415,6 +381,8 @@ def _count_teaching(sessions: Mapping[SessionClass, int]) -> int:
     return sum(number for kind, number in sessions.items() if kind is not SessionClass.OWN)
 
 
+=======
+>>>>>>> main
 def _find_last_review(store: Store, scope: str) -> tuple[datetime, datetime] | None:
     """Return when the last review of a scope was made, and until when it has looked."""
     rows = store.database.fetch_rows(

@@ -8,6 +8,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform.process import capture
 from orchestrator.sessions.schedule.choose import choose_scheduler, is_lingering
+from orchestrator.sessions.schedule.cron import LATEST_HOURS
 from orchestrator.sessions.schedule.job import (
     ClockTime,
     Job,
@@ -142,11 +143,14 @@ def _list_notices(scheduler: Scheduler, job: Job) -> list[str]:
             "it run always: loginctl enable-linger"
         )
     if scheduler is Scheduler.LAUNCHD:
-        notices.append("a review that is missed while the Mac is off is made up for at login")
+        notices.append(
+            "the review also starts at login, and as soon as this is installed: `--due` decides "
+            "whether it runs"
+        )
     if scheduler is Scheduler.CRON:
         notices.append(
             "cron starts nothing while the machine is off or asleep: it tries again every hour, "
-            "for 18 hours, and only a review that is due runs"
+            f"for {LATEST_HOURS} hours, and only a review that is due runs"
         )
     return notices
 

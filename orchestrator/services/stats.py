@@ -35,7 +35,9 @@ _ATTEMPTS: Final = ("run", "number", "verdict", "solved", "model", "program_vers
 _SUITES: Final = ("run", "attempt")
 _COMPUTED: Final = {"cost_usd": COST_COLUMN, "tokens": TOKENS_COLUMN}
 _OF_PROJECT: Final = "project = ?"
-_OF_SESSIONS: Final = "family IN (SELECT family FROM sessions WHERE project = ?)"
+# A session is stored under the top of its git work tree, and a project may be a folder below it.
+_SESSION_OF_PROJECT: Final = "(project = ? OR folder = ? OR substr(folder, 1, ?) = ?)"
+_OF_SESSIONS: Final = f"family IN (SELECT family FROM sessions WHERE {_SESSION_OF_PROJECT})"  # noqa: S608 -- our own names
 _OF_RUNS: Final = "run IN (SELECT id FROM runs WHERE project = ?)"
 
 
@@ -153,21 +155,29 @@ def _find_rule(database: Database, project: str, rule: str) -> tuple[str, str]:
 
 def _read_tasks(database: Database, project: str) -> list[MeasuredTask]:
     """Return all tasks of a project, or of all projects if it is empty."""
+    prefix = f"{project.rstrip('/')}/"
+    by_project: list[str | int] = [project]
+    by_folder: list[str | int] = [project, project, len(prefix), prefix]
 
-    def fetch(table: str, where: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    def fetch(
+        table: str, names: Sequence[str], where: str, values: Sequence[str | int]
+    ) -> list[dict[str, Any]]:
         computed = _COMPUTED if table == "runs" else {}
         columns = ", ".join(computed.get(name, name) for name in names)
-        condition = f"WHERE {where}" if project else ""
-        rows = database.fetch_rows(
-            f"SELECT {columns} FROM {table} {condition}",  # noqa: S608 -- our own names
-            [project] if project else [],
+        statement = f"SELECT {columns} FROM {table}"  # noqa: S608 -- our own names
+        rows = (
+            database.fetch_rows(f"{statement} WHERE {where}", values)
+            if project
+            else database.fetch_rows(statement)
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    sessions = fetch("sessions", _OF_PROJECT, _SESSIONS)
-    tasks = fetch("session_tasks", _OF_SESSIONS, _TASKS)
-    runs = fetch("runs", _OF_PROJECT, _RUNS)
-    attempts = fetch("attempts", _OF_RUNS, _ATTEMPTS)
-    suites = fetch("suites", _OF_RUNS, _SUITES)
+    sessions = fetch("sessions", _SESSIONS, _SESSION_OF_PROJECT, by_folder)
+    for session in sessions:
+        session["project"] = project or session["project"]
+    tasks = fetch("session_tasks", _TASKS, _OF_SESSIONS, by_folder)
+    runs = fetch("runs", _RUNS, _OF_PROJECT, by_project)
+    attempts = fetch("attempts", _ATTEMPTS, _OF_RUNS, by_project)
+    suites = fetch("suites", _SUITES, _OF_RUNS, by_project)
     with database.explain_damage():
         return [*read_session_tasks(tasks, sessions), *read_runs(runs, attempts, suites)]

@@ -304,9 +304,7 @@ def _compress(
                 hasher.update(chunk)
             target.write(chunk)
             size += len(chunk)
-        target.close()
-        file.flush()
-        os.fsync(descriptor)  # Claude Code may delete the original at any time after this
+    atomic.sync_file(temporary)  # Claude Code may delete the original at any time after this
     return size, hasher.hexdigest(), beginning if mark else hashlib.sha256().hexdigest()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.platform import files
+from orchestrator.platform.bom import split_bom
 from orchestrator.platform.folders import SETTINGS
 
 KEY: Final = "cleanupPeriodDays"
@@ -49,7 +50,7 @@ def find_cleanup_period(home: Path) -> CleanupPeriod:
 
 def _read_value(text: str) -> Any:  # noqa: ANN401 -- whatever the user's settings hold
     try:
-        settings = json.loads(text.removeprefix("\ufeff"))
+        settings = json.loads(split_bom(text)[1])
     except (ValueError, RecursionError):
         return None
     return settings.get(KEY) if isinstance(settings, dict) else None

@@ -144,7 +144,7 @@ def read_sessions(family: Family) -> "list[Session]":
     from orchestrator.sessions.deduplication import KnownIds
     from orchestrator.sessions.reading import read_family
 
-    return read_family(family, KnownIds(), with_text=True).sessions
+    return read_family(family, KnownIds(), with_text=True, with_copies=True).sessions
 
 
 def may_contain(stored: StoredFamily, text: str) -> bool:

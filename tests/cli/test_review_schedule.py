@@ -1,7 +1,9 @@
 """`orchestrator review schedule`: what is shown, written and removed, with real child processes."""
 
+import contextlib
 import os
 import plistlib
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import cli
-from orchestrator.cli.review_schedule import schedule
 from tests.cli.conftest import Call, CommandResult
 from tests.sessions.schedule import fake_programs
 
@@ -43,18 +43,15 @@ class Machine:
 
     def schedule(self, *words: str) -> CommandResult:
         """Call the command."""
-        return self.call("schedule", *words)
+        return self.call("review", "schedule", *words)
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command as a process of its own."""
+        return [sys.executable, "-m", "orchestrator", "review", "schedule", *words]
 
     def start(self, *words: str) -> int:
         """Start the command as a process of its own, and return how it ended."""
-        code = (
-            "import sys\nfrom orchestrator.cli.main import cli, main\n"
-            "from orchestrator.cli.review_schedule import schedule\n"
-            "cli.add_command(schedule, 'schedule')\nmain(['schedule', *sys.argv[1:]])\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr
         return done.returncode
 
@@ -68,6 +65,10 @@ class Machine:
     def crontab(self) -> Path:
         """What the fake `crontab` has stored."""
         return self.programs / "crontab.txt"
+
+    def read_crontab(self) -> str:
+        """Return the crontab; empty if there is none."""
+        return self.crontab.read_text("utf-8") if self.crontab.exists() else ""
 
     def list_files(self) -> list[str]:
         """List the files in the home folder that are not in the state directory."""
@@ -85,7 +86,6 @@ def machine(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, call: C
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("USER", "anna")
-    monkeypatch.setitem(cli.commands, "schedule", schedule)
     return Machine(home, programs, call)
 
 
@@ -242,6 +242,26 @@ def test_without_a_yes_nothing_is_written(machine: Machine) -> None:
     assert machine.list_files() == []
 
 
+@pytest.mark.parametrize(("answer", "is_written"), [("y", True), ("n", False), ("", False)])
+def test_a_person_is_asked_after_the_text(machine: Machine, answer: str, is_written: bool) -> None:
+    machine.add("systemctl")
+    main, other = pty.openpty()
+    with subprocess.Popen(machine.command("--install"), stdin=other, stdout=other, stderr=other):
+        os.close(other)
+        shown = b""
+        while b"Write this?" not in shown:
+            shown += os.read(main, 65536)
+        assert b"[Timer]" in shown
+        assert machine.list_files() == []
+        os.write(main, f"{answer}\n".encode())
+        with contextlib.suppress(OSError):  # it has ended
+            while True:
+                shown += os.read(main, 65536)
+    os.close(main)
+    assert (machine.list_files() != []) == is_written
+    assert (b"nothing was scheduled" in shown) == (not is_written)
+
+
 def test_an_agent_schedules_nothing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.add("systemctl")
     monkeypatch.setenv("ORCHESTRATOR_RUN", "r1")
@@ -267,20 +287,55 @@ def test_a_program_that_would_not_start_is_not_scheduled(
     assert "a timer could not start this program: No such file or directory" in done.err
 
 
-@pytest.mark.parametrize("word", ["daemon-reload", "enable", "restart"])
-def test_a_killed_installation_can_be_repeated_and_removed(machine: Machine, word: str) -> None:
-    machine.add("systemctl")
-    machine.fail(f"systemctl {word} kill")
-    assert machine.start("--install", "--yes") == -9
+@pytest.mark.parametrize(
+    ("scheduler", "program", "word", "word_of_removal"),
+    [
+        ("systemd", "systemctl", "daemon-reload", "disable"),
+        ("systemd", "systemctl", "enable", "disable"),
+        ("systemd", "systemctl", "restart", "daemon-reload"),
+        ("launchd", "launchctl", "bootstrap", "bootout"),
+        ("cron", "crontab", "-", "-"),
+    ],
+)
+def test_what_was_killed_can_be_repeated(
+    machine: Machine, scheduler: str, program: str, word: str, word_of_removal: str
+) -> None:
+    machine.add(program)
+    if scheduler == "cron":
+        machine.crontab.write_text("# mine\n", "utf-8")
+    install = ("--install", "--with", scheduler, "--yes")
+    machine.fail(f"{program} {word} kill")
+    assert machine.start(*install) == -9
     machine.fail()
-    assert "scheduled with systemd" in machine.schedule().out
-    assert machine.schedule("--install").code == 0
-    assert machine.list_files() == sorted(map(str, (SERVICE, TIMER, LINK)))
-    machine.fail("systemctl disable kill")
+    assert machine.schedule(*install).code == 0
+    written = machine.list_files(), machine.read_crontab()
+    assert machine.schedule(*install).code == 0
+    assert (machine.list_files(), machine.read_crontab()) == written
+    assert f"scheduled with {scheduler}" in machine.schedule().out
+    machine.fail(f"{program} {word_of_removal} kill")
     assert machine.start("--remove") == -9
     machine.fail()
     assert machine.schedule("--remove").code == 0
     assert machine.list_files() == []
+    assert machine.read_crontab() in ("", "# mine\n")
+    assert not (machine.programs / "loaded").exists()
+
+
+def test_a_nightly_review_runs_as_cron_starts_it(
+    machine: Machine, run_line: Callable[[str], str]
+) -> None:
+    machine.add("crontab")
+    assert machine.schedule("--install", "--yes").code == 0
+    log = machine.home / ".local/state/prompt-learning-loop/review.log"
+    log.write_bytes(b"an old night\n" * 100_000)
+    line = machine.read_crontab().strip().replace("\\%", "%").split(" * * * ", 1)[1]
+    for _ in range(2):
+        run_line(line)
+    written = log.read_text("utf-8")
+    assert len(written) < 300_000
+    assert "Traceback" not in written
+    assert "not due: the last review was at" in written.splitlines()[-1]
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_written_command_is_this_program(

@@ -222,6 +222,7 @@ def test_before_and_after_a_rule_without_a_causal_word(
         (("--rule", "nothing"), "there is no rule `nothing`"),
         (("--rule", ""), "there is no rule ``"),
         (("--rule", "x", "--all"), "--rule is about one project"),
+        (("--project", "/", "--all"), "exclude each other"),
         (("--json", "--csv"), "exclude each other"),
         (("--project", "/no/such/folder"), "does not exist"),
     ],

@@ -1,8 +1,8 @@
 r"""Write one line into the user's crontab.
 
 cron does not know of a time that was missed. So the line starts the review every hour from the
-chosen time on, for `_HOURS` hours, and `--due` lets one of them pass: a machine that wakes up in
-the morning catches up then. That costs one start of Python an hour. It is not the whole day,
+chosen time on, for `LATEST_HOURS` hours, and `--due` lets one of them pass: a machine that wakes up
+in the morning catches up then. That costs one start of Python an hour. It is not the whole day,
 because the next review is due 20 hours after the last one: it would begin before the night does,
 and earlier each day.
 
@@ -18,7 +18,7 @@ from orchestrator.errors import UsageError
 from orchestrator.sessions.schedule.job import NAME, Job
 
 MARK: Final = f"# {NAME}"
-_HOURS: Final = 18
+LATEST_HOURS: Final = 18
 _LONGEST_LINE: Final = 990
 """cron refuses commands of 1,000 characters."""
 
@@ -48,7 +48,7 @@ def render_line(job: Job) -> str:
 
 def _list_hours(first: int) -> str:
     """Return the hours in which the review may start, as cron writes them: `2-20`, `0-16,22-23`."""
-    hours = sorted((first + each) % 24 for each in range(_HOURS + 1))
+    hours = sorted((first + each) % 24 for each in range(LATEST_HOURS + 1))
     ranges: list[list[int]] = []
     for hour in hours:
         if ranges and ranges[-1][1] == hour - 1:

@@ -142,7 +142,7 @@ def list_notices(job: Job, environment: Mapping[str, str] | None = None) -> list
     """Return what the user should know about a job before it is scheduled."""
     environment = os.environ if environment is None else environment
     notices = [
-        "no key is written: what needs the teacher waits until you run "
+        "no key is written: without a login, what needs the teacher waits until you run "
         "`orchestrator review` yourself"
     ]
     if _CACHES.intersection(Path(job.command[0]).parts):

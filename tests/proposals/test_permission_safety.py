@@ -1,0 +1,125 @@
+"""Which commands are never allowed without a question, whoever proposes it."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from orchestrator.proposals.permission_rules import is_covered
+from orchestrator.proposals.permission_safety import explain_refusal, suggest_rule
+
+ALLOWED = (
+    "Bash(go test *)",
+    "Bash(go test:*)",
+    "Bash(go test ./...)",
+    "Bash(pytest *)",
+    "Bash(cargo clippy *)",
+    "Bash(npm run build *)",
+    "Bash(npm test)",
+    "Bash(make lint)",
+    "Bash(git status)",
+    "Bash(./scripts/check.sh --all)",
+    "Bash(terraform-docs markdown)",
+)
+REFUSED = (
+    *("Bash", "Bash()", "Bash(*)", "Bash(:*)", "Bash( *)", "Bash(**)", "*", "", "Read(/etc/**)"),
+    *("WebFetch", "Edit(**)", "Bash(go*)", "Bash(go test **)", "Bash(g* test)", "mcp__x"),
+    # interpreters and shells, by any name
+    *("Bash(python *)", "Bash(python3.12 -m pytest *)", "Bash(/usr/bin/python3 x)", "Bash(node x)"),
+    *("Bash(sh x)", "Bash(bash -c *)", "Bash(./bash x)", "Bash(Perl -e x)", "Bash(awk x)"),
+    *("Bash(python.exe x)", "Bash(eval x)", "Bash(source x)", "Bash(. x)", "Bash(sed -n p x)"),
+    # what starts other programs
+    *("Bash(env go test)", "Bash(xargs go)", "Bash(timeout 5 go test)", "Bash(find . -name x)"),
+    *("Bash(docker run x)", "Bash(kubectl get pods)", "Bash(npx jest *)", "Bash(uvx ruff)"),
+    # the network
+    *("Bash(curl x)", "Bash(wget x)", "Bash(ssh x)", "Bash(gh pr view)", "Bash(CURL x)"),
+    # deletion and overwriting
+    *("Bash(rm x)", "Bash(/bin/rm -rf x)", "Bash(mv a b)", "Bash(cp a b)", "Bash(tee x)"),
+    # rights, packages, publishing
+    *("Bash(sudo go test)", "Bash(pip install x)", "Bash(pip3.11 list)", "Bash(npm install *)"),
+    *("Bash(npm ci)", "Bash(apt-get update)", "Bash(go install x)", "Bash(go run *)"),
+    *("Bash(git push *)", "Bash(git push)", "Bash(git reset --hard)", "Bash(git -C x status)"),
+    *(
+        "Bash(git commit *)",
+        "Bash(make deploy)",
+        "Bash(npm run deploy *)",
+        "Bash(npm run db:reset)",
+    ),
+    *("Bash(npm publish)", "Bash(cargo publish)", "Bash(./deploy.sh)", "Bash(mvn deploy)"),
+    # too wide
+    *("Bash(git *)", "Bash(npm *)", "Bash(npm run *)", "Bash(make *)", "Bash(make lint *)"),
+    *("Bash(go *)", "Bash(cargo *)", "Bash(./scripts/check.sh *)", "Bash(unknown *)"),
+    *("Bash(mvn test *)", "Bash(npm run --prefix *)"),
+    # more than plain words
+    *("Bash(go test; rm x)", "Bash(go test && rm x)", "Bash(go test || x)", "Bash(go test | sh)"),
+    *("Bash(go test $(x))", "Bash(go test `x`)", "Bash(go test > x)", "Bash(go test < x)"),
+    *("Bash(go test & x)", "Bash(go test\nrm x)", "Bash(go test $X)", "Bash(go test 'x')"),
+    *('Bash(go test "x")', "Bash(go test \\x)", "Bash(go test ~/x)", "Bash(go test {a,b})"),
+    *("Bash(X=1 go test)", "Bash(go  test *)", "Bash(go test \u202ex)", "Bash(go test #x)"),
+    # harmless programs that start others
+    *(
+        "Bash(go test -exec x)",
+        "Bash(go vet -vettool=x *)",
+        "Bash(make -f x all)",
+        "Bash(make -C x)",
+    ),
+    # programs by a path elsewhere
+    *("Bash(/tmp/check)", "Bash(../check)", "Bash(a/../../check)"),
+    f"Bash({'x' * 300})",
+)
+
+
+@pytest.mark.parametrize("rule", ALLOWED)
+def test_what_may_be_proposed(rule: str) -> None:
+    assert explain_refusal(rule) == ""
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_what_is_never_proposed(rule: str) -> None:
+    assert explain_refusal(rule)
+
+
+@pytest.mark.parametrize(
+    ("command", "rule"),
+    [
+        ("go test ./pkg/a -run X", "Bash(go test *)"),
+        ("pytest -q tests/test_a.py", "Bash(pytest *)"),
+        ("npm run build -- --watch", "Bash(npm run build *)"),
+        ("npm test", "Bash(npm test *)"),
+        ("make lint", "Bash(make lint)"),
+        ("./scripts/check.sh --all", "Bash(./scripts/check.sh --all)"),
+        ("python -m pytest", ""),
+        ("git push origin main", ""),
+        ("go test ./... | tail", "Bash(go test *)"),
+        ("rm -rf build", ""),
+        ("", ""),
+    ],
+)
+def test_the_rule_for_a_command(command: str, rule: str) -> None:
+    assert suggest_rule(command) == rule
+
+
+_WORDS = st.sampled_from(
+    (
+        *"|;&><$`*(){}'\"\\\n",
+        *("go", "test", "rm", "-rf", "python", "curl", "make", "git", "push", "npm", "run", "x"),
+        *("./x", "sudo", "$(x)", "pytest", "status", "-exec", "=", "X=1", "sh", "&&"),
+    )
+)
+
+
+@given(st.lists(_WORDS, min_size=1, max_size=6).map(" ".join))
+@example("go test ; rm -rf x")
+def test_a_suggested_rule_is_safe_and_covers_what_it_was_made_for(command: str) -> None:
+    rule = suggest_rule(command)
+    if rule:
+        assert explain_refusal(rule) == ""
+        first = command.split()
+        assert rule.startswith(f"Bash({first[0]}")
+        if not set(command) & set("|;&><$`\n(){}'\"\\*"):
+            assert is_covered(command, [rule])
+
+
+@given(st.text(max_size=30))
+def test_any_text_with_an_operator_is_refused(text: str) -> None:
+    for sign in ("$(", "`", ";", "|", "&", ">", "<", "\n", "'", '"', "\\", "*x"):
+        assert explain_refusal(f"Bash(go test {text}{sign}{text})")
