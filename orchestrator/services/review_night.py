@@ -114,7 +114,7 @@ class ReviewNight:
             files_unchanged=scan.unchanged,
             rows=scan.rows,
             unreadable_rows=scan.unreadable,
-            problems=tuple(f"{each.place}: {each.reason}" for each in scan.problems),
+            problems=tuple(f"{each.location}: {each.reason}" for each in scan.problems),
             archived=_describe_archive(archived) if archived else "",
             cleanup="; ".join(dict.fromkeys(find_cleanup_period(each).text for each in homes)),
             projects=tuple(projects),
