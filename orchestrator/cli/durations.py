@@ -6,12 +6,18 @@ from typing import Final
 
 import click
 
-_DURATION: Final = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
+_DURATION: Final = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE | re.ASCII)
 _UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
+
+
+def find_duration(text: str) -> timedelta | None:
+    """Return the duration that a text says; None if it says none, or nothing."""
+    found = _DURATION.fullmatch(text.strip())
+    return (int(found[1]) * _UNITS[found[2].lower()] or None) if found else None
 
 
 def parse_duration(
@@ -24,7 +30,7 @@ def parse_duration(
     """
     if value is None:
         return None
-    found = _DURATION.fullmatch(value.strip())
-    if not found or not int(found[1]):
+    found = find_duration(value)
+    if found is None:
         raise click.BadParameter(f"{value!r} is no duration: write it as 24h, 30d or 2w")
-    return int(found[1]) * _UNITS[found[2].lower()]
+    return found

@@ -47,8 +47,8 @@ def iter_item_lines(item: "QueueItem", change: str, where: "Sequence[Path]" = ()
             yield from iter_wrapped_lines(f"  {name:<9} ", sanitize_text(value))
     if item.proposal and item.proposal.evidence:
         yield "  evidence"
-        for place in item.proposal.evidence:
-            yield from _iter_place_lines(place)
+        for each in item.proposal.evidence:
+            yield from _iter_evidence_lines(each)
     if change:
         yield ""
         yield from sanitize_text(mask_text(change)).splitlines()
@@ -87,7 +87,9 @@ def serialize_item(item: "QueueItem", project: str, change: str | None = None) -
             "reason": proposal.reason,
             "decided": proposal.decided.isoformat() if proposal.decided else None,
             "content": dict(proposal.content),
-            "evidence": [vars(place) for place in proposal.evidence],
+            "evidence": [
+                {**vars(each), "quote": mask_text(each.quote)} for each in proposal.evidence
+            ],
         }
     return values if change is None else {**values, "diff": mask_text(change)}
 
@@ -158,10 +160,10 @@ def _describe_counts(proposal: "Proposal") -> str:
     return f"{shown}, {format_count(times, 'time')} in all" if times else shown
 
 
-def _iter_place_lines(place: "EvidencePlace") -> Iterator[str]:
-    at = place.at[:16].replace("T", " ")
-    head = f"    {at}  session {place.session[:8]}: "
-    quote = " ".join(sanitize_text(mask_text(place.quote)).split()) or "(no text)"
+def _iter_evidence_lines(evidence: "EvidencePlace") -> Iterator[str]:
+    at = evidence.at[:16].replace("T", " ")
+    head = f"    {at}  session {evidence.session[:8]}: "
+    quote = " ".join(sanitize_text(mask_text(evidence.quote)).split()) or "(no text)"
     yield from iter_wrapped_lines(sanitize_text(head), quote)
 
 

@@ -43,18 +43,18 @@ def build_session_failure(
         evidence: places that show it, masked.
         diff: the changes between the last failing and the passing run, masked, if any.
     """
-    shown = [_render_quote(each) for each in evidence[:_MOST_QUOTES]]
+    quotes = [_render_quote(each) for each in evidence[:_MOST_QUOTES]]
     return Failure(
         type=type,
         source=f"session:{evidence[0].session[:8]}" if evidence else "session:",
         summary=shorten_to_line(title, 200),
         fingerprint=fingerprint,
         diff=truncate_middle(diff, DIFF_BOUND),
-        logs="\n\n".join(shown),
+        logs="\n\n".join(quotes),
         context=f"Found in past sessions of the agent in this project. {explanation}",
     )
 
 
-def _render_quote(place: SessionEvidence) -> str:
-    quote = truncate_middle(place.quote, QUOTE_BOUND)
-    return f"session {place.session[:8]}, {place.at[:10]}:\n{quote}"
+def _render_quote(shown: SessionEvidence) -> str:
+    quote = truncate_middle(shown.quote, QUOTE_BOUND)
+    return f"session {shown.session[:8]}, {shown.at[:10]}:\n{quote}"

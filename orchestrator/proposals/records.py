@@ -224,7 +224,7 @@ def _build_proposal(row: Row) -> Proposal:
     """Return a row as a proposal.
 
     Raises:
-        ValueError, TypeError: a value is damaged.
+        ValueError, TypeError, RecursionError: a value is damaged.
     """
     (identity, project, kind, status, fingerprint, title, detector, *rest) = row
     (created, decided, content, evidence, rule, reason) = rest

@@ -1,6 +1,7 @@
 """Write a skill into a project, and remove it again."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from orchestrator.errors import UsageError
 from orchestrator.platform import files
 from orchestrator.platform.folders import CLAUDE_FOLDER
+from orchestrator.proposals.models import Proposal, ProposalKind
 from orchestrator.proposals.project_files import (
     change_project_file,
     read_project_file,
@@ -21,6 +23,24 @@ _SKILLS: Final = f"{CLAUDE_FOLDER}/skills"
 def list_skill_names(project: Path) -> frozenset[str]:
     """Return the names of a project's skills; other folders count, too."""
     return frozenset(entry.name for entry in files.list_folder(project / _SKILLS))
+
+
+def list_taken_names(
+    project: Path, proposals: Iterable[Proposal], fingerprint: str
+) -> frozenset[str]:
+    """Return the names that a new skill cannot have: of skills, and of other ones that wait.
+
+    Args:
+        project: the project's real path.
+        proposals: the proposals of the project.
+        fingerprint: that of the new skill, which may keep its name.
+    """
+    waiting = {
+        str(each.content.get("name"))
+        for each in proposals
+        if each.kind is ProposalKind.SKILL and each.is_open and each.fingerprint != fingerprint
+    }
+    return list_skill_names(project) | waiting
 
 
 @dataclass(frozen=True)

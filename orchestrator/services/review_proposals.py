@@ -23,7 +23,7 @@ from orchestrator.proposals.models import (
 )
 from orchestrator.proposals.permission_safety import explain_refusal
 from orchestrator.proposals.records import ProposalStore
-from orchestrator.proposals.skill_files import list_skill_names
+from orchestrator.proposals.skill_files import list_taken_names
 from orchestrator.proposals.skills import Procedure, draft_skill
 from orchestrator.rulebook.records import RuleRecord, Witness
 from orchestrator.rulebook.witness import witness_rules
@@ -124,6 +124,7 @@ class FindingProposer:
         proposal = self._store.add_proposal(draft)
         if proposal is None:  # decided about in this moment
             return FindingReport(finding, "decided before")
+        self._known[proposal.kind, proposal.fingerprint] = proposal
         return FindingReport(finding, describe_open(proposal), proposal.id)
 
     def _find_known(self, kind: ProposalKind, finding: SessionFinding) -> Proposal | None:
@@ -163,7 +164,8 @@ class FindingProposer:
                     return f"no proposal: {why}"
                 content[RULES] = [allowed]
             case ProposalKind.SKILL:
-                drafted = draft_skill(_build_procedure(finding), list_skill_names(self._project))
+                taken = list_taken_names(self._project, self._known.values(), fingerprint)
+                drafted = draft_skill(_build_procedure(finding), taken)
                 if drafted is None:
                     return "no proposal: a command cannot be written safely into a skill"
                 content |= {"name": drafted.name, TEXT: drafted.text, "rule": vars(drafted.index)}

@@ -1,4 +1,4 @@
-"""Define what a detector returns: one occurrence of one kind of trouble in one session."""
+"""Define what a detector returns: one occurrence of one kind of problem in one session."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
