@@ -114,6 +114,19 @@ def test_a_session_is_readable_in_a_terminal(call: Call) -> None:
     assert call("sessions", "show", TWO).out == call("sessions", "show").out
 
 
+def test_the_last_session_is_that_of_the_project_at_hand(
+    call: Call, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    write_shop_session(home / ".claude", ONE, folder=str(shop))
+    write_shop_session(home / ".claude", TWO, folder="/home/dev/other", day="2026-11-21")
+    assert f"Session {TWO}" in call("sessions", "show").out
+    monkeypatch.chdir(shop)
+    assert f"Session {ONE}" in call("sessions", "show", "last").out
+    assert f"# Session {ONE}" in call("sessions", "export", "last").out
+
+
 @pytest.mark.usefixtures("claude")
 def test_ids_are_found_by_their_beginning(call: Call) -> None:
     done = call("sessions", "show", ONE[:8])
