@@ -1,5 +1,6 @@
 """Run a review of past sessions, and show its report."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -43,6 +44,8 @@ def run_review_command(
         if isinstance(event, Notice):
             click.echo(sanitize_text(mask_text(event.text)), err=True)
 
+    if only_due:
+        _shorten_night_log()
     outcome = review_sessions(ReviewRequest(project, since, only_due, dry_run), report_notice)
     if as_json:
         click.echo(json.dumps(_serialize(outcome)))
@@ -50,6 +53,15 @@ def run_review_command(
         click.echo(outcome.message)
     else:
         print_lines(fit_lines(list(_iter_lines(outcome, outcome.report)), find_width()))
+
+
+def _shorten_night_log() -> None:
+    """Keep the log short that a timer may have made standard output of."""
+    from orchestrator.sessions.schedule.night_log import find_log, shorten_log
+    from orchestrator.storage.state_directory import resolve_state_directory
+
+    with contextlib.suppress(OSError):
+        shorten_log(find_log(resolve_state_directory()))
 
 
 def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[str]:

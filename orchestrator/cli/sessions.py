@@ -243,7 +243,7 @@ def _scan(store: "SessionStore") -> "ScanResult":
 
     result = store.scan(report)
     for each in result.problems[:_PROBLEMS_SHOWN]:
-        click.echo(_sanitize(f"not read: {each.place}: {each.reason}"), err=True)
+        click.echo(_sanitize(f"not read: {each.location}: {each.reason}"), err=True)
     if (more := len(result.problems) - _PROBLEMS_SHOWN) > 0:
         click.echo(f"not read: {more} more", err=True)
     return result

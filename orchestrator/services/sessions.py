@@ -116,9 +116,11 @@ def open_session_store(project: Path | None = None) -> Iterator[SessionStore]:
     Raises:
         InfrastructureError: the database cannot be used.
     """
-    homes = tuple(find_homes(os.environ))
     with open_database(resolve_state_directory(), durable=False) as database:
-        yield SessionStore(database, homes, os.environ, project or _find_here())
+        # Those of the configuration are known from a review, without reading it.
+        rows = database.fetch_rows("SELECT DISTINCT home FROM transcripts ORDER BY home")
+        homes = find_homes(os.environ, [Path(home) for (home,) in rows])
+        yield SessionStore(database, tuple(homes), os.environ, project or _find_here())
 
 
 def _find_here() -> Path:

@@ -10,6 +10,7 @@ In the order in which a night passes through them:
 - `reading`: builds a `models.Session` from the rows of its files.
 - `prompts`, `denials`, `classes`, `own_sessions`, `costs`: what a row means.
 - `tool_inputs`, `commands`, `causes`, `suite_runs`: what a tool call did.
+- `shell`, `programs`, `error_lines`, `suite_commands`, `suite_outputs`: what these four rest on.
 - `detectors/`: what went wrong in one session.
 - `tasks`: the numbers of each task in a session.
 - `records`: what is stored of a session.

@@ -157,10 +157,16 @@ def _archive(
             space.used += _copy_file(each, count)
         except _Source as error:
             count.unreadable.append(UnreadableFile(str(each.path), str(error)))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # which is about this file alone
+                raise
+            count.unreadable.append(UnreadableFile(str(each.path), "its name is too long"))
         if number % _SAVE_EVERY == 0:
             _save_indexes(indexes)
-    _save_indexes(indexes)
     removed, removed_bytes, size = remove_oldest(folder, cap_bytes, oldest)
+    for index in indexes.values():
+        index.forget_lost()
+    _save_indexes(indexes)
     return ArchiveResult(
         count.copied,
         count.unchanged,
@@ -198,6 +204,7 @@ def _iter_candidates(
             if not stat.S_ISREG(status.st_mode):
                 continue
             relative = index.name_file(path)
+            index.seen.add(relative)
             state = index.states.get(relative)
             if state and state[:3] == (status.st_ino, status.st_size, status.st_mtime_ns):
                 count.unchanged += 1

@@ -42,6 +42,8 @@ class ArchiveIndex:
     folder: Path
     home: Path
     states: dict[str, ArchivedState] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    """The files that are in the home now."""
 
     @cached_property
     def _root(self) -> Path:
@@ -63,6 +65,12 @@ class ArchiveIndex:
         value = {"home": str(self.home), "files": dict(sorted(self.states.items()))}
         data = json.dumps(value, separators=(",", ":")).encode("ascii")
         files.write_file(self.folder / _NAME, data, 0o600, durable=True, alone=True)
+
+    def forget_lost(self) -> None:
+        """Forget the files of which neither the original nor a copy is left."""
+        for name in set(self.states) - self.seen:
+            if not files.exists(self.find_copy(name)):
+                del self.states[name]
 
     def find_copy(self, relative: str) -> Path:
         """Return the path of the latest copy of a file."""

@@ -46,7 +46,7 @@ class SessionBuilder:
         self._known = known.ids
         self._with_text = with_text
         self.origins: set[str] = set()
-        """The sessions of which this family holds copies, where its rows say so."""
+        """The sessions that rows say to be copied from; the own one may be among them."""
         self._drafts: dict[str, SessionDraft] = {}
         self._calls: dict[str, ModelCall] = {}
         self._tools: dict[str, ToolCall] = {}
@@ -56,11 +56,6 @@ class SessionBuilder:
         self._draft = SessionDraft("")
         self._ids: list[str] = []
         self._agent_of_file = ""
-        self._takers: dict[str, Callable[[Row, SessionDraft, str], None]] = {
-            "user": self._take_user,
-            "assistant": self._take_assistant,
-            "system": self._take_system,
-        }
 
     def open_file(self, agent: str) -> list[str]:
         """Begin a file, of a subagent if there is one; return the list of the ids to come."""
@@ -75,11 +70,15 @@ class SessionBuilder:
             if row.data is None or row.data.type != "agent_progress" or row.data.message is None:
                 return
             kind = unfold_row(row, row.data.agentId, row.data.message)
-        take = self._takers.get(kind)
+        take = _TAKERS.get(kind)
         if take is None:
             self._take_about_session(row)
             return
-        if uuid := row.forkedFrom.messageUuid if row.forkedFrom else row.uuid:
+        uuid = row.uuid
+        if row.forkedFrom is not None:
+            self.origins.add(row.forkedFrom.sessionId)
+            uuid = row.forkedFrom.messageUuid
+        if uuid:
             known = self._known
             if uuid in known:
                 return
@@ -90,7 +89,7 @@ class SessionBuilder:
             draft = self._draft = self._find_draft(row.sessionId)
         draft.note(row)
         agent = self._find_agent(row) if row.isSidechain or self._agent_of_file else ""
-        take(row, draft, agent)
+        take(self, row, draft, agent)
 
     def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
         """Return the sessions of all rows that were taken."""
@@ -147,12 +146,10 @@ class SessionBuilder:
     def _take_user(self, row: Row, draft: SessionDraft, agent: str) -> None:
         content = row.message.content if row.message else None
         if isinstance(content, list):
-            has_result = False
-            for block in content:
-                if block.type == "tool_result":
-                    has_result = True
-                    self._take_result(row, block)
-            if has_result:
+            results = [block for block in content if block.type == "tool_result"]
+            for block in results:
+                self._take_result(row, block)
+            if results:
                 if len(content) > 1 and not agent and not row.isMeta:
                     self._take_interjection(row, prompts.list_typed_texts(row), draft)
                 return
@@ -174,14 +171,15 @@ class SessionBuilder:
         call = self._tools.get(block.tool_use_id)
         if call is None or call.result is not None:
             return
-        text = _join_parts(block.content)
+        content = block.content
+        text = content if isinstance(content, str) else _join_parts(content)
         if text.startswith(MARK):
             text = read_large_output(text, self._list_output_folders(row))
         call.result = text
         call.result_at = row.timestamp
         call.result_row = row.uuid
-        call.is_error = bool(block.is_error)
-        if call.is_error or row.toolDenialKind or row.permissionDecision:
+        if block.is_error or row.toolDenialKind or row.permissionDecision:
+            call.is_error = bool(block.is_error)
             call.denial = denials.classify(row, text, call.is_error)
             if call.denial is Denial.REJECTED:
                 call.user_words = denials.read_user_words(row, text)
@@ -198,9 +196,8 @@ class SessionBuilder:
         entries = draft.threads.get(agent)
         if entries is None:
             entries = draft.threads[agent] = []
-        origin = row.forkedFrom.sessionId if row.forkedFrom else row.requestSessionId
-        if origin and origin != row.sessionId:
-            self.origins.add(origin)
+        if row.requestSessionId:
+            self.origins.add(row.requestSessionId)
         if row.isApiErrorMessage or message.model == _SYNTHETIC:
             if row.isApiErrorMessage:
                 text = "\n".join(prompts.list_texts(row))
@@ -246,17 +243,17 @@ class SessionBuilder:
             return len(content or "")
         characters = 0
         for block in content:
-            if block.type == "tool_use":
-                characters += memoryview(block.input).nbytes
+            kind = block.type
+            if kind == "tool_use":
+                given = block.input or _NO_INPUT
+                characters += memoryview(given).nbytes
                 if block.id not in self._tools:
-                    tool = ToolCall(
-                        block.name, block.input or _NO_INPUT, row.timestamp, row.uuid, identifier
-                    )
+                    tool = ToolCall(block.name, given, row.timestamp, row.uuid, identifier)
                     self._tools[block.id] = tool
                     entries.append(tool)
-            elif block.type == "text":
+            elif kind == "text":
                 characters += len(block.text)
-            elif block.type == "thinking":
+            elif kind == "thinking":
                 characters += memoryview(block.thinking).nbytes
         return characters
 
@@ -267,8 +264,14 @@ class SessionBuilder:
             entries.append(Compaction(row.timestamp, row.uuid, trigger))
 
 
-def _join_parts(content: str | list[Part] | None) -> str:
+# Not bound to a builder: a cycle would hold the texts of many families until it is collected.
+_TAKERS: Final[dict[str, Callable[[SessionBuilder, Row, SessionDraft, str], None]]] = {
+    "user": SessionBuilder._take_user,
+    "assistant": SessionBuilder._take_assistant,
+    "system": SessionBuilder._take_system,
+}
+
+
+def _join_parts(content: list[Part] | None) -> str:
     """Return the text of a result."""
-    if isinstance(content, list):
-        return "\n".join(part.text for part in content if part.text)
-    return content or ""
+    return "\n".join(part.text for part in content or () if part.text)

@@ -162,15 +162,17 @@ _ASKS: Final = frozenset(
 )
 """Commands that answer with exit code 1, and print nothing then."""
 _MOST_OF_START: Final = 400
+_MOST_OF_TOOL: Final = 80
 
 
 def find_cause(call: ToolCall) -> ErrorCause | None:
     """Return why a call failed; None if it did not, as far as the transcript says."""
     if not call.is_error:
         return None
+    tool = call.name[:_MOST_OF_TOOL]
     text = (call.result or "").lstrip()
     if call.denial is not None:
-        return ErrorCause(Cause.DENIED, Origin.USER, f"{call.name}: denied", _first_line(text))
+        return ErrorCause(Cause.DENIED, Origin.USER, f"{tool}: denied", _first_line(text))
     start = text.removeprefix("<tool_use_error>")[:_MOST_OF_START].lstrip()
     is_edit = call.name in {"Edit", "MultiEdit"}
     for row in _TABLE:
@@ -180,7 +182,7 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
         return _read_shell_error(call, text)
     line = find_error_line(cut_output(text))
     about = normalize_line(line)
-    return ErrorCause(Cause.OTHER, Origin.PROJECT, f"{call.name}: {about}", line)
+    return ErrorCause(Cause.OTHER, Origin.PROJECT, f"{tool}: {about}", line)
 
 
 def _first_line(text: str) -> str:
@@ -199,7 +201,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
         about = line.partition(". ")[0][:80]
-    key = f"{call.name}: {cause}"
+    key = f"{call.name[:_MOST_OF_TOOL]}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
 

@@ -13,6 +13,8 @@ MOST_OF_KEY: Final = 200
 _WRITING_OPTIONS: Final = re.compile(
     r"-[a-zA-Z]*i[a-zA-Z]*(?:\..*)?|--in-place.*|-delete|-exec|-execdir|-ok|-fprint.*|-o|--output.*"
 )
+_MOST_OF_SUFFIX: Final = 5
+_MOST_OF_NAME: Final = 80
 _NAMED: Final = re.compile(r"[a-z][\w:.-]*", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[a-zA-Z%]{0,2}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{7,64}|[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -76,7 +78,7 @@ def normalize_segment(segment: Segment) -> str:
     rest = {_replace_argument(each): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
     others = sorted(each for each in rest if each.startswith("<"))
-    return " ".join((program, *named, *options, *others))
+    return " ".join((program, *named, *options, *others))[:MOST_OF_KEY]
 
 
 def name_segment(segment: Segment) -> str:
@@ -87,7 +89,7 @@ def name_segment(segment: Segment) -> str:
     program = words[0].text.rpartition("/")[2][:40]
     words = _drop_global_options(words, program)
     count = _count_subcommands(words, program)
-    return " ".join((program, *(each.text for each in words[1 : 1 + count])))
+    return " ".join((program, *(each.text for each in words[1 : 1 + count])))[:_MOST_OF_NAME]
 
 
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:
@@ -110,14 +112,18 @@ def _count_subcommands(words: tuple[Word, ...], program: str) -> int:
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or text.startswith((".", "~")) or re.search(r"\.\w{1,5}$", text) is not None
+    if "/" in text or text.startswith((".", "~")):
+        return True
+    suffix = text.rpartition(".")[2] if "." in text else ""
+    return 0 < len(suffix) <= _MOST_OF_SUFFIX and suffix.isalnum()
 
 
+@functools.lru_cache(maxsize=4096)
 def _replace_argument(word: Word) -> str:
     """Return an option as it is, without its value, and a placeholder for anything else."""
     text = word.text
     if text.startswith("-") and len(text) > 1:
-        if text == "--" or re.fullmatch(r"-\d+", text):
+        if text == "--" or text[1:].isdigit():
             return ""
         option = text.partition("=")[0]
         return option if len(option) <= 40 and not _is_path(option) else "<option>"
@@ -130,16 +136,16 @@ def _replace_argument(word: Word) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def is_read_only(command: str) -> bool:
-    """Tell whether a command surely changes no file of the project.
+    """Return whether a command surely changes no file of the project.
 
-    False in case of doubt. A command without an effect (`cd`, `echo`, `sleep`) is one of them.
+    A command without an effect (`cd`, `echo`, `sleep`) is one of them; an unknown one is not.
     """
     return all(_only_reads(each) for each in split_command(command))
 
 
 @functools.lru_cache(maxsize=1024)
 def leaves_files(command: str) -> bool:
-    """Tell whether a command surely leaves the source files of a project as they are.
+    """Return whether a command surely leaves the source files of a project as they are.
 
     Linters, builds and commits may write elsewhere, so they are not `is_read_only`, but what was
     read before is still so after them.

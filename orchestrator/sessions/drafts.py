@@ -24,7 +24,7 @@ class SessionDraft:
         self.prompts = self.typed = 0
         self.cost: float | None = None
         self.instructions: dict[str, None] = {}
-        self._version = ""
+        self._version: str | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -34,16 +34,20 @@ class SessionDraft:
     def note(self, row: Row) -> None:
         """Note when, where and by which version a row was written."""
         at = row.timestamp
-        self.ended = max(self.ended, at)
-        if at < self.started or not self.started:
-            self.started = at or self.started
+        if not self.started:
+            self.started = self.ended = at
+        elif at > self.ended:
+            self.ended = at
+        elif at and at < self.started:
+            self.started = at
         if row.version != self._version:
-            self._version = row.version
-            self.versions[row.version] = None
-        if not self.folder:
-            self.folder = row.cwd
-        if not self.entrypoint:
-            self.entrypoint = row.entrypoint or ""
+            self._note_version(row)
+
+    def _note_version(self, row: Row) -> None:
+        self._version = row.version
+        self.versions[row.version] = None
+        self.folder = self.folder or row.cwd
+        self.entrypoint = self.entrypoint or row.entrypoint or ""
 
     def build(self, family: Family, own_ids: Set[str], own_folders: Iterable[Path]) -> Session:
         """Return the session."""
@@ -65,7 +69,7 @@ class SessionDraft:
             folder=self.folder,
             started=self.started,
             ended=self.ended,
-            versions=tuple(self.versions),
+            versions=tuple(filter(None, self.versions)),
             models=tuple(self.models),
             threads=[Thread(agent, entries) for agent, entries in self.threads.items()],
             usage=costs.sum_usage(self.calls),

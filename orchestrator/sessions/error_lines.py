@@ -19,7 +19,7 @@ _ECHOES: Final = re.compile(
     r"|npm (?:ERR!|error) (?:code|errno|path|A complete log)"
 )
 """Lines that say that something failed, but not what."""
-_PLACE: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
+_POSITION: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
 """What compilers and linters put before their words: `path:line:column: `."""
 _STRONG: Final = re.compile(
     r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed"
@@ -86,7 +86,7 @@ def find_error_line(text: str) -> str:
         line = raw[:MOST_OF_LINE].strip()
         if not line or _ECHOES.match(line):
             continue
-        place = _PLACE.match(line)
+        place = _POSITION.match(line)
         if place and line[place.end() :].lstrip(" :").startswith("#"):
             continue  # the name of a Go package, before its errors
         if place:

@@ -172,9 +172,9 @@ class FamilyScan:
             if each.problem and each.path in state.states:
                 self._report(str(each.path), each.problem)
 
-    def _report(self, place: str, reason: str) -> None:
+    def _report(self, location: str, reason: str) -> None:
         shown = " ".join(self._masker.mask(reason[:2_000]).split())
-        self.count.problems.append(ScanProblem(place, shown[:300]))
+        self.count.problems.append(ScanProblem(location, shown[:300]))
 
 
 def _load_ids(database: Database) -> tuple[KnownIds, dict[str, bytes]]:

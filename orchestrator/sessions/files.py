@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.sessions.homes import PROJECTS
+from orchestrator.sessions.plain_files import open_plain_file
 
 SUFFIX: Final = ".jsonl"
 AGENT_PREFIX: Final = "agent-"
@@ -108,8 +109,7 @@ def _name_family(path: Path, parts: tuple[str, ...]) -> str:
 def _read_session_id(path: Path) -> str:
     """Return the session that an agent's file names in its first row that names one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        with open_plain_file(path) as file:
             head = file.read(_MOST_OF_HEAD)
     except OSError:
         return ""

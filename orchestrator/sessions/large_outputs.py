@@ -2,10 +2,11 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+from orchestrator.sessions.plain_files import open_plain_file
 
 MARK: Final = "<persisted-output>"
 FOLDER: Final = "tool-results"
@@ -40,22 +41,16 @@ def read_large_output(text: str, folders: Iterable[Path]) -> str:
 
 
 def _read_bounded(path: Path) -> str | None:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    """Return the text of a file; None if it is missing, no plain file, or may not be read."""
     try:
-        descriptor = os.open(path, flags)
-    except (OSError, ValueError):
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            state = os.fstat(descriptor)
-            if not stat.S_ISREG(state.st_mode):
-                return None
-            if state.st_size <= MOST_BYTES:
-                return file.read(MOST_BYTES).decode("utf-8", "replace")
-            start = file.read(MOST_BYTES // 2)
+        with open_plain_file(path, os.O_NOFOLLOW) as file:
+            size = os.fstat(file.fileno()).st_size
+            start = file.read(MOST_BYTES if size <= MOST_BYTES else MOST_BYTES // 2)
+            if size <= MOST_BYTES:
+                return start.decode("utf-8", "replace")
             file.seek(-(MOST_BYTES // 2), os.SEEK_END)
             end = file.read(MOST_BYTES // 2)
-        except OSError:
-            return None
-    left_out = f"\n... ({state.st_size - MOST_BYTES:,} bytes left out) ...\n"
+    except (OSError, ValueError):
+        return None
+    left_out = f"\n... ({size - MOST_BYTES:,} bytes left out) ...\n"
     return start.decode("utf-8", "replace") + left_out + end.decode("utf-8", "replace")

@@ -1,7 +1,7 @@
 """Record the sessions that this program starts, so that nothing is learned from them.
 
 Each is recorded before it starts, with its folder. A session that a program starts in such a folder
-while ours is open was most likely started by our agent (its commands, the suite), and is ours, too.
+while one is open was most likely started by our agent (its commands, the suite), and counts as own.
 A process that is killed leaves its sessions open; whoever scans next closes them.
 """
 

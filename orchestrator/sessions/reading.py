@@ -53,6 +53,7 @@ def read_family(
     known: KnownIds,
     *,
     with_text: bool = False,
+    with_copies: bool = False,
     own_ids: Set[str] = frozenset(),
     own_folders: Sequence[Path] = (),
 ) -> FamilyReading:
@@ -64,11 +65,13 @@ def read_family(
         family: the files.
         known: the ids that count for other files; those of this family are added.
         with_text: whether to keep what the model said.
+        with_copies: whether a fork has what it has copied too, although that counts for the
+            original: to show it.
         own_ids: see `classes.classify_session`.
         own_folders: see `classes.classify_session`.
     """
     reading, origins = _read_files(family, known, own_ids, own_folders, with_text=with_text)
-    if not origins:
+    if with_copies or not origins:
         return reading
     # A fork says so only in the midst of its rows: what it has copied counts for the original,
     # also if the fork is read first.
@@ -93,8 +96,8 @@ def _read_files(
     files = tuple(_read_file(path, builder) for path in family.files)
     sessions = builder.build_sessions(own_ids, own_folders)
     folder = Path(family.key).parent
-    others = sorted(Path(name).name for name in builder.origins if name != family.name)
-    origins = [path for name in others if (path := folder / f"{name}{SUFFIX}").is_file()]
+    names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
+    origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
     return FamilyReading(family, sessions, files), origins
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform import files
+from orchestrator.platform.folders import hash_path
 from orchestrator.platform.secret_folders import create_secret_folder
-from orchestrator.sessions.archive_index import SUFFIX, ArchiveIndex, load_index
+from orchestrator.sessions.archive_index import SUFFIX, ArchiveIndex
 from orchestrator.sessions.files import Family
 from orchestrator.sessions.homes import PROJECTS
 from orchestrator.sessions.listing import SessionSummary
@@ -31,6 +32,7 @@ class StoredFamily:
     family: Family
     """As it was when it was read last."""
     index: ArchiveIndex
+    """Names the copies; which there are is looked up in the archive."""
 
     @property
     def is_complete(self) -> bool:
@@ -68,7 +70,7 @@ def find_family(database: Database, archive: Path, name: str) -> StoredFamily:
     paths = sorted((Path(path) for path, _ in rows), key=lambda path: (path != main, path))
     project = main.parent.name if main.parent.name != PROJECTS else ""
     family = Family(main.stem, tuple(paths), home, project)
-    return StoredFamily(family, load_index(archive, home))
+    return StoredFamily(family, ArchiveIndex(archive / hash_path(home), home))
 
 
 @contextmanager
@@ -142,7 +144,7 @@ def read_sessions(family: Family) -> "list[Session]":
     from orchestrator.sessions.deduplication import KnownIds
     from orchestrator.sessions.reading import read_family
 
-    return read_family(family, KnownIds(), with_text=True).sessions
+    return read_family(family, KnownIds(), with_text=True, with_copies=True).sessions
 
 
 def may_contain(stored: StoredFamily, text: str) -> bool:

@@ -5,22 +5,29 @@ than to parse the same bytes into dictionaries. A row of another shape takes a s
 fields of unexpected types are left out.
 """
 
+import contextlib
 import functools
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from orchestrator.sessions.plain_files import BUFFER, open_plain_file
+
 LONGEST_ROW: Final = 16 << 20
 """Bytes; a longer row is skipped, and counted as unreadable."""
 
-_BUFFER: Final = 1 << 18
 _EMPTY: Final = msgspec.Raw(b"")
 _BLANK: Final = " \t\r\n\0"
+_LARGE: Final = 3000
+"""Bytes; below that, to look for a part that may be left out takes longer than to decode it."""
+_COPY: Final = b',"toolUseResult":'
+_BEHIND_COPY: Final = b',"sourceToolAssistantUUID":'
+_DENIAL: Final = b',"toolDenialKind":'
+_TAIL: Final = 1000
 _OPENINGS: Final = (b"{", b"[")
 _FIRST: Final = 64
 _ROW_STARTS: Final = ('{"parentUuid":', '{"type":"')
@@ -216,17 +223,14 @@ class RowReader:
         """Whether the file is of another program: JSON over several lines."""
 
     def __iter__(self) -> Iterator[Row]:
-        """Yield the rows in order; none of a pipe or another special file.
+        """Yield the rows in order.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: the file cannot be read, or is a pipe or another special file.
         """
-        # Without waiting: opening a pipe would block until somebody writes to it.
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         decode, ignored, rows = _decode, _IGNORED, 0
-        with os.fdopen(descriptor, "rb", buffering=_BUFFER) as file:
-            state = os.fstat(descriptor)
-            left = state.st_size if stat.S_ISREG(state.st_mode) else 0
+        with open_plain_file(self._path) as file:
+            left = size = os.fstat(file.fileno()).st_size
             for line in iter(functools.partial(file.readline, LONGEST_ROW), b""):
                 if left <= 0:  # what was appended since is left for the next time
                     break
@@ -235,7 +239,7 @@ class RowReader:
                     rows += 1
                     continue
                 try:
-                    row = decode(line)
+                    row = decode(line) if len(line) < _LARGE else _decode_large(line)
                 except _BROKEN:
                     if line.endswith(b"\n"):
                         yield from self._recover(line)
@@ -249,14 +253,14 @@ class RowReader:
                     rows += 1
                     yield row
             self.rows += rows
-            self.position = state.st_size - left
+            self.position = size - left
         if not self.rows and self._first.strip() in _OPENINGS:
             self.is_foreign, self.unreadable = True, 0
 
     def _skip_line(self, file: BinaryIO) -> int:
         """Skip the rest of a line that is too long; return its length."""
         length = 0
-        for piece in iter(functools.partial(file.readline, _BUFFER), b""):
+        for piece in iter(functools.partial(file.readline, BUFFER), b""):
             length += len(piece)
             if piece.endswith(b"\n"):
                 break
@@ -275,6 +279,22 @@ class RowReader:
 def _is_single(line: bytes) -> bool:
     """Return whether a line holds a single object, and a complete one."""
     return line.endswith(b"}\n") and b'}{"' not in line
+
+
+def _decode_large(line: bytes) -> Row:
+    """Decode a row without `toolUseResult`, which repeats the result that the message holds.
+
+    That is half of all bytes. In a text the quotes of these marks are escaped, so that they are
+    keys wherever they are found; should they belong to different objects, the rest is not valid.
+    """
+    start = line.find(_COPY)
+    if start > 0:
+        tail = len(line) - _TAIL
+        end = line.rfind(_BEHIND_COPY, tail)
+        if end > start and line.find(_DENIAL, tail) < 0:
+            with contextlib.suppress(*_BROKEN):
+                return _decode(line[:start] + line[end:])
+    return _decode(line)
 
 
 def recover_rows(line: bytes) -> tuple[list[Row], bool]:

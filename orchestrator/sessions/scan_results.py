@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class ScanProblem:
     """A file that could not be read, or a session that could not be examined."""
 
-    place: str
+    location: str
     reason: str
 
 

@@ -71,7 +71,7 @@ def scan_transcripts(
         rows=count.rows,
         unreadable=count.unreadable,
         sessions=dict(sorted(count.sessions.items())),
-        problems=tuple(sorted(count.problems, key=lambda each: (each.place, each.reason))),
+        problems=tuple(sorted(count.problems, key=lambda each: (each.location, each.reason))),
     )
 
 

@@ -15,7 +15,7 @@ MOST_OF_COMMAND: Final = 16_000
 """Characters of a command that are looked at; what is longer is a here-document."""
 
 _PIECE: Final = re.compile(
-    r"""[A-Za-z_./:=,@%+*?~^!\[\]-][^\\'`$"()<>&|;\n\s]*+|\\.|'[^']*+(?:'|\Z)|`[^`]*+(?:`|\Z)|\$\{[^}]*+(?:\}|\Z)|\$\(|[<>]\(|"|\(|\)
+    r"""[A-Za-z_./:=,@%+*?~^!\[\]-][^\\'`$"()<>&|;\n\s]*+|"[^"\\$`]*+"|\\.|'[^']*+(?:'|\Z)|`[^`]*+(?:`|\Z)|\$\{[^}]*+(?:\}|\Z)|\$\(|[<>]\(|"|\(|\)
     |\d*+(?:<<<|<<-?|>>|>\||<>|[<>])(?:&(?:\d++-?|-))?|&>>?|&&|\|\||\|&|[|;&\n]|[ \t\r]++|\#
     |[^\\'`$"()<>&|;\n\s\#\d]++|\d++|.""",
     re.DOTALL | re.VERBOSE,
@@ -150,7 +150,7 @@ class _Scanner:
         elif piece == "\n" and self._delimiters:
             at = self._skip_documents(at)
         if self._depths:
-            self._take_in_substitution(piece)
+            self._add_in_substitution(piece)
         elif piece in _OPERATORS:
             self._end_segment(piece)
         elif piece in {"(", ")"}:
@@ -162,11 +162,12 @@ class _Scanner:
         elif piece[0] == "\\":
             self._add(piece[1:].replace("\n", ""), is_quoted=False)
         else:
-            is_string = piece[0] == "'"
-            self._add(piece.strip("'") if is_string else piece, is_quoted=piece[0] in "'`$")
+            is_string = piece[0] in "'\""
+            text = piece[1:].removesuffix(piece[0]) if is_string else piece
+            self._add(text, is_quoted=is_string or piece[0] in "`$")
         return at
 
-    def _take_in_substitution(self, piece: str) -> None:
+    def _add_in_substitution(self, piece: str) -> None:
         if piece == "(":
             self._depths.append("(")
         elif piece == ")":

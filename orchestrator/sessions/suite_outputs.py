@@ -36,7 +36,7 @@ class Runner(StrEnum):
     CTEST = "ctest"
     DOTNET = "dotnet test"
     OTHER = "other"
-    """A script or a task whose runner its output does not tell."""
+    """A script or a task whose runner its output does not show."""
 
 
 class Verdict(StrEnum):

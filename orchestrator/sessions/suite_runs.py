@@ -1,4 +1,4 @@
-"""Tell which calls are runs of tests, what they say, and whether their exit code is hidden.
+"""Find the calls that are runs of tests, and judge them; their exit code is often hidden.
 
 `is_error` does not say it: of 1,338 real test commands 711 hide the exit code, and half of the
 failed ones carry no flag. So the output decides, and the flag only where the output is silent and
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.sessions.commands import normalize_segment
-from orchestrator.sessions.models import ToolCall
+from orchestrator.sessions.models import Denial, ToolCall
 from orchestrator.sessions.programs import SILENT
 from orchestrator.sessions.shell import Segment
 from orchestrator.sessions.suite_commands import SuiteCommand, read_suite_command
@@ -67,16 +67,18 @@ _LINES: Final = re.compile(r"-n?(\d{1,6})|(?<!.)\d{1,6}")
 
 def judge_call(call: ToolCall) -> SuiteRun | None:
     """Return what a call says of the tests; None if it runs none, or was not carried out."""
-    if call.name != "Bash" or call.denial is not None:
+    is_stopped = call.denial is Denial.INTERRUPTED
+    if call.name != "Bash" or (call.denial is not None and not is_stopped):
         return None
     given = read_input(call)
     if not isinstance(given, BashInput) or read_suite_command(given.command) is None:
         return None
-    if given.run_in_background:
+    if given.run_in_background or is_stopped:
         reading = read_suite_command(given.command)
         if reading is None:
             return None
-        return SuiteRun(reading.runner, Verdict.UNKNOWN, is_hidden=True, hidden_by="&")
+        hidden_by = reading.hidden_by if is_stopped else "&"
+        return SuiteRun(reading.runner, Verdict.UNKNOWN, bool(hidden_by), hidden_by)
     return judge_command(given.command, call.result, is_error=call.is_error)
 
 
@@ -125,7 +127,7 @@ def _judge_silent_run(
 
 
 def _is_alone(reading: SuiteCommand) -> bool:
-    """Tell whether a failure of the command is one of the tests: nothing else in it can fail."""
+    """Return whether a failure of the command is one of the tests: nothing else in it can fail."""
     return not reading.hidden_by and all(
         each is reading.segments[reading.at] or each.program in SILENT or not each.words
         for each in reading.segments
@@ -153,7 +155,7 @@ def _judge_printed_code(text: str, reading: SuiteCommand) -> Verdict:
 
 
 def _is_partial(reading: SuiteCommand, text: str) -> bool:
-    """Tell whether a filter may have cut the lines that say that something failed."""
+    """Return whether a filter may have cut the lines that say that something failed."""
     if reading.segments[reading.at].after not in {"|", "|&"}:
         return False
     for each in reading.segments[reading.at + 1 :]:
@@ -172,7 +174,7 @@ def _is_partial(reading: SuiteCommand, text: str) -> bool:
 
 
 def _ran_nothing(text: str) -> bool:
-    """Tell whether no test was selected or found."""
+    """Return whether no test was selected or found."""
     if "[no tests to run]" in text or "[no test files]" in text:
         return not _RAN_SOME.search(text)
     return "no tests ran" in text or "\nRan 0 tests" in text

@@ -321,6 +321,23 @@ def test_what_was_killed_can_be_repeated(
     assert not (machine.programs / "loaded").exists()
 
 
+def test_a_nightly_review_runs_as_cron_starts_it(
+    machine: Machine, run_line: Callable[[str], str]
+) -> None:
+    machine.add("crontab")
+    assert machine.schedule("--install", "--yes").code == 0
+    log = machine.home / ".local/state/prompt-learning-loop/review.log"
+    log.write_bytes(b"an old night\n" * 100_000)
+    line = machine.read_crontab().strip().replace("\\%", "%").split(" * * * ", 1)[1]
+    for _ in range(2):
+        run_line(line)
+    written = log.read_text("utf-8")
+    assert len(written) < 300_000
+    assert "Traceback" not in written
+    assert "not due: the last review was at" in written.splitlines()[-1]
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
 def test_the_written_command_is_this_program(
     machine: Machine, run_line: Callable[[str], str]
 ) -> None:

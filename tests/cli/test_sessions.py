@@ -290,6 +290,17 @@ def test_a_list_in_which_nothing_is_new_imports_no_reader(call: Call) -> None:
     assert done.stdout.endswith("imported: []\n")
 
 
+def test_a_folder_that_was_read_once_is_read_again(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_shop_session(tmp_path / "other", ONE)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "other"))
+    assert len(call("sessions", "list", "--all").out.splitlines()) == 2
+    monkeypatch.delenv("CLAUDE_CONFIG_DIR")
+    write_shop_session(tmp_path / "other", TWO)
+    assert len(call("sessions", "list", "--all").out.splitlines()) == 3
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_cannot_be_read_is_named(call: Call, claude: Path) -> None:
     path = next(claude.rglob(f"{ONE}.jsonl"))

@@ -173,6 +173,26 @@ def test_old_copies_are_removed_and_not_made_again(claude: Path, tmp_path: Path)
         assert (again.copied, again.removed) == (0, ())
 
 
+def test_what_is_lost_is_forgotten(claude: Path, tmp_path: Path) -> None:
+    old = write(claude, "projects/-p/old.jsonl", b"old\n", 200)
+    archive(claude, tmp_path / "a", days=300)
+    archive(claude, tmp_path / "a", days=100)
+    assert "projects/-p/old.jsonl" in load_index(tmp_path / "a", claude).states
+    old.unlink()
+    archive(claude, tmp_path / "a", days=100)
+    assert len(load_index(tmp_path / "a", claude).states) == 4
+
+
+def test_a_name_that_is_too_long_stops_nothing(claude: Path, tmp_path: Path) -> None:
+    path = write(claude, f"projects/-p/{SESSION}/tool-results/{'x' * 254}", b"output")
+    result = archive(claude, tmp_path / "a")
+    assert [(each.path, each.reason) for each in result.unreadable] == [
+        (str(path), "its name is too long")
+    ]
+    assert result.copied == 4
+    assert not list((tmp_path / "a").rglob(".new-*"))
+
+
 def test_a_wrong_clock_removes_nothing(claude: Path, tmp_path: Path) -> None:
     archive(claude, tmp_path / "a")
     families = find_transcripts(claude)

@@ -219,7 +219,7 @@ def test_an_error_in_one_session_hides_no_other(
     write_shop_session(home, "two")
     with open_database(tmp_path / "state") as database:
         result = scan(database, home)
-        assert [(each.place, each.reason) for each in result.problems] == [
+        assert [(each.location, each.reason) for each in result.problems] == [
             ("session one", "ValueError: odd row")
         ]
         assert {each.session for each in load_occurrences(database)} == {"two"}

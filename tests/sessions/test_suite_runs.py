@@ -218,6 +218,9 @@ def test_an_exit_code_that_the_command_prints_counts() -> None:
 def test_calls_that_were_not_carried_out_are_no_runs() -> None:
     assert judge_call(make_call("Bash", "no", denial=Denial.REJECTED, command="pytest")) is None
     assert judge_call(make_call("Read", command="pytest")) is None
+    stopped = judge_call(make_call("Bash", "ok", denial=Denial.INTERRUPTED, command="pytest"))
+    assert stopped is not None
+    assert (stopped.verdict, stopped.is_hidden) == (UNKNOWN, False)
     background = judge_call(make_call("Bash", "x", command="pytest", run_in_background=True))
     assert background is not None
     assert background.verdict is UNKNOWN

@@ -9,6 +9,9 @@ from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, r
 EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
 _MOST_OF_COMMAND: Final = 200
+_MOST_OF_PATH: Final = 300
+MOST_OF_NAME: Final = 80
+"""Characters of the name of a tool: what a transcript names so may be anything."""
 
 
 def read_command(call: ToolCall) -> str:
@@ -28,7 +31,7 @@ def read_path(call: ToolCall) -> str:
 
 
 def is_done_edit(call: ToolCall) -> bool:
-    """Tell whether a call changed a file by a tool."""
+    """Return whether a call changed a file by a tool."""
     return call.name in EDITS and call.result is not None and not call.is_error
 
 
@@ -40,6 +43,8 @@ def shorten_path(path: str, folder: str) -> str:
         folder: the folder of the session.
     """
     path, folder = path.replace("\\", "/"), folder.replace("\\", "/").rstrip("/")
+    if len(path) > _MOST_OF_PATH:
+        path = path[-_MOST_OF_PATH:]
     if folder and path.startswith(f"{folder}/"):
         return path[len(folder) + 1 :]
     return path if not path.startswith(("/", "~")) and path[1:2] != ":" else path.rpartition("/")[2]

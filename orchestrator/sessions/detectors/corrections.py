@@ -15,7 +15,7 @@ from orchestrator.sessions.detectors.user_text import ends_as_question, normaliz
 from orchestrator.sessions.models import ModelCall, Prompt, Session, SessionClass, ToolCall
 
 LONGEST_CORRECTION: Final = 300
-"""Characters. Longer prompts are tasks, whatever they begin with (SESSIONS, section 3)."""
+"""Characters. Longer prompts are tasks, whatever they begin with."""
 _INJECTED: Final = ("<", "[Request interrupted", "Caveat:", "Stop hook", "This session is being")
 """A prompt that begins so is not typed, or quotes what is not."""
 

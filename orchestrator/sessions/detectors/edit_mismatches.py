@@ -22,7 +22,7 @@ def find_edit_mismatches(session: Session) -> Iterator[Occurrence]:
     """Yield each edit that did not fit; `detail` has the path, and the formatter that ran before.
 
     There is no threshold here: 61 in 273 real sessions, at most 7 in one, so that three in each of
-    two sessions are already a finding (SESSIONS, 3). The key is the cause with the kind of file,
+    two sessions are already a finding. The key is the cause with the kind of file,
     and whether a formatter ran since the file was last read or changed, as the remedies differ.
     """
     for thread in session.threads:

@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.sessions.causes import Origin, find_cause
-from orchestrator.sessions.detectors.calls import quote_call, read_command, read_path, shorten_path
+from orchestrator.sessions.detectors.calls import (
+    MOST_OF_NAME,
+    quote_call,
+    read_command,
+    read_path,
+    shorten_path,
+)
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Session, ToolCall
 
@@ -43,5 +49,6 @@ def find_repeated_errors(session: Session) -> Iterator[Occurrence]:
                 call.at,
                 quote_call(read_command(call), found.line, path),
                 thread.agent,
-                {"cause": found.cause.value, "tool": call.name} | ({"path": path} if path else {}),
+                {"cause": found.cause.value, "tool": call.name[:MOST_OF_NAME]}
+                | ({"path": path} if path else {}),
             )

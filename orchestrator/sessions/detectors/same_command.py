@@ -71,7 +71,7 @@ def _split_rows(
 
 
 def _may_change(entry: Entry, command: str) -> bool:
-    """Tell whether a command that failed may succeed after an entry, or has succeeded by it."""
+    """Return whether a command that failed may succeed after an entry, or has succeeded by it."""
     if not isinstance(entry, ToolCall):
         return isinstance(entry, Prompt)
     if entry.name != "Bash":

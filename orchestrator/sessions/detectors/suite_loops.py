@@ -20,9 +20,12 @@ from orchestrator.sessions.tool_inputs import EditInput, read_input
 
 LEAST_REDS: Final = 2
 """Red runs before the green one: a single red run is how tests are used. Of 148 real loops 101 had
-one, 47 two or more (SESSIONS, 4)."""
+one, 47 two or more."""
 MOST_OF_DIFF: Final = 4_000
 _MOST_OF_EDIT: Final = 1_200
+_MOST_COMPARED: Final = 20_000
+_MOST_LINES: Final = 300
+"""What is compared of each side of an edit: a comparison costs their product."""
 _MOST_PATHS: Final = 20
 
 
@@ -38,7 +41,7 @@ def find_suite_loops(session: Session) -> Iterator[Occurrence]:
     """Yield each loop of red, red, ..., green in one task; the row is that of the green run.
 
     `detail`: `runner`, `reds` (how many), `paths` (edited between the last red run and the green
-    one, below the session's folder), and `diff` (the text of these edits, cut, unmasked).
+    one, below the session's folder), and `diff` (of these edits, cut, unmasked).
     """
     for thread in session.threads:
         yield from _find_loops(thread, session.folder)
@@ -91,7 +94,7 @@ def _describe_loop(
 
 
 def _join_edits(edits: list[ToolCall], folder: str) -> str:
-    """Return edits like a diff, without line numbers, which a transcript does not have."""
+    """Return edits as a diff without line numbers, which a transcript does not have."""
     text = ""
     for each in edits:
         given = read_input(each)
@@ -99,10 +102,17 @@ def _join_edits(edits: list[ToolCall], folder: str) -> str:
             continue
         pairs = [(part.old_string, part.new_string) for part in given.edits]
         pairs = pairs or [(given.old_string, given.new_string or given.content)]
-        hunks = "".join(_mark("-", old) + _mark("+", new) for old, new in pairs)
+        hunks = "".join(_diff(old, new) for old, new in pairs)
         text += f"--- {shorten_path(given.path, folder)}\n{hunks[:_MOST_OF_EDIT]}\n"
     return text[:MOST_OF_DIFF]
 
 
-def _mark(sign: str, text: str) -> str:
-    return "".join(f"{sign}{each}\n" for each in text[:_MOST_OF_EDIT].split("\n")) if text else ""
+def _diff(old: str, new: str) -> str:
+    """Return the lines that differ, and one around them."""
+    from difflib import unified_diff
+
+    before, after = (
+        each[:_MOST_COMPARED].split("\n")[:_MOST_LINES] if each else [] for each in (old, new)
+    )
+    lines = list(unified_diff(before, after, lineterm="", n=1))[2:]
+    return "".join(f"{each}\n" for each in lines if not each.startswith("@@"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.sessions.commands import name_segment
-from orchestrator.sessions.detectors.calls import quote_call, read_command
+from orchestrator.sessions.detectors.calls import MOST_OF_NAME, quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Compaction, ModelCall, Session, Thread, ToolCall
 from orchestrator.sessions.programs import SILENT
@@ -40,7 +40,7 @@ def find_token_waste(session: Session) -> Iterator[Occurrence]:
             tokens = len(call.result or "") // _CHARACTERS_PER_TOKEN
             yield Occurrence(
                 Detector.TOKEN_WASTE,
-                _name_command(command) or call.name,
+                _name_command(command) or call.name[:MOST_OF_NAME],
                 call.result_row or call.row,
                 call.at,
                 quote_call(command or call.name, f"about {tokens} tokens"),

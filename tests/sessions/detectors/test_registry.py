@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.sessions import detectors
-from orchestrator.sessions.detectors.occurrences import Occurrence
+from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Occurrence
 from orchestrator.sessions.detectors.registry import DETECTORS
 from orchestrator.sessions.models import Entry, Session
 from tests.sessions.tool_calls import (
@@ -90,14 +90,33 @@ def test_details_are_plain_json_values() -> None:
         assert json.loads(json.dumps(found.detail)) == found.detail
 
 
-@pytest.mark.parametrize("piece", ["a", "(", "1", "\n", '"', "--- FAIL: ", "error: "])
-def test_a_megabyte_of_one_piece_costs_no_more_than_its_length(piece: str) -> None:
+@pytest.mark.parametrize(
+    "piece", ["a", "(", "1", "\n", '"', "--- FAIL: ", "error: ", "go ", "npm t", "/a", "make a "]
+)
+def test_a_megabyte_of_one_piece_gives_little(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    session = make_session(
-        failed("make test | tail", text), bash(text, text), failed(text, text), bash("pytest", text)
-    )
+    entries = [
+        *(failed(text, text) for _ in range(3)),
+        failed("make test | tail", text),
+        failed("pytest", text),
+        bash(f"make test; {text}", f"1 failed in 1s\n{text}"),
+        failed_edit("String to replace not found", text),
+        make_call("Read", "File does not exist.", error=True, file_path=text),
+        make_call(text, text, error=True),
+        *(make_call("Read", "x", file_path=text) for _ in range(3)),
+        *(failed("pytest", f"1 failed in 1s\n{text}") for _ in range(2)),
+        edit(text, text, f"{text}x"),
+        bash("pytest", "1 passed in 1s"),
+        bash(text, text[:30_000]),
+    ]
 
-    find_all(session)
+    found = find_all(make_session(*entries))
+
+    assert len(found) >= 8
+    for each in found:
+        assert len(each.key) <= 400
+        assert len(each.quote) <= MOST_OF_QUOTE
+        assert len(str(each.detail)) <= 20_000
 
 
 def test_an_empty_session_gives_nothing() -> None:

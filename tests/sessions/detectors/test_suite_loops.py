@@ -66,6 +66,16 @@ def test_several_replacements_are_all_shown() -> None:
     assert found.detail["diff"] == "--- a.py\n-a\n+b\n-c\n+d\n\n"
 
 
+def test_what_an_edit_leaves_as_it_is_is_not_shown() -> None:
+    lines = [f"line {number}" for number in range(100)]
+    changed = [*lines[:50], "new", *lines[51:]]
+    call = edit(f"{FOLDER}/a.py", "\n".join(lines), "\n".join(changed))
+
+    (found,) = find_suite_loops(make_session(red(), red(), call, green()))
+
+    assert found.detail["diff"] == "--- a.py\n line 49\n-line 50\n+new\n line 51\n\n"
+
+
 def test_a_diff_is_bounded() -> None:
     edits = [edit(f"{FOLDER}/{name}.py", "x" * 9_000, "y" * 9_000) for name in range(50)]
 
