@@ -250,6 +250,15 @@ def test_what_a_person_has_written_already_does_not_wait(project: Path) -> None:
     assert find_status(identity) == ProposalStatus.ACCEPTED
 
 
+def test_what_a_wider_rule_of_the_user_allows_does_not_wait(project: Path, home: Path) -> None:
+    (identity,) = propose(project, draft_permission(project))
+    (home / ".claude").mkdir()
+    settings = home / ".claude" / "settings.json"
+    settings.write_text('{"permissions": {"allow": ["Bash(go:*)"]}}', encoding="utf-8")
+    assert list_queue(project) == []
+    assert find_status(identity) == ProposalStatus.ACCEPTED
+
+
 def test_a_broken_settings_file_is_said_where_it_matters(project: Path) -> None:
     (identity,) = propose(project, draft_permission(project))
     (project / ".claude").mkdir()
