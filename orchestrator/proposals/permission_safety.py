@@ -155,23 +155,6 @@ def explain_command(command: str, *, is_open: bool = False) -> str:
     return _explain_arguments(first, arguments, is_open=is_open)
 
 
-def suggest_rule(command: str) -> str:
-    """Return the rule that would allow a command and its like; empty if none is ever proposed."""
-    words = command.split()
-    if not words:
-        return ""
-    program = words[0]
-    if program in _OPEN_PROGRAMS:
-        candidates = [f"Bash({program} *)"]
-    elif program in _SUBCOMMANDS and len(words) > 1:
-        size = 3 if _takes_script(program, words[1]) and len(words) > 2 else 2
-        candidates = [f"Bash({' '.join(words[:size])} *)"]
-    else:
-        candidates = []
-    candidates.append(f"Bash({' '.join(words)})")
-    return next((each for each in candidates if not explain_refusal(each)), "")
-
-
 def _find_refusal(program: str) -> str:
     """Return why a program is refused, whatever its version: `python3.11` is `python`."""
     names = (program, program.lower(), _VERSION.sub("", program), _VERSION.sub("", program.lower()))
