@@ -120,6 +120,11 @@ _DANGEROUS_OPTIONS: Final = re.compile(
 """Options by which a harmless program runs another one, or works elsewhere."""
 
 
+def is_known_program(name: str) -> bool:
+    """Return whether a rule may leave the arguments of a program open, or some of them."""
+    return name in _OPEN_PROGRAMS or name in _SUBCOMMANDS
+
+
 def explain_refusal(rule: str) -> str:
     """Return why a permission rule is never proposed; empty if it may be."""
     found = _RULE.fullmatch(rule)

@@ -47,5 +47,5 @@ def _has_own_mark(family: Family, identifier: str) -> bool:
     return is_own_session(Path(family.name)) or is_own_session(Path(identifier))
 
 
-def _is_below(place: str, folder: Path) -> bool:
-    return bool(place) and Path(place).is_relative_to(folder)
+def _is_below(path: str, folder: Path) -> bool:
+    return bool(path) and Path(path).is_relative_to(folder)

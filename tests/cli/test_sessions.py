@@ -279,7 +279,7 @@ def test_all_lines_fit_a_narrow_terminal(call: Call) -> None:
     call_of_tool = {
         **{"kind": "tool call", "at": "2026-11-20T10:00:00.000Z", "row": "r", "agent": ""},
         **{"tool": "Bash", "input": {"command": "make " * 50}, "result": "no rule " * 50},
-        **{"is_error": True, "denial": "", "user_words": ""},
+        **{"is_error": True, "denial": "", "user_message": ""},
     }
     assert max(map(len, iter_entry_lines([call_of_tool], 80, full=False))) <= 80
 

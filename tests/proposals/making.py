@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.models import Approval
 from orchestrator.proposals.decisions import ProposalManager
-from orchestrator.proposals.models import EvidencePlace, ProposalDraft, ProposalKind
+from orchestrator.proposals.models import ProposalDraft, ProposalEvidence, ProposalKind
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.services.proposals import open_proposals
@@ -20,7 +20,7 @@ from tests.rulebook.making import FAILURE, add, amend
 
 STEPS = ("go fmt ./...", "go vet ./...", "go test ./...", "git commit -m <message>")
 GO_TEST = "Bash(go test *)"
-PLACE = EvidencePlace("5e551011-0000", "row-1", "2026-11-20T10:11:12.000Z", "the user said: no")
+PLACE = ProposalEvidence("5e551011-0000", "row-1", "2026-11-20T10:11:12.000Z", "the user said: no")
 
 
 def draft(
