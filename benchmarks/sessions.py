@@ -19,7 +19,7 @@ from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.detectors.registry import DETECTORS
 from orchestrator.sessions.files import Family, find_transcripts
 from orchestrator.sessions.reading import read_family
-from orchestrator.sessions.rows import RowReader
+from orchestrator.sessions.row_reading import RowReader
 
 ROUNDS: Final = 9
 SESSIONS: Final = 120

@@ -33,7 +33,7 @@ def classify_session(
     """
     if identifier in own_ids or family.name in own_ids or _has_own_mark(family, identifier):
         return SessionClass.OWN
-    if any(_is_below(place, own) for own in own_folders for place in (folder, str(family.home))):
+    if any(_is_below(path, own) for own in own_folders for path in (folder, str(family.home))):
         return SessionClass.OWN
     if not family.has_main:
         return SessionClass.SUBAGENT

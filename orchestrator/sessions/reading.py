@@ -9,7 +9,8 @@ from orchestrator.sessions.building import SessionBuilder
 from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.files import AGENT_PREFIX, SUFFIX, Family
 from orchestrator.sessions.models import Session
-from orchestrator.sessions.rows import RowReader, unfold_row
+from orchestrator.sessions.row_reading import RowReader
+from orchestrator.sessions.rows import unfold_row
 
 
 @dataclass(frozen=True)
