@@ -1,18 +1,22 @@
 """Make the pictures in docs/images: run the real programs and save what they print.
 
 `make picture` makes all of them; `make picture PICTURES=demo` makes one. The recording of the
-first hour is made in a terminal, of the installed program, on a small project of the tests.
+first hour is made in a terminal, of the installed program, on a small project of the tests. The
+statistics are those of made-up sessions.
 """
 
 import io
 import os
+import random
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console as Screen
 from rich.terminal_theme import NIGHT_OWLISH
@@ -20,8 +24,10 @@ from rich.text import Text
 
 from docs.recording import Recording
 from orchestrator.platform.folders import CLAUDE_MD
+from orchestrator.storage.opening import open_database
 from tests.first_hour.person import PROGRAM, Person
 from tests.first_hour.shapes import find_shape
+from tests.sessions.stored_tasks import store_run, store_session
 
 IMAGES: Final = Path(__file__).parent / "images"
 SHAPE: Final = "src_with_venv"
@@ -68,6 +74,43 @@ def make_first_hour() -> int:
     return max(codes)
 
 
+def make_stats() -> int:
+    """Draw the statistics of made-up sessions and runs of eight weeks; return the exit code."""
+    randomness = random.Random(16)  # noqa: S311 -- the same picture each time
+    monday = date.today() - timedelta(days=date.today().weekday())  # noqa: DTZ011 -- a local week
+    with tempfile.TemporaryDirectory(prefix="pll-") as folder:
+        state, project = Path(folder).resolve() / "state", Path(folder).resolve() / "shop"
+        project.mkdir()
+        with open_database(state) as database:
+            for week in range(8):
+                start = datetime.combine(monday - timedelta(weeks=8 - week), time(9), tzinfo=UTC)
+                for number in range(6):
+                    began = start + timedelta(hours=9 * number)
+                    tasks = [make_up_task(randomness, week) for _ in range(5)]
+                    store_session(database, str(project), began, *tasks)
+                solved = [[True], [False, True], [True], [False, week > 3, True]]
+                for number, verdicts in enumerate(solved):
+                    began = start + timedelta(hours=20 * number)
+                    store_run(database, str(project), began, *verdicts, cost=0.9 - week / 20)
+        environment = {**os.environ, "ORCHESTRATOR_STATE_DIR": str(state)}
+        command = [str(PROGRAM), "stats", "--svg", str(IMAGES / "stats.svg")]
+        return subprocess.run(command, cwd=project, env=environment, check=False).returncode
+
+
+def make_up_task(randomness: random.Random, week: int) -> dict[str, Any]:
+    """Return the numbers of a task: a little better each week."""
+    reds = max(0, round(randomness.gauss(2.4 - week / 6, 0.9)))
+    return {
+        "edits": 3,
+        "suite_runs": reds + 1,
+        "red_runs": reds,
+        "resolved": None if not reds else int(randomness.random() < 0.9),
+        "first_green": int(randomness.random() < 0.5 + week / 25),
+        "rejections": int(randomness.random() < 0.25),
+        "version": "2.1.300" if week < 5 else "2.1.332",
+    }
+
+
 def find_path(world: Path) -> dict[str, str]:
     """Return a PATH on which Claude Code is found in a short folder."""
     return {"PATH": f"{world / 'bin'}{os.pathsep}{PROGRAM.parent}{os.pathsep}{os.defpath}"}
@@ -100,7 +143,7 @@ def save(screen: Screen, name: str, title: str) -> None:
     (IMAGES / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
-PICTURES: Final = {"demo": make_demo, "first-hour": make_first_hour}
+PICTURES: Final = {"demo": make_demo, "first-hour": make_first_hour, "stats": make_stats}
 
 
 def main(*names: str) -> int:

@@ -14,6 +14,12 @@ _UNITS: Final = {
 }
 
 
+def find_duration(text: str) -> timedelta | None:
+    """Return the duration that a text says; None if it says none, or nothing."""
+    found = _DURATION.fullmatch(text.strip())
+    return (int(found[1]) * _UNITS[found[2].lower()] or None) if found else None
+
+
 def parse_duration(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> timedelta | None:
@@ -24,7 +30,7 @@ def parse_duration(
     """
     if value is None:
         return None
-    found = _DURATION.fullmatch(value.strip())
-    if not found or not int(found[1]):
+    found = find_duration(value)
+    if found is None:
         raise click.BadParameter(f"{value!r} is no duration: write it as 24h, 30d or 2w")
-    return int(found[1]) * _UNITS[found[2].lower()]
+    return found

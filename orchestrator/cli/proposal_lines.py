@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from orchestrator.proposals.decisions import QueueItem
-    from orchestrator.proposals.models import EvidencePlace, Proposal
+    from orchestrator.proposals.models import Proposal, ProposalEvidence
+    from orchestrator.proposals.queue import QueueItem
     from teacher.models import RuleText
 
 _COLUMNS: Final = (
@@ -142,7 +142,7 @@ def _describe_kind(item: "QueueItem") -> str:
 
 
 def _describe_status(item: "QueueItem") -> str:
-    from orchestrator.proposals.decisions import describe_decision
+    from orchestrator.proposals.queue import describe_decision
 
     if item.proposal and not item.proposal.is_open:
         return describe_decision(item.proposal)
@@ -160,7 +160,7 @@ def _describe_counts(proposal: "Proposal") -> str:
     return f"{shown}, {format_count(times, 'time')} in all" if times else shown
 
 
-def _iter_evidence_lines(evidence: "EvidencePlace") -> Iterator[str]:
+def _iter_evidence_lines(evidence: "ProposalEvidence") -> Iterator[str]:
     at = evidence.at[:16].replace("T", " ")
     head = f"    {at}  session {evidence.session[:8]}: "
     quote = " ".join(sanitize_text(mask_text(evidence.quote)).split()) or "(no text)"

@@ -25,7 +25,8 @@ from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
-    from orchestrator.proposals.decisions import DecisionResult, ProposalManager, QueueItem
+    from orchestrator.proposals.decisions import DecisionResult, ProposalManager
+    from orchestrator.proposals.queue import QueueItem
 
 
 @click.group(cls=CommandGroup, invoke_without_command=True)
@@ -224,6 +225,8 @@ def _describe_step(item: "QueueItem") -> str:
         return f"Next: wait for the teacher, or `orchestrator review edit {item.id} --rule TEXT`"
     if item.is_open:
         return f"Next: `orchestrator review accept {item.id}`, or `edit`, or `reject`"
+    if item.amended_rule:
+        return f"To undo it: see `rules why {item.amended_rule}`, and use `rules edit`"
     if status is ProposalStatus.ACCEPTED:
         return f"To undo it: `orchestrator review reject {item.id}`"
     return ""

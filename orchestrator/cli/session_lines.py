@@ -182,7 +182,7 @@ def _iter_call(label: str, entry: Values, columns: int, *, full: bool) -> Iterat
     else:
         yield _fit_line(label, text, columns)
     if entry["denial"]:
-        words = f": {entry['user_words']}" if entry["user_words"] else ""
+        words = f": {entry['user_message']}" if entry["user_message"] else ""
         yield _fit_line(f"{indent}denied, ", f"{entry['denial']}{words}", columns)
     elif entry["result"] is None:
         yield f"{indent}no result: the session ended before"
@@ -238,8 +238,8 @@ def _iter_outcome(entry: Values) -> Iterator[str]:
     if entry["denial"]:
         yield f"Denied: {sanitize_text(entry['denial'])}"
         yield ""
-    if entry["user_words"]:
-        yield from _iter_fenced(entry["user_words"])
+    if entry["user_message"]:
+        yield from _iter_fenced(entry["user_message"])
     elif entry["result"] is None:
         yield "No result."
         yield ""

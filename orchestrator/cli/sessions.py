@@ -35,7 +35,8 @@ _everywhere = click.option("--all", "everywhere", is_flag=True, help="Sessions o
 def sessions() -> None:
     """Show past sessions of Claude Code: your own in the terminal, and those of programs.
 
-    SESSION is the id, the beginning of one, or `last`. Secrets are replaced in all that is shown.
+    SESSION is the id, the beginning of one, or `last`: that of the project at hand, if it has any.
+    Secrets are replaced in all that is shown.
     A session that Claude Code has deleted is shown from the archive, if it was archived before.
     """
 
@@ -262,7 +263,9 @@ def _choose_project(store: "SessionStore", given: Path | None, everywhere: bool)
         raise UsageError("--project and --all exclude each other", "give one of them")
     if everywhere:
         return ""
-    return find_session_project(str((store.project / (given or ".")).absolute()))
+    if given is None:
+        return store.project_at_hand
+    return find_session_project(str((store.project / given).absolute()))
 
 
 def _describe_absence(store: "SessionStore", chosen: str) -> str:

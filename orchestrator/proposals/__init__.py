@@ -8,6 +8,7 @@
 - `permissions`: changes the list of permissions in settings.local.json.
 - `checks`: drafts a check for a rule that is broken again.
 - `states`: derives where a proposal stands from the files and the rulebook, which decide.
+- `queue`: proposals and pending rules as one list, each once.
 - `changes`: the exact diff of a proposal.
 - `decisions`: accepts, edits and rejects.
 - `project_files`: read and replace files of the project that Claude Code loads.

@@ -20,6 +20,7 @@ from orchestrator.proposals.models import (
     ProposalStatus,
 )
 from orchestrator.proposals.permissions import PermissionFile, require_safe
+from orchestrator.proposals.queue import QueueItem, build_items, describe_decision
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.skill_files import SkillFile
 from orchestrator.proposals.skills import explain_invalid_skill
@@ -37,29 +38,6 @@ from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.text import overlay_text
 from teacher.models import RuleText
-
-
-@dataclass(frozen=True)
-class QueueItem:
-    """One thing that a person can decide about: a proposal, a pending rule, or both in one."""
-
-    proposal: Proposal | None
-    record: RuleRecord | None = None
-    """The rule that the proposal became or is about; of a pending rule, the rule."""
-
-    @property
-    def id(self) -> str:
-        """The id by which it is named."""
-        if self.proposal:
-            return self.proposal.id
-        return self.record.rule.id if self.record else ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether somebody has to decide."""
-        if self.proposal:
-            return self.proposal.is_open
-        return bool(self.record and self.record.status.is_pending)
 
 
 @dataclass(frozen=True)
@@ -143,9 +121,9 @@ class ProposalManager:
 
     def list_files(self, item: QueueItem) -> list[Path]:
         """Return the files that have what an accepted proposal, or a rule, has written."""
-        if item.proposal:
-            return self._changes.list_files(item.proposal)
-        return list(self._rules.find_files(item.id))
+        if item.amended_rule or item.proposal is None:
+            return list(self._rules.find_files(item.amended_rule or item.id))
+        return self._changes.list_files(item.proposal)
 
     # ---- deciding
 
@@ -174,7 +152,8 @@ class ProposalManager:
             case ProposalKind.CHECK:
                 record = escalate_rule(self._history, proposal.rule, proposal.title)
                 done = DecisionResult(QueueItem(proposal, record))
-        rule = done.item.record.rule.id if done.item.record else ""
+        # The rule of an amendment stays the proposed one, and not the one that it became part of.
+        rule = done.item.record.rule.id if done.item.record and not proposal.rule else ""
         decided = self.store.decide(proposal.id, ProposalStatus.ACCEPTED, "by a person", rule)
         return replace(done, item=QueueItem(decided, done.item.record))
 
@@ -269,6 +248,11 @@ class ProposalManager:
             case ProposalKind.RULE:
                 if item.record is None:
                     return ()
+                if target := item.amended_rule:
+                    raise UsageError(
+                        f"{proposal.id} became part of {target}, whose earlier text stays known",
+                        f"see `orchestrator rules why {target}`, and use `rules edit {target}`",
+                    )
                 return self._rules.reject_rule(item.record.rule.id).files
             case ProposalKind.SKILL:
                 return self._withdraw_skill(proposal)
@@ -318,23 +302,6 @@ class ProposalManager:
         if item.proposal and not item.proposal.is_open:
             raise UsageError(f"{item.id} is decided: {describe_decision(item.proposal)}")
         return item
-
-
-def build_items(
-    proposals: Sequence[Proposal], records: Sequence[RuleRecord], *, is_open: bool
-) -> list[QueueItem]:
-    """Return proposals and pending rules as one queue, each once."""
-    shown = [each for each in proposals if each.is_open or not is_open]
-    items = [QueueItem(each, find_rule_record(each, records)) for each in shown]
-    of_proposals = {each.rule for each in proposals if each.kind is ProposalKind.RULE}
-    pending = [each for each in records if each.status.is_pending]
-    return items + [QueueItem(None, each) for each in pending if each.rule.id not in of_proposals]
-
-
-def describe_decision(proposal: Proposal) -> str:
-    """Return a decision in a line: `rejected on 2026-11-28: not useful`."""
-    day = f" on {proposal.decided.astimezone():%Y-%m-%d}" if proposal.decided else ""
-    return f"{proposal.status}{day}" + (f": {proposal.reason}" if proposal.reason else "")
 
 
 def _require_proposal(item: QueueItem) -> Proposal:

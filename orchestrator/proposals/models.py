@@ -48,7 +48,7 @@ class ProposalStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class EvidencePlace:
+class ProposalEvidence:
     """A place in a transcript that a proposal is based on."""
 
     session: str
@@ -70,7 +70,7 @@ class ProposalDraft:
     title: str
     content: Mapping[str, Any]
     """As in `Proposal`."""
-    evidence: tuple[EvidencePlace, ...] = ()
+    evidence: tuple[ProposalEvidence, ...] = ()
     detector: str = ""
     rule: str = ""
 
@@ -96,7 +96,7 @@ class Proposal:
     fingerprint: str
     title: str
     created: datetime
-    evidence: tuple[EvidencePlace, ...] = ()
+    evidence: tuple[ProposalEvidence, ...] = ()
     content: Mapping[str, Any] = field(default_factory=dict)
     """What the kind needs, of plain JSON values: see the constants above."""
     detector: str = ""

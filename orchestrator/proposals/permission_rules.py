@@ -27,6 +27,7 @@ _READING: Final = frozenset(
     for name in names.split()
 )
 """Programs that only read, which Claude Code runs without a rule."""
+_ANY_ARGUMENT: Final = "an-argument-that-no-rule-names"
 _LARGEST: Final = 1 << 20
 
 
@@ -56,6 +57,16 @@ def is_covered(command: str, rules: Sequence[str]) -> bool:
         and all(_is_allowed(words, patterns) for words in parts)
         and all(is_covered(script, rules) for script in nested)
     )
+
+
+def is_rule_covered(rule: str, rules: Sequence[str]) -> bool:
+    """Return whether other permission rules allow all that a rule for one command does."""
+    pattern = _read_pattern(rule)
+    if pattern is None or "*" in pattern.removesuffix(" *"):
+        return rule in rules
+    command = pattern.removesuffix(" *")
+    examples = [command] if command == pattern else [command, f"{command} {_ANY_ARGUMENT}"]
+    return all(is_covered(each, rules) for each in examples)
 
 
 def read_allow_rules(project: Path, environment: Mapping[str, str]) -> tuple[str, ...]:

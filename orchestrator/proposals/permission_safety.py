@@ -120,6 +120,11 @@ _DANGEROUS_OPTIONS: Final = re.compile(
 """Options by which a harmless program runs another one, or works elsewhere."""
 
 
+def is_known_program(name: str) -> bool:
+    """Return whether a rule may leave the arguments of a program open, or some of them."""
+    return name in _OPEN_PROGRAMS or name in _SUBCOMMANDS
+
+
 def explain_refusal(rule: str) -> str:
     """Return why a permission rule is never proposed; empty if it may be."""
     found = _RULE.fullmatch(rule)
@@ -153,23 +158,6 @@ def explain_command(command: str, *, is_open: bool = False) -> str:
     if first.startswith("/") or ".." in first.split("/"):
         return f"{first} is a program by its path, and another one can be put there"
     return _explain_arguments(first, arguments, is_open=is_open)
-
-
-def suggest_rule(command: str) -> str:
-    """Return the rule that would allow a command and its like; empty if none is ever proposed."""
-    words = command.split()
-    if not words:
-        return ""
-    program = words[0]
-    if program in _OPEN_PROGRAMS:
-        candidates = [f"Bash({program} *)"]
-    elif program in _SUBCOMMANDS and len(words) > 1:
-        size = 3 if _takes_script(program, words[1]) and len(words) > 2 else 2
-        candidates = [f"Bash({' '.join(words[:size])} *)"]
-    else:
-        candidates = []
-    candidates.append(f"Bash({' '.join(words)})")
-    return next((each for each in candidates if not explain_refusal(each)), "")
 
 
 def _find_refusal(program: str) -> str:

@@ -17,9 +17,9 @@ from orchestrator.proposals.models import (
     OCCURRENCES,
     SESSIONS,
     SESSIONS_SEEN,
-    EvidencePlace,
     Proposal,
     ProposalDraft,
+    ProposalEvidence,
     ProposalKind,
     ProposalStatus,
 )
@@ -231,7 +231,7 @@ def _build_proposal(row: Row) -> Proposal:
     return Proposal(
         *(identity, project, ProposalKind(kind), ProposalStatus(status), fingerprint, title),
         datetime.fromisoformat(created),
-        tuple(EvidencePlace(**each) for each in json.loads(evidence)),
+        tuple(ProposalEvidence(**each) for each in json.loads(evidence)),
         dict(json.loads(content)),
         detector,
         rule,

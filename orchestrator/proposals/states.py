@@ -4,6 +4,7 @@ So `rules approve` and `review accept` cannot contradict each other, and a proce
 between the change of a file and the record leaves nothing wrong.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from orchestrator.errors import LoopError
 from orchestrator.proposals.models import RULES, TEXT, Proposal, ProposalKind, ProposalStatus
+from orchestrator.proposals.permission_rules import is_rule_covered, read_allow_rules
 from orchestrator.proposals.permissions import PermissionFile
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.skill_files import SkillFile
@@ -114,14 +116,16 @@ def _derive_check(proposal: Proposal, record: RuleRecord | None) -> Proposal:
 
 
 def _is_carried_out(proposal: Proposal, record: RuleRecord | None, state: Path) -> bool:
-    """Return whether the files have what a proposal would write."""
+    """Return whether the files have what a proposal would write, or allow as much."""
     project = Path(proposal.project)
     if proposal.kind is ProposalKind.SKILL:
         skill = SkillFile(project, str(proposal.content.get("name")), state)
         is_indexed = record is not None and record.status.is_active
         return is_indexed and skill.has_text(str(proposal.content.get(TEXT)))
+    PermissionFile(project, state).read_rules()  # raises if the file is not valid
+    allowed = read_allow_rules(project, os.environ)
     rules = read_permission_rules(proposal)
-    return bool(rules) and set(rules) <= set(PermissionFile(project, state).read_rules())
+    return bool(rules) and all(is_rule_covered(each, allowed) for each in rules)
 
 
 def _decide(

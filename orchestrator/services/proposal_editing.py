@@ -9,8 +9,9 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.platform import files
-from orchestrator.proposals.decisions import DecisionResult, ProposalManager, QueueItem
+from orchestrator.proposals.decisions import DecisionResult, ProposalManager
 from orchestrator.proposals.models import TEXT, ProposalKind
+from orchestrator.proposals.queue import QueueItem
 from orchestrator.proposals.states import read_permission_rules, read_rule_text
 from orchestrator.services.config_editing import find_editor, run_editor
 from teacher.models import RuleText

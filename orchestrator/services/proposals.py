@@ -7,7 +7,8 @@ from typing import Final
 
 from orchestrator.errors import LoopError
 from orchestrator.events import Listener
-from orchestrator.proposals.decisions import ProposalManager, QueueItem, build_items
+from orchestrator.proposals.decisions import ProposalManager
+from orchestrator.proposals.queue import QueueItem, build_items
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.states import refresh_proposals
 from orchestrator.rulebook.history import History

@@ -15,9 +15,9 @@ from orchestrator.proposals.models import (
     SESSIONS,
     SESSIONS_SEEN,
     TEXT,
-    EvidencePlace,
     Proposal,
     ProposalDraft,
+    ProposalEvidence,
     ProposalKind,
     ProposalStatus,
 )
@@ -181,7 +181,7 @@ class FindingProposer:
             finding.title,
             content,
             tuple(
-                EvidencePlace(each.session, each.row, each.at, each.quote)
+                ProposalEvidence(each.session, each.row, each.at, each.quote)
                 for each in finding.evidence
             ),
             finding.detector,

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.sessions.homes import find_homes
-from orchestrator.sessions.listing import SessionSummary, find_session
+from orchestrator.sessions.listing import LAST, SessionSummary, count_sessions, find_session
 from orchestrator.sessions.scan_results import ScanResult
 from orchestrator.sessions.scanning import scan_transcripts
+from orchestrator.sessions.session_project import find_session_project
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
@@ -60,12 +61,23 @@ class SessionStore:
         config = load_config(self.project, environment=self.environment).config
         return build_masker(config, self.environment, self.database.directory)
 
+    @property
+    def project_at_hand(self) -> str:
+        """The project whose sessions are meant if none is named."""
+        return find_session_project(str(self.project.absolute()))
+
     def find(self, session: str) -> SessionSummary:
         """Return a session by its id, the beginning of its id, or `last`.
+
+        `last` is that of the project at hand; of all projects if it has none.
 
         Raises:
             UsageError: there is none, or more than one.
         """
+        here = self.project_at_hand
+        if session == LAST and count_sessions(self.database, project=here):
+            with suppress(UsageError):  # all of them are our own
+                return find_session(self.database, session, here)
         return find_session(self.database, session)
 
     def read_entries(self, summary: SessionSummary, *, redact: bool = True) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ In the order in which a night passes through them:
 - `detectors/`: what went wrong in one session.
 - `tasks`: the numbers of each task in a session.
 - `records`: what is stored of a session.
-- `alike_words`, `command_sequences`, `permission_cover`: what is the same, and what is allowed.
+- `alike_words`, `command_sequences`: what is the same.
 - `findings`, `finding_titles`: what went wrong in enough sessions, and what it becomes.
 - `measured_tasks`, `metrics`: the numbers for `stats`.
 - `report`: the report of a night.

@@ -182,7 +182,7 @@ class SessionBuilder:
             call.is_error = bool(block.is_error)
             call.denial = denials.classify(row, text, call.is_error)
             if call.denial is Denial.REJECTED:
-                call.user_words = denials.read_rejection_text(row, text)
+                call.user_message = denials.read_user_message(row, text)
 
     def _list_output_folders(self, row: Row) -> list[Path]:
         folder = Path(self._family.key).parent

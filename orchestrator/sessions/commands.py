@@ -13,6 +13,8 @@ MOST_OF_KEY: Final = 200
 _WRITING_OPTIONS: Final = re.compile(
     r"-[a-zA-Z]*i[a-zA-Z]*(?:\..*)?|--in-place.*|-delete|-exec|-execdir|-ok|-fprint.*|-o|--output.*"
 )
+_WITH_WRITING_OPTIONS: Final = frozenset({"sed", "find", "fd", "sort", "tree", "yq", "awk", "gawk"})
+_HELP: Final = frozenset({"--version", "-v", "--help", "-h", "version", "help"})
 _MOST_OF_SUFFIX: Final = 5
 _MOST_OF_NAME: Final = 80
 _NAMED: Final = re.compile(r"[a-z][\w:.-]*", re.ASCII)
@@ -172,22 +174,27 @@ def _only_reads(segment: Segment) -> bool:
     writes = any(not each.startswith(("/dev/", "&")) for each in segment.targets)
     if writes or not words:
         return not writes
+    for word in words:
+        if word.is_quoted and any(each in word.text for each in ("$(", "`", "<(", ">(")):
+            return False
     program = words[0].text.rpartition("/")[2]
-    rest = [each.text for each in _drop_global_options(words, program)[1:]]
-    if any("$(" in each.text or "`" in each.text for each in words):
-        return False
-    if rest in (["--version"], ["-v"], ["--help"], ["-h"], ["version"], ["help"]):
+    if program in programs.READERS:
+        return program not in _WITH_WRITING_OPTIONS or not _has_writing_option(program, words)
+    if len(words) == 2 and words[1].text in _HELP:
         return True
-    if program in {"sed", "find", "fd", "sort", "tree", "yq"}:
-        return not any(_WRITING_OPTIONS.fullmatch(each) for each in rest)
-    if program in {"awk", "gawk"}:
-        return not any(">" in each or "system" in each or each == "-i" for each in rest)
-    return program in programs.READERS or _reads_by_subcommand(program, rest)
+    return program in programs.READING and _reads_by_subcommand(program, words)
 
 
-def _reads_by_subcommand(program: str, names: list[str]) -> bool:
-    if program not in programs.READING:
-        return False
+def _has_writing_option(program: str, words: tuple[Word, ...]) -> bool:
+    if program.endswith("awk"):
+        return any(
+            ">" in each.text or "system" in each.text or each.text == "-i" for each in words[1:]
+        )
+    return any(_WRITING_OPTIONS.fullmatch(each.text) for each in words[1:])
+
+
+def _reads_by_subcommand(program: str, words: tuple[Word, ...]) -> bool:
+    names = [each.text for each in _drop_global_options(words, program)[1:]]
     if program == "gh":
         if names[:1] == ["api"]:
             return not any(

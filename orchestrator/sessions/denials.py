@@ -54,7 +54,7 @@ def _classify_text(text: str) -> Denial | None:
     return Denial.RULE if start.startswith(_RULE) else None
 
 
-def read_rejection_text(row: Row, text: str) -> str:
+def read_user_message(row: Row, text: str) -> str:
     """Return what the person wrote when rejecting a call; empty if nothing."""
     if row.userFeedback:
         return row.userFeedback.strip()

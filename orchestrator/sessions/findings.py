@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from orchestrator.proposals.permission_rules import is_rule_covered
 from orchestrator.sessions.alike_words import group_alike
 from orchestrator.sessions.command_sequences import join_sequences
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
 from orchestrator.sessions.detectors.user_text import Intent
 from orchestrator.sessions.finding_titles import write_title
-from orchestrator.sessions.permission_cover import is_rule_covered
 
 
 class Remedy(StrEnum):
@@ -299,7 +299,9 @@ def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...
 
 
 def _is_allowed(finding: SessionFinding, allow_rules: Collection[str]) -> bool:
-    return finding.detector is Detector.PERMISSION and is_rule_covered(finding.key, allow_rules)
+    return finding.detector is Detector.PERMISSION and is_rule_covered(
+        finding.key, tuple(allow_rules)
+    )
 
 
 def _escalate(

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 from orchestrator.errors import UsageError
 from orchestrator.storage.database import Database, Row
 
+LAST: Final = "last"
+"""In place of an id."""
 OWN: Final = "own"
 """`SessionClass.OWN`, without importing the reader."""
 CLASSES: Final = ("human", "headless", "own", "subagent")
@@ -122,7 +124,7 @@ def find_session(database: Database, session: str, project: str = "") -> Session
     Raises:
         UsageError: there is none, or more than one.
     """
-    if session == "last":
+    if session == LAST:
         return _find_last(database, project)
     if not session:
         raise UsageError("the session's id is empty", "list them with `orchestrator sessions list`")

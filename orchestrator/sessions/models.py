@@ -83,7 +83,7 @@ class ToolCall(msgspec.Struct, gc=False):
     is_error: bool = False
     """What the transcript says. Tests may have failed without it: see `suite_runs`."""
     denial: Denial | None = None
-    user_words: str = ""
+    user_message: str = ""
     """What the person wrote when rejecting the call."""
 
 

@@ -93,8 +93,8 @@ def _iter_texts(entry: Entry) -> Iterator[tuple[str, str]]:
             yield from ((entry.name, text) for text in iter_strings(decode_input(entry)))
             if entry.result:
                 yield entry.name, entry.result
-            if entry.user_words:
-                yield "rejection", entry.user_words
+            if entry.user_message:
+                yield "rejection", entry.user_message
 
 
 def _cut_line(text: str, needle: str, masker: Masker) -> str:

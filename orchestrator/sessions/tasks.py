@@ -137,7 +137,7 @@ def _count_call(task: _Task, call: ToolCall) -> None:
     task.tool_calls += 1
     if call.denial is Denial.REJECTED:
         # Calls of one message that were rejected with the same words were rejected once.
-        task.rejected.add((call.message, strip_harness_text(call.user_words)))
+        task.rejected.add((call.message, strip_harness_text(call.user_message)))
     if call.denial is not None:
         return
     if is_done_edit(call):

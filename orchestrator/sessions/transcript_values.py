@@ -70,7 +70,7 @@ def _build_call(call: ToolCall, mask: Mask) -> Values:
         "result": None if call.result is None else _mask_text(call.result, mask),
         "is_error": call.is_error,
         "denial": call.denial.value if call.denial else "",
-        "user_words": _mask_text(call.user_words, mask),
+        "user_message": _mask_text(call.user_message, mask),
     }
 
 

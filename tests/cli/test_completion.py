@@ -25,7 +25,7 @@ printf '%%s\\n' "${COMPREPLY[@]}"
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("orchestrator re", {"report-failure", "resume"}),
+        ("orchestrator re", {"report-failure", "resume", "review"}),
         ("orchestrator rules ad", {"add", "adopt"}),
         ("orchestrator run --max-r", {"--max-retries"}),
         ("orchestrator foo ba", set()),

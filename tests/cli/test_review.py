@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.proposals.models import EvidencePlace, ProposalDraft, ProposalKind
+from orchestrator.proposals.models import ProposalDraft, ProposalEvidence, ProposalKind
 from tests.proposals.making import (
     draft,
     draft_permission,
@@ -191,7 +191,7 @@ def test_control_characters_and_secrets_do_not_reach_the_terminal(review: Review
         "f",
         "a title \x1b[31m\u202e",
         {"text": {"rule": "Never use eval\x1b]0;x\x07", "when": "", "why": ""}},
-        (EvidencePlace("s\x1b[2J", "r", "2026-11-20T10:11\x1b", f"quote\x07 {KEY}"),),
+        (ProposalEvidence("s\x1b[2J", "r", "2026-11-20T10:11\x1b", f"quote\x07 {KEY}"),),
         "detector\x1b",
     )
     (identity,) = propose(review.project, evil)

@@ -114,6 +114,19 @@ def test_a_session_is_readable_in_a_terminal(call: Call) -> None:
     assert call("sessions", "show", TWO).out == call("sessions", "show").out
 
 
+def test_the_last_session_is_that_of_the_project_at_hand(
+    call: Call, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    write_shop_session(home / ".claude", ONE, folder=str(shop))
+    write_shop_session(home / ".claude", TWO, folder="/home/dev/other", day="2026-11-21")
+    assert f"Session {TWO}" in call("sessions", "show").out
+    monkeypatch.chdir(shop)
+    assert f"Session {ONE}" in call("sessions", "show", "last").out
+    assert f"# Session {ONE}" in call("sessions", "export", "last").out
+
+
 @pytest.mark.usefixtures("claude")
 def test_ids_are_found_by_their_beginning(call: Call) -> None:
     done = call("sessions", "show", ONE[:8])
@@ -266,7 +279,7 @@ def test_all_lines_fit_a_narrow_terminal(call: Call) -> None:
     call_of_tool = {
         **{"kind": "tool call", "at": "2026-11-20T10:00:00.000Z", "row": "r", "agent": ""},
         **{"tool": "Bash", "input": {"command": "make " * 50}, "result": "no rule " * 50},
-        **{"is_error": True, "denial": "", "user_words": ""},
+        **{"is_error": True, "denial": "", "user_message": ""},
     }
     assert max(map(len, iter_entry_lines([call_of_tool], 80, full=False))) <= 80
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.models import Approval
 from orchestrator.proposals.decisions import ProposalManager
-from orchestrator.proposals.models import EvidencePlace, ProposalDraft, ProposalKind
+from orchestrator.proposals.models import ProposalDraft, ProposalEvidence, ProposalKind
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.services.proposals import open_proposals
@@ -16,11 +16,11 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from teacher.models import RuleText
 from tests.open_history import OpenHistory
-from tests.rulebook.making import FAILURE, add
+from tests.rulebook.making import FAILURE, add, amend
 
 STEPS = ("go fmt ./...", "go vet ./...", "go test ./...", "git commit -m <message>")
 GO_TEST = "Bash(go test *)"
-PLACE = EvidencePlace("5e551011-0000", "row-1", "2026-11-20T10:11:12.000Z", "the user said: no")
+PLACE = ProposalEvidence("5e551011-0000", "row-1", "2026-11-20T10:11:12.000Z", "the user said: no")
 
 
 def draft(
@@ -72,13 +72,14 @@ def propose(project: Path, *drafts: ProposalDraft) -> list[str]:
     return [each.id for each in added if each]
 
 
-def learn(project: Path, text: RuleText, *, review: bool) -> str:
+def learn(project: Path, text: RuleText, *, review: bool, target: str = "") -> str:
     """Let a lesson become a rule of the project, pending or active; return its id."""
+    lesson = amend(target, text) if target else add(text)
     state = resolve_state_directory()
     with OpenHistory(state, project.resolve() / "CLAUDE.md") as history:
         policy = RulebookPolicy(history, approval=Approval.REVIEW if review else Approval.AUTO)
         files = RuleFiles(project, copies=state / "rulebooks")
-        MarkdownRulebook(files, state / "locks", policy=policy).apply(add(text), FAILURE)
+        MarkdownRulebook(files, state / "locks", policy=policy).apply(lesson, FAILURE)
         return history.list_records()[-1].rule.id
 
 

@@ -120,6 +120,26 @@ def test_a_rule_that_is_rejected_after_it_was_accepted(project: Path) -> None:
     assert "Never use eval" not in read_rulebook(project)
 
 
+def test_undoing_an_amendment_does_not_remove_the_rule_that_it_became_part_of(
+    project: Path,
+) -> None:
+    target = learn(project, NONE, review=False)
+    sharper = RuleText(NONE.rule, NONE.when, "A caller cannot tell it from a result")
+    rule = learn(project, sharper, review=True, target=target)
+    (identity,) = propose(project, draft(project, ProposalKind.RULE, rule=rule))
+    with open_queue(project) as manager:
+        manager.accept(identity)
+        assert sharper.why in read_rulebook(project)
+        item = manager.resolve_item(identity)
+        assert item.proposal
+        assert (item.proposal.rule, item.amended_rule) == (rule, target)
+        assert manager.list_files(item) == [project / "CLAUDE.md"]
+        with pytest.raises(UsageError, match=f"became part of {target}"):
+            manager.reject(identity)
+    assert NONE.rule in read_rulebook(project)
+    assert find_status(identity) == ProposalStatus.ACCEPTED
+
+
 def test_a_rule_in_words_is_added_and_undone(project: Path) -> None:
     (identity,) = propose(project, draft_rule(project))
     with open_queue(project) as manager:
@@ -226,6 +246,15 @@ def test_what_a_person_has_written_already_does_not_wait(project: Path) -> None:
     (project / ".claude").mkdir()
     settings = project / ".claude" / "settings.local.json"
     settings.write_text(f'{{"permissions": {{"allow": ["{GO_TEST}"]}}}}', encoding="utf-8")
+    assert list_queue(project) == []
+    assert find_status(identity) == ProposalStatus.ACCEPTED
+
+
+def test_what_a_wider_rule_of_the_user_allows_does_not_wait(project: Path, home: Path) -> None:
+    (identity,) = propose(project, draft_permission(project))
+    (home / ".claude").mkdir()
+    settings = home / ".claude" / "settings.json"
+    settings.write_text('{"permissions": {"allow": ["Bash(go:*)"]}}', encoding="utf-8")
     assert list_queue(project) == []
     assert find_status(identity) == ProposalStatus.ACCEPTED
 

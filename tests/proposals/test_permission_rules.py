@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.proposals.permission_rules import is_covered, read_allow_rules
+from orchestrator.proposals.permission_rules import (
+    is_covered,
+    is_rule_covered,
+    read_allow_rules,
+)
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.proposals.making import draft_permission, open_queue, propose
 from tests.replay.claude import run_claude
@@ -82,6 +86,25 @@ def test_an_accepted_permission_runs_headless_and_another_one_is_denied(
     with open_queue(project) as manager:
         manager.reject(identity)
     assert run_commands(project, home, "make lint") == (["make lint"], True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "others", "expected"),
+    [
+        ("Bash(go test *)", ["Bash(go test *)"], True),
+        ("Bash(go test *)", ["Bash(go test:*)"], True),
+        ("Bash(go test *)", ["Bash(go *)"], True),
+        ("Bash(go test *)", ["Bash"], True),
+        ("Bash(go test *)", ["Bash(go test)"], False),
+        ("Bash(go test *)", ["Bash(go test ./...)", "Bash(go vet *)"], False),
+        ("Bash(go test)", ["Bash(go test *)"], True),
+        ("Bash(go test)", [], False),
+        ("Read(**)", ["Read(**)"], True),
+        ("Read(**)", ["Bash"], False),
+    ],
+)
+def test_a_rule_that_others_cover(rule: str, others: list[str], expected: bool) -> None:
+    assert is_rule_covered(rule, others) is expected
 
 
 def test_the_rules_of_a_project_and_of_its_user(project: Path, home: Path) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.proposals.permission_rules import is_covered
-from orchestrator.proposals.permission_safety import explain_refusal, suggest_rule
+from orchestrator.proposals.permission_rules import is_rule_covered
+from orchestrator.proposals.permission_safety import explain_refusal
 
 ALLOWED = (
     "Bash(go test *)",
@@ -78,45 +78,23 @@ def test_what_is_never_proposed(rule: str) -> None:
     assert explain_refusal(rule)
 
 
-@pytest.mark.parametrize(
-    ("command", "rule"),
-    [
-        ("go test ./pkg/a -run X", "Bash(go test *)"),
-        ("pytest -q tests/test_a.py", "Bash(pytest *)"),
-        ("npm run build -- --watch", "Bash(npm run build *)"),
-        ("npm test", "Bash(npm test *)"),
-        ("make lint", "Bash(make lint)"),
-        ("./scripts/check.sh --all", "Bash(./scripts/check.sh --all)"),
-        ("python -m pytest", ""),
-        ("git push origin main", ""),
-        ("go test ./... | tail", "Bash(go test *)"),
-        ("rm -rf build", ""),
-        ("", ""),
-    ],
-)
-def test_the_rule_for_a_command(command: str, rule: str) -> None:
-    assert suggest_rule(command) == rule
-
-
 _WORDS = st.sampled_from(
     (
         *"|;&><$`*(){}'\"\\\n",
         *("go", "test", "rm", "-rf", "python", "curl", "make", "git", "push", "npm", "run", "x"),
-        *("./x", "sudo", "$(x)", "pytest", "status", "-exec", "=", "X=1", "sh", "&&"),
+        *("./x", "sudo", "$(x)", "pytest", "status", "-exec", "=", "X=1", "sh", "&&", ":*", " *"),
     )
 )
 
 
 @given(st.lists(_WORDS, min_size=1, max_size=6).map(" ".join))
 @example("go test ; rm -rf x")
-def test_a_suggested_rule_is_safe_and_covers_what_it_was_made_for(command: str) -> None:
-    rule = suggest_rule(command)
-    if rule:
-        assert explain_refusal(rule) == ""
-        first = command.split()
-        assert rule.startswith(f"Bash({first[0]}")
-        if not set(command) & set("|;&><$`\n(){}'\"\\*"):
-            assert is_covered(command, [rule])
+def test_what_may_be_proposed_is_one_plain_command(command: str) -> None:
+    if explain_refusal(f"Bash({command})"):
+        return
+    assert not set(command.removesuffix(" *").removesuffix(":*")) & set("|;&><$`*(){}'\"\\\n")
+    assert not {"rm", "python", "curl", "push", "sudo", "sh", "-exec"} & set(command.split()[:2])
+    assert is_rule_covered(f"Bash({command})", [f"Bash({command})"])
 
 
 @given(st.text(max_size=30))

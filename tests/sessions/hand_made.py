@@ -79,7 +79,7 @@ class Script:
                 result_row=f"{row}-result",
                 is_error=is_error,
                 denial=denial,
-                user_words=words,
+                user_message=words,
             )
         )
         return self

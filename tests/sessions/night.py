@@ -31,7 +31,7 @@ class Night:
     def __init__(self, project: Path, home: Path) -> None:
         self.project, self.home = project, home
 
-    def work(self, *commands: str, prompt: str = "Fix the shop") -> list[RecordedRequest]:
+    def work(self, *commands: str, prompt: str = "Fix the shop") -> tuple[RecordedRequest, ...]:
         """Have Claude Code run commands in a session of its own; return what its model got."""
         steps = [{"tools": [{"name": "Bash", "input": {"command": each}}]} for each in commands]
         scenario = {"answers": [{"steps": [*steps, {"say": "Done."}]}]}

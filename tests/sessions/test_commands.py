@@ -44,6 +44,7 @@ LEAVES_FILES = ("git commit -m x", "npm run lint", "go build ./...", "mypy src",
 WRITES = (
     "rm a", "cat a > b", "sed -i s/a/b/ c", "find . -delete", "git checkout a", "git branch x",
     "gh api -X POST repos", "npm run lint:fix x > y", "python3 x.py", "echo $(rm a)", "unknown",
+    "cat <(rm x)",
     "eslint --fix a", "git stash", "awk '{print > \"x\"}' a", "go test ./... && gofmt -w .",
 )  # fmt: skip
 

@@ -89,8 +89,8 @@ def test_a_result_that_quotes_a_denial_is_none() -> None:
 
 def test_the_users_words_may_stand_in_a_field_of_their_own() -> None:
     row = decode(give_result("a", "t", REFUSAL, userFeedback=" use a switch "))
-    assert denials.read_rejection_text(row, REFUSAL) == "use a switch"
-    assert denials.read_rejection_text(decode(give_result("a", "t", "")), REFUSAL) == ""
+    assert denials.read_user_message(row, REFUSAL) == "use a switch"
+    assert denials.read_user_message(decode(give_result("a", "t", "")), REFUSAL) == ""
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_the_users_words_are_taken_from_the_result(tmp_path: Path) -> None:
     text = REFUSAL + "To tell you how to proceed, the user said:\nuse a switch"
     write_rows(main_file(tmp_path), call_tool("b", "t"), give_result("c", "t", text, error=True))
     (call,) = list_calls(read_one(tmp_path))
-    assert (call.denial, call.user_words) == (Denial.REJECTED, "use a switch")
+    assert (call.denial, call.user_message) == (Denial.REJECTED, "use a switch")
 
 
 def test_what_is_typed_while_it_works_is_no_prompt(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ COUNTED_BY_HAND: Final[dict[str, dict[str, Any]]] = {
     "two-results": {"model_calls": 3, "tool_calls": 4, "tool_errors": 2},
     "skill": {"model_calls": 3, "prompts": 1},
     "stop-hook": {"model_calls": 2, "prompts": 1},
-    "typed-rejection-with-words": {"rejections": {"user_words": 1}, "typed_prompts": 1},
+    "typed-rejection-with-words": {"rejections": {"user_message": 1}, "typed_prompts": 1},
     "typed-rejection-without-words": {
         "rejections": {"user_stop": 1},
         "typed_prompts": 2,

@@ -122,7 +122,7 @@ def name_counts(entry: Entry, *, is_main: bool) -> list[str]:
     if entry.is_error:
         names.append("cascades" if is_cascade(entry.result or "") else "tool_errors")
     if entry.denial:
-        by_person = "user_words" if entry.user_words else "user_stop"
+        by_person = "user_message" if entry.user_message else "user_stop"
         face = FACES.get(entry.denial, by_person if entry.denial == "rejected" else entry.denial)
         names.append(f"rejections.{face}")
     return names if is_main else [*names, *(f"subagent_{name}" for name in names[:1])]

@@ -41,7 +41,7 @@ Definitions:
   harness; in 2.1.332 an attachment of the type queued_command, with `commandMode` prompt and
   `origin.kind` human, if it has them.
 * Rejection: by fields first, by the beginning of the result's text where the fields are missing.
-  `user_words`: a person refused and wrote why. `user_stop`: refused without a word, or stopped
+  `user_message`: a person refused and wrote why. `user_stop`: refused without a word, or stopped
   while the tool ran: the result is the same in both cases. `interrupted`: the result says that
   the request was interrupted, first or after its exit code (older versions). `headless`: nobody
   was there to ask. `hook`, `rule`.
@@ -94,7 +94,7 @@ CASCADES = (
     "<tool_use_error>Sibling tool call errored",
     "<tool_use_error>Cancelled: parallel tool call",
 )
-BY_PERSON = ("user_words", "user_stop", "interrupted")
+BY_PERSON = ("user_message", "user_stop", "interrupted")
 
 
 def refuse(word: str) -> None:
@@ -235,7 +235,7 @@ def name_face(row: Row, block: Row) -> str | None:
     decision = row.get("permissionDecision")
     decision = decision if isinstance(decision, dict) else {}
     if text.startswith("The user doesn't want to"):
-        by_text = "user_words" if "the user said:" in text else "user_stop"
+        by_text = "user_message" if "the user said:" in text else "user_stop"
     elif text.startswith("[Request interrupted by user"):
         by_text = "interrupted"
     elif text.startswith("Claude requested permissions"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator.sessions.detectors.calls import read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.detectors.safe_commands import find_permission_rule, widen_rule
+from orchestrator.sessions.detectors.safe_commands import find_permission_rule
 from orchestrator.sessions.models import Denial, Session, ToolCall
 
 _ASKED = (None, Denial.UNATTENDED)
@@ -23,10 +23,9 @@ def find_permission_prompts(session: Session) -> Iterator[Occurrence]:
             if not isinstance(call, ToolCall) or call.name != "Bash" or call.denial not in _ASKED:
                 continue
             command = read_command(call)
-            exact = find_permission_rule(command)
-            if not exact:
+            rule = find_permission_rule(command)
+            if not rule:
                 continue
-            rule = widen_rule(exact)
             yield Occurrence(
                 Detector.PERMISSION,
                 rule,

@@ -29,7 +29,7 @@ def find_rejections(session: Session) -> Iterator[Occurrence]:
         for call in thread.entries:
             if not isinstance(call, ToolCall) or call.denial is not Denial.REJECTED:
                 continue
-            words = strip_harness_text(call.user_words)
+            words = strip_harness_text(call.user_message)
             key = normalize_text(words)
             if not key or (call.message, key) in seen:
                 continue

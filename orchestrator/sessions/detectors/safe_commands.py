@@ -1,116 +1,22 @@
-"""Decide which shell commands a person could allow for good, and by which permission rule.
+"""Find the permission rule by which a person could allow a shell command for good.
 
-A rule is proposed only for programs of this table: runners of tests, linters, type checkers,
-formatters and builds of a project's own code. So nothing is ever proposed for an interpreter, a
-shell, the network, a deletion, an installation, a change of the repository, or a program that is
-not known. What Claude Code lets pass without asking (`ls`, `git status`) is not in it either.
+What may be allowed at all is decided in one place, `proposals.permission_safety`; here the words of
+a command are separated, and the shortest rule is chosen that allows it with any arguments. What
+Claude Code lets pass without asking needs no rule.
 """
 
 import shlex
 from typing import Final
 
-_SCRIPTS: Final = frozenset(
-    [
-        "test",
-        "tests",
-        "unit",
-        "lint",
-        "check",
-        "build",
-        "typecheck",
-        "type-check",
-        "types",
-        "fmt",
-        "format",
-        "vet",
-        "coverage",
-    ]
-)
-"""Names of scripts and targets that say that they are of these kinds."""
-_ANY: Final = frozenset({""})
+from orchestrator.proposals.permission_safety import explain_refusal, is_known_program
 
-_SUBCOMMANDS: Final[dict[str, frozenset[str]]] = {
-    "go": frozenset({"test", "build", "vet", "fmt"}),
-    "cargo": frozenset({"test", "nextest", "build", "check", "clippy", "fmt"}),
-    "make": _SCRIPTS,
-    "just": _SCRIPTS,
-    "task": _SCRIPTS,
-    "rake": frozenset({"test", "spec"}),
-    "dotnet": frozenset({"test", "build", "format"}),
-    "swift": frozenset({"test", "build"}),
-    "zig": frozenset({"test", "build", "fmt"}),
-    "mix": frozenset({"test", "compile", "format"}),
-    "mvn": frozenset({"test", "compile"}),
-    "gradle": _SCRIPTS,
-    "./gradlew": _SCRIPTS,
-    "./mvnw": frozenset({"test", "compile"}),
-    "npm": frozenset({"test"}),
-    "pnpm": frozenset({"test"}),
-    "yarn": frozenset({"test"}),
-    "bun": frozenset({"test"}),
-    "golangci-lint": frozenset({"run"}),
-    "ruff": frozenset({"check", "format"}),
-    "terraform": frozenset({"validate", "fmt"}),
-    "cmake": frozenset({"--build"}),
-    "helm": frozenset({"lint"}),
-    **dict.fromkeys(
-        [
-            "pytest",
-            "mypy",
-            "pyright",
-            "flake8",
-            "pylint",
-            "black",
-            "isort",
-            "jest",
-            "vitest",
-            "mocha",
-            "eslint",
-            "prettier",
-            "tsc",
-            "stylelint",
-            "biome",
-            "gofmt",
-            "goimports",
-            "staticcheck",
-            "gotestsum",
-            "rspec",
-            "rubocop",
-            "phpunit",
-            "phpstan",
-            "ctest",
-            "shellcheck",
-            "shfmt",
-            "hadolint",
-            "yamllint",
-            "markdownlint",
-            "clang-format",
-            "clang-tidy",
-            "ktlint",
-            "swiftlint",
-        ],
-        _ANY,
-    ),
-}
-"""The subcommands of each program; `_ANY` is a program that needs none."""
-_SCRIPT_RUNNERS: Final = frozenset(
-    {("npm", "run"), ("pnpm", "run"), ("yarn", "run"), ("bun", "run"), ("mise", "run")}
-)
-_PREFIXES: Final = frozenset({("poetry", "run"), ("bundle", "exec")})
-"""Start a program of the table without installing anything."""
-
-_PROGRAMS: Final = frozenset(
-    {*_SUBCOMMANDS, *(first for first, _ in _SCRIPT_RUNNERS), *(first for first, _ in _PREFIXES)}
-)
+_NEEDS_NO_RULE: Final = frozenset({"git"})
+"""Its commands that only read pass without a question, and no others are ever proposed."""
+_MOST_NAMES: Final = 3
+"""Words that may name what is done: `npm run lint`."""
 
 _UNSAFE_OPTIONS: Final = (
-    "-exec",
-    "-toolexec",
-    "-vettool",
-    "--config=",
-    "--eval",
-    "--manifest-path",
-    "--shell",
+    *("-exec", "-toolexec", "-vettool", "--config=", "--eval", "--manifest-path", "--shell"),
     "SHELL=",
 )
 """Options that start another program or lead out of the project."""
@@ -126,22 +32,22 @@ _MOST_READ: Final = 2_000
 def find_permission_rule(command: str) -> str:
     """Return the permission rule that would allow a command, `Bash(go test *)`, empty if unsafe.
 
-    The rule names the program and its subcommand only, so no id or temporary path is in it.
+    The rule names the program and its command only, so no id or temporary path is in it.
     """
     # Most commands are of other programs, and splitting costs a hundred times as much.
-    if next(iter(command[:100].split(maxsplit=1)), "") not in _PROGRAMS:
+    program = next(iter(command[:100].split(maxsplit=1)), "")
+    if not is_known_program(program) or program in _NEEDS_NO_RULE:
         return ""
     words = _split_safely(command)
-    prefix = _find_prefix(words)
-    rest = words[len(prefix) :]
-    if not prefix or any(_is_unsafe(word) for word in rest):
+    if any(map(_is_unsafe, words)):
         return ""
-    return f"Bash({' '.join(prefix)} *)" if rest else f"Bash({' '.join(prefix)})"
-
-
-def widen_rule(rule: str) -> str:
-    """Return the rule for the same command with any arguments: `Bash(make test *)`."""
-    return rule if rule.endswith(" *)") else f"{rule.removesuffix(')')} *)"
+    for length in range(1, min(len(words), _MOST_NAMES) + 1):
+        rule = f"Bash({' '.join(words[:length])} *)"
+        if not explain_refusal(rule):
+            return rule
+    exact = f"Bash({' '.join(words)})"
+    is_short = 1 < len(words) <= _MOST_NAMES
+    return exact if is_short and not explain_refusal(exact) else ""
 
 
 def _split_safely(command: str) -> list[str]:
@@ -165,26 +71,6 @@ def _split_safely(command: str) -> list[str]:
     if any(word and not word.strip(_OPERATORS) for word in words):
         return []
     return words
-
-
-def _find_prefix(words: list[str]) -> list[str]:
-    """Return the program and its subcommand if they are safe, else nothing."""
-    if tuple(words[:2]) in _PREFIXES:
-        program = _find_prefix(words[2:])
-        return words[:2] + program if program else []
-    if tuple(words[:2]) in _SCRIPT_RUNNERS:
-        return words[:3] if len(words) > 2 and _is_script(words[2]) else []
-    known = _SUBCOMMANDS.get(words[0]) if words else None
-    if known is None:
-        return []
-    if known is _ANY:
-        return words[:1]
-    return words[:2] if len(words) > 1 and words[1] in known else []
-
-
-def _is_script(name: str) -> bool:
-    """Return whether a script's name is of a known kind: `test`, `test:unit`, `lint-fix`."""
-    return name.replace("-", ":").replace("_", ":").partition(":")[0] in _SCRIPTS
 
 
 def _is_unsafe(word: str) -> bool:

@@ -3,33 +3,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.sessions.detectors.permissions import find_permission_prompts
-from orchestrator.sessions.detectors.safe_commands import find_permission_rule, widen_rule
+from orchestrator.sessions.detectors.safe_commands import find_permission_rule
 from orchestrator.sessions.models import Denial
 from tests.sessions.hand_made import Script, build_session
 
 SAFE = {
     "go test ./...": "Bash(go test *)",
-    "go test": "Bash(go test)",
+    "go test": "Bash(go test *)",
     "go test ./pkg -run 'TestA|TestB' 2>&1": "Bash(go test *)",
     "pytest -q tests/test_a.py::test_b": "Bash(pytest *)",
     "pytest /tmp/x9f3/test_a.py": "Bash(pytest *)",
     'pytest -k "a and not b"': "Bash(pytest *)",
-    "npm test": "Bash(npm test)",
+    "npm test": "Bash(npm test *)",
     "npm run lint:fix -- --quiet": "Bash(npm run lint:fix *)",
-    "mise run test:integration": "Bash(mise run test:integration)",
     "make test": "Bash(make test)",
     "cargo clippy --all > /dev/null": "Bash(cargo clippy *)",
-    "poetry run pytest -q": "Bash(poetry run pytest *)",
-    "bundle exec rspec spec/a_spec.rb": "Bash(bundle exec rspec *)",
-    "./gradlew test": "Bash(./gradlew test)",
-    "golangci-lint run": "Bash(golangci-lint run)",
+    "golangci-lint run": "Bash(golangci-lint *)",
 }
 UNSAFE = [
     "python -m pytest", "python3 a.py", "node a.js", "bash run.sh", "sh -c 'go test'",
     "perl -e 1", "go run main.go", "deno run a.ts", "uv run pytest", "npx jest", "./run.sh",
     "eval go test", "curl https://a.b", "wget a", "ssh host", "git push", "git fetch",
     "npm install", "npm ci", "pip install pytest", "go get a", "go install a", "cargo install a",
-    "apt-get install a", "rm -rf build", "git clean -fd", "sudo go test", "chmod 777 a", "tox",
+    "apt-get install a", "rm -rf build", "git clean -fd", "sudo go test", "chmod 777 a",
     "find . -delete", "go test && rm a", "go test; ls", "go test | tail", "go test || true",
     "go test & ls", "go test $(rm a)", "go test `rm a`", "go test $HOME", 'go test "$(rm a)"',
     "go test > out.txt", "go test >> out.txt", "go test < in", "go test\nrm a", "(go test)",
@@ -37,7 +33,8 @@ UNSAFE = [
     "go test &> out.txt", "pytest 2>errors.txt", "go test -exec /bin/sh ./...",
     "go test --exec=sh", "go vet -vettool=/tmp/x", "go build -toolexec sh",
     "make test SHELL=/tmp/x", "ls -la", "git status", "cat a", "make", "make deploy",
-    "npm run deploy", "npm run", "mise run ship", "poetry run python a.py",
+    "npm run deploy", "npm run", "mise run ship", "mise run test",
+    "poetry run pytest", "poetry run python a.py",
     "bundle exec ruby a.rb", "poetry install", "terraform apply", "", "  ", "'",
 ]  # fmt: skip
 
@@ -69,7 +66,7 @@ def test_no_rule_for_what_the_shell_expands_or_chains(
 @given(st.text(max_size=200))
 def test_a_rule_holds_nothing_but_names(text: str) -> None:
     rule = find_permission_rule(f"go test {text}")
-    assert rule in ("", "Bash(go test)", "Bash(go test *)")
+    assert rule in ("", "Bash(go test *)")
 
 
 @pytest.mark.parametrize("text", ["go test " + "a" * 1_000_000, "go test " + '"' * 1_000_000])
@@ -83,7 +80,6 @@ def test_commands_with_and_without_arguments_have_one_key() -> None:
     found = list(find_permission_prompts(build_session(script)))
     assert [each.key for each in found] == ["Bash(go test *)"] * 2
     assert found[0].detail == {"rule": "Bash(go test *)", "denied": False}
-    assert widen_rule("Bash(go test)") == widen_rule("Bash(go test *)")
 
 
 def test_what_nobody_approved_counts_and_what_somebody_refused_does_not() -> None:
