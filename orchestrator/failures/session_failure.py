@@ -7,6 +7,8 @@ from typing import Final
 from orchestrator.failures.log_excerpt import shorten_to_line, truncate_middle
 from teacher.models import Failure, FailureType
 
+SOURCE: Final = "session:"
+"""Beginning of the source of such a failure; the first part of a session's id follows."""
 QUOTE_BOUND: Final = 400
 """Most characters of one quote that a teacher sees."""
 DIFF_BOUND: Final = 6_000
@@ -46,7 +48,7 @@ def build_session_failure(
     quotes = [_render_quote(each) for each in evidence[:_MOST_QUOTES]]
     return Failure(
         type=type,
-        source=f"session:{evidence[0].session[:8]}" if evidence else "session:",
+        source=f"{SOURCE}{evidence[0].session[:8]}" if evidence else SOURCE,
         summary=shorten_to_line(title, 200),
         fingerprint=fingerprint,
         diff=truncate_middle(diff, DIFF_BOUND),

@@ -14,16 +14,21 @@ from orchestrator.budget.ledger import CapReachedError
 from orchestrator.budget.metering import Account
 from orchestrator.config import Config, LoadedConfig
 from orchestrator.errors import LoopError
-from orchestrator.events import Listener
+from orchestrator.events import Listener, Notice
 from orchestrator.failures.log_excerpt import clean_text
 from orchestrator.failures.record_masking import mask_failure
-from orchestrator.failures.session_failure import SessionEvidence, build_session_failure
+from orchestrator.failures.session_failure import (
+    SOURCE,
+    SessionEvidence,
+    build_session_failure,
+)
 from orchestrator.models import PENDING_CHANGES, Approval, ChangeKind
 from orchestrator.proposals.models import Proposal, ProposalStatus
 from orchestrator.rulebook.screening.characters import find_bad_characters
 from orchestrator.services import rulebooks, wiring
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.storage.runs import Store
+from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
 from teacher.errors import TeacherError
 from teacher.models import Action, Failure, FailureType
@@ -129,7 +134,8 @@ def teach_proposals(
         try:
             result = teach_failure(failure, parts)
         except CapReachedError as error:
-            return TeachingRound(tuple(taught), str(error))
+            limits = "review.max_cost_usd limits a review, limits.max_cost_usd_per_day a day"
+            return TeachingRound(tuple(taught), f"{error.message} ({limits})")
         except TeacherError as error:
             _forget_question(parts, failure)
             return TeachingRound(tuple(taught), error.message)
@@ -159,6 +165,28 @@ def build_failure(proposal: Proposal) -> Failure:
         evidence,
         _screen_text(diff) if isinstance(diff, str) else "",
     )
+
+
+def remove_queued_failures(
+    project: Path, state: Path, proposals: Sequence[Proposal], listener: Listener
+) -> None:
+    """Remove the pending failures of past sessions whose queue is that of the proposals.
+
+    A process that was killed may have left one. One with an answer that is not written yet stays.
+
+    Args:
+        project: the project's real path.
+        state: the state directory.
+        proposals: those of the project, as they stand.
+        listener: receives notices about files that cannot be read.
+    """
+    pending = Pending(project, state, lambda text: listener(Notice(text)))
+    worded = {each.fingerprint for each in proposals if each.rule or not each.is_open}
+    for each in pending.list_failures():
+        if not each.failure.source.startswith(SOURCE):
+            continue
+        if each.lesson is None or each.failure.fingerprint in worded:
+            pending.remove_failure(each.failure)
 
 
 def _screen_text(text: str) -> str:

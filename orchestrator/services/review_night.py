@@ -20,7 +20,11 @@ from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.states import refresh_proposals
 from orchestrator.rulebook.history import History
 from orchestrator.services import rulebooks, wiring
-from orchestrator.services.review_lessons import TeachingRound, teach_proposals
+from orchestrator.services.review_lessons import (
+    TeachingRound,
+    remove_queued_failures,
+    teach_proposals,
+)
 from orchestrator.services.review_proposals import (
     FindingProposer,
     create_rule_finder,
@@ -199,6 +203,7 @@ class ReviewNight:
             history,
             self._store.directory,
         )
+        remove_queued_failures(project, self._store.directory, stored, self._listener)
         starts = list_starts(self._database, project)
         follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
         return replace(report, findings=tuple(outcomes), follow_ups=follow_ups)
