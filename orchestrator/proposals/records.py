@@ -17,6 +17,7 @@ from orchestrator.proposals.models import (
     OCCURRENCES,
     SESSIONS,
     SESSIONS_SEEN,
+    TRIES,
     Proposal,
     ProposalDraft,
     ProposalEvidence,
@@ -118,14 +119,39 @@ class ProposalStore:
             return self._store(proposal)
 
     def attach_rule(self, identity: str, rule: str) -> Proposal:
-        """Record that a proposal became a pending rule of the rulebook.
+        """Record that a proposal became a pending rule, unless somebody has decided before.
 
         Raises:
             UsageError: there is no such proposal.
         """
         with self._database.transaction():
             known = self.resolve_proposal(identity)
+            if not known.is_open:
+                return known
             return self._store(replace(known, rule=rule, status=ProposalStatus.WAITING))
+
+    def record_answer(
+        self, identity: str, status: ProposalStatus, reason: str, rule: str = ""
+    ) -> Proposal:
+        """Record what the teacher's answer means, unless somebody has decided before.
+
+        Raises:
+            UsageError: there is no such proposal.
+        """
+        with self._database.transaction():
+            known = self.resolve_proposal(identity)
+            return self.decide(identity, status, reason, rule) if known.is_open else known
+
+    def count_try(self, identity: str) -> Proposal:
+        """Record that the teacher was asked, and gave no answer that can be used.
+
+        Raises:
+            UsageError: there is no such proposal.
+        """
+        with self._database.transaction():
+            known = self.resolve_proposal(identity)
+            content = {**known.content, TRIES: known.read_count(TRIES) + 1}
+            return self._store(replace(known, content=content))
 
     def change_content(self, identity: str, content: Mapping[str, Any]) -> Proposal:
         """Store what a person made of a proposal; it waits for a decision now.

@@ -191,12 +191,14 @@ class ReviewNight:
             problem = "its folder is not on this machine"
         found = self._find(occurrences, project, seen, history)
         if history is None:
-            outcomes = [FindingReport(each, "") for each in found]
+            outcomes = [FindingReport(each, "") for each in found if self._is_recent(each)]
             return replace(report, findings=tuple(outcomes), problem=problem)
         proposer = FindingProposer(
             project, self._proposals, history.list_records(), dry_run=self._dry_run
         )
-        outcomes = [proposer.propose(each, seen) for each in found]
+        # What was left out before, or was read late, is proposed whenever it happened last.
+        shown = [each for each in found if self._is_recent(each) or proposer.is_new(each)]
+        outcomes = [proposer.propose(each, seen) for each in shown]
         stored = refresh_proposals(
             self._proposals,
             self._proposals.list_proposals(name),
@@ -206,7 +208,16 @@ class ReviewNight:
         remove_queued_failures(project, self._store.directory, stored, self._listener)
         starts = list_starts(self._database, project)
         follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
-        return replace(report, findings=tuple(outcomes), follow_ups=follow_ups)
+        return replace(
+            report,
+            findings=tuple(outcomes),
+            follow_ups=follow_ups,
+            older_findings=len(found) - len(shown),
+        )
+
+    def _is_recent(self, finding: SessionFinding) -> bool:
+        """Return whether it happened in the reviewed period."""
+        return max(each.at for each in finding.evidence) >= format_time(self._since)
 
     def _open_history(self, project: Path) -> History:
         config = load_trusted_config(project, None, of=TEACHING).config
@@ -221,17 +232,15 @@ class ReviewNight:
         seen: int,
         history: History | None,
     ) -> list[SessionFinding]:
-        """Return the findings that occurred in the reviewed period, what recurs most first."""
+        """Return the findings of all days that count, what recurs most first."""
         records = history.list_records() if history else ()
         find_rule = create_rule_finder(self._database, records)
-        found = find_findings(
+        return find_findings(
             occurrences,
             {str(project): seen},
             allow_rules=read_allow_rules(project, os.environ),
             find_loaded_rule=find_rule,
         )
-        since = format_time(self._since)
-        return [each for each in found if max(one.at for one in each.evidence) >= since]
 
     # ---- teaching
 
@@ -246,15 +255,25 @@ class ReviewNight:
             return lessons
         account = self._open_account()
         for name in dict.fromkeys(each.project for each in chosen):
-            loaded = load_trusted_config(Path(name), None, of=TEACHING)
             of_project = [each for each in chosen if each.project == name]
-            round_ = teach_proposals(of_project, loaded, self._store, account, self._listener)
-            self._record_lessons(round_, lessons)
+            round_ = self._teach_project(Path(name), of_project, account)
+            lessons.decided |= {each.id: each for each in round_.taught}
+            if round_.obstacle:
+                lessons.obstacle = f"not asked about all of it: {round_.obstacle}"
         if len(waiting) > len(lessons.decided) and not lessons.obstacle:
             left = format_count(len(waiting) - len(lessons.decided), "proposal")
             lessons.obstacle = f"{left} more for the next review (review.max_lessons)"
         lessons.cost_usd = account.ledger.sum_run(account.run)
         return lessons
+
+    def _teach_project(
+        self, project: Path, proposals: Sequence[Proposal], account: Account
+    ) -> TeachingRound:
+        try:
+            loaded = load_trusted_config(project, None, of=TEACHING)
+        except LoopError as error:  # it was right when the review began
+            return TeachingRound(obstacle=str(error))
+        return teach_proposals(proposals, loaded, self._store, account, self._listener)
 
     def _list_untaught(self, projects: Sequence[ProjectReport]) -> list[Proposal]:
         """Return the proposals that wait for the teacher, those that recur most first."""
@@ -274,18 +293,6 @@ class ReviewNight:
         )
         caps = replace(account.caps, cost_usd_per_run=self._config.review.max_cost_usd)
         return replace(account, caps=caps)
-
-    def _record_lessons(self, round_: TeachingRound, lessons: "_Lessons") -> None:
-        for each in round_.taught:
-            if each.status is ProposalStatus.WAITING:
-                stored = self._proposals.attach_rule(each.proposal.id, each.rule)
-            else:
-                stored = self._proposals.decide(
-                    each.proposal.id, each.status, each.reason, each.rule
-                )
-            lessons.decided[stored.id] = stored
-        if round_.obstacle:
-            lessons.obstacle = f"not asked about all of it: {round_.obstacle}"
 
     def _count_waiting(self, project: str) -> int:
         return len(self._proposals.list_proposals(project, is_open=True))

@@ -97,6 +97,14 @@ class FindingProposer:
             (each.kind, each.fingerprint): each for each in store.list_proposals(str(project))
         }
 
+    def is_new(self, finding: SessionFinding) -> bool:
+        """Return whether a finding is to be proposed, and was not yet, under any of its keys."""
+        if finding.remedy is Remedy.NONE:
+            return False
+        kind = ProposalKind(finding.remedy.value)
+        fingerprints = (finding.fingerprint, *finding.other_fingerprints)
+        return not any((kind, each) in self._known for each in fingerprints)
+
     def propose(self, finding: SessionFinding, sessions_seen: int) -> FindingReport:
         """Store a proposal for a finding, unless somebody has decided about it before.
 

@@ -59,6 +59,8 @@ class ProjectReport:
     """Sessions in which findings were counted."""
     findings: tuple[FindingReport, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    older_findings: int = 0
+    """Findings that were proposed before and did not happen again in the period."""
     problem: str = ""
     """Why nothing could be proposed for this project; empty if it could."""
 
@@ -127,7 +129,9 @@ def iter_report_lines(report: ReviewReport) -> Iterator[str]:
     if not any(project.findings for project in report.projects):
         yield ""
         seen = sum(project.lookback_sessions for project in report.projects)
-        yield f"Nothing found in {format_count(seen, 'session')}."
+        is_known = any(project.older_findings for project in report.projects)
+        found = "Nothing new found" if is_known else "Nothing found"
+        yield f"{found} in {format_count(seen, 'session')}."
 
 
 def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,13 @@ from orchestrator.platform.locking import FileLock
 from orchestrator.proposals.models import Proposal, ProposalKind, ProposalStatus
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.services import review_lessons
 from orchestrator.services.proposals import open_proposals
 from orchestrator.services.review import ReviewOutcome, ReviewRequest, review_sessions
 from orchestrator.sessions.findings import Remedy
 from orchestrator.sessions.report import ReviewReport, iter_report_lines
 from orchestrator.storage.opening import open_database
+from orchestrator.teaching.teach import teach_failure
 from tests.sessions.written import Written
 
 HIDING = "pytest -q | tail -3"
@@ -223,6 +226,82 @@ def test_a_teacher_that_cannot_be_asked_loses_nothing(
     world.review(since=datetime.now(UTC) - timedelta(days=30))
     (proposal,) = world.list_proposals()
     assert proposal.status is ProposalStatus.WAITING
+
+
+def test_answers_that_cannot_be_used_are_tried_again_but_not_for_ever(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    for number in (1, 2, 3):
+        world.review(reply={"json": {"foo": number}}, since=datetime.now(UTC) - timedelta(days=30))
+        assert world.requests
+        (proposal,) = world.list_proposals()
+        assert proposal.is_open is (number < 3)
+    world.review(since=datetime.now(UTC) - timedelta(days=30))
+    assert world.requests == []
+
+
+def test_what_was_rejected_while_the_teacher_was_asked_stays_rejected(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+
+    def reject_and_teach(failure: Any, context: Any) -> Any:
+        with open_proposals(world.project, None, lambda _event: None) as manager:
+            manager.reject(manager.list_items()[0].id)
+        return teach_failure(failure, context)
+
+    monkeypatch.setattr(review_lessons, "teach_failure", reject_and_teach)
+    world.review()
+    (proposal,) = world.list_proposals()
+    assert proposal.status is ProposalStatus.REJECTED
+    with open_proposals(world.project, None, lambda _event: None) as manager:
+        assert manager.list_items() == []
+
+
+def test_what_was_left_out_or_read_late_is_proposed_by_the_next_review(world: World) -> None:
+    make_many_errors(world, 8)
+    world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 5
+    outcome = world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 8
+    assert len(read_report(outcome).projects[0].findings) == 3
+    world.hide_failure("late-one", days_ago=9)
+    world.hide_failure("late-two", days_ago=9)
+    world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 9
+    assert "Nothing new found in 26 sessions." in read_text(world.review())
+
+
+def test_the_file_of_a_folder_does_not_steer_a_review_of_all(world: World) -> None:
+    world.configure("review:\n  max_lessons: 0\n")
+    world.hide_failure("one", days_ago=9)
+    world.hide_failure("two", days_ago=9)
+    world.review(project=None)
+    assert len(world.requests) == 1
+
+
+def test_a_rule_that_waits_already_is_named(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    make_many_errors(world, 1)
+    world.review()
+    reasons = {each.reason for each in world.list_proposals() if not each.is_open}
+    assert [each for each in reasons if "waits for your approval already" in each]
+
+
+def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_path: Path) -> None:
+    for words in (
+        ["init", "-q"],
+        ["commit", "-q", "--allow-empty", "-m", "first"],
+        ["worktree", "add", "-q", str(tmp_path / "side")],
+    ):
+        subprocess.run(["git", *words], cwd=world.project, check=True)
+    world.hide_failure("one")
+    world.hide_failure("two", folder=str(tmp_path / "side"))
+    (report,) = read_report(world.review(project=None)).projects
+    assert report.project == str(world.project)
+    assert report.lookback_sessions == 2
 
 
 def test_a_review_is_due_once_a_night(world: World) -> None:
