@@ -39,6 +39,7 @@ from orchestrator.sessions.files import Family
 from orchestrator.sessions.findings import SessionFinding, StoredOccurrence, find_findings
 from orchestrator.sessions.homes import find_homes
 from orchestrator.sessions.models import SessionClass
+from orchestrator.sessions.project_sessions import format_transcript_time
 from orchestrator.sessions.records import load_occurrences
 from orchestrator.sessions.report import (
     FindingReport,
@@ -46,12 +47,7 @@ from orchestrator.sessions.report import (
     ReviewReport,
 )
 from orchestrator.sessions.scanning import list_families, scan_transcripts
-from orchestrator.sessions.session_counts import (
-    count_sessions,
-    format_time,
-    is_in_project,
-    list_starts,
-)
+from orchestrator.sessions.session_counts import count_sessions, list_starts
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import (
     transcripts_folder,
@@ -144,18 +140,13 @@ class ReviewNight:
 
     def _review_projects(self) -> list[ProjectReport]:
         """Return what was found in each project, the one with the most sessions first."""
-        chosen = self._project
-        first, since, until = (format_time(each) for each in self._times)
-        seen = count_sessions(self._database, first, until, chosen)
-        recent = count_sessions(self._database, since, until, chosen)
-        occurrences = load_occurrences(self._database, first, until)
+        chosen = str(self._project) if self._project else ""
+        seen = count_sessions(self._database, self._first, self._now, chosen)
+        recent = count_sessions(self._database, self._since, self._now, chosen)
+        first, until = (format_transcript_time(each) for each in (self._first, self._now))
+        occurrences = load_occurrences(self._database, first, until, chosen)
         if chosen:
-            seen, recent = ({str(chosen): sum(each.values(), Counter())} for each in (seen, recent))
-            occurrences = [
-                replace(each, project=str(chosen))
-                for each in occurrences
-                if is_in_project(each.project, chosen)
-            ]
+            occurrences = [replace(each, project=chosen) for each in occurrences]
         names = sorted(seen, key=lambda name: (-_count_teaching(seen[name]), name))
         return [
             self._review_project(
@@ -167,10 +158,6 @@ class ReviewNight:
             for name in names
             if _count_teaching(seen[name]) or recent.get(name)
         ]
-
-    @property
-    def _times(self) -> tuple[datetime, datetime, datetime]:
-        return self._first, self._since, self._now
 
     def _review_project(
         self,
@@ -206,7 +193,7 @@ class ReviewNight:
             self._store.directory,
         )
         remove_queued_failures(project, self._store.directory, stored, self._listener)
-        starts = list_starts(self._database, project)
+        starts = list_starts(self._database, name)
         follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
         return replace(
             report,
@@ -217,7 +204,7 @@ class ReviewNight:
 
     def _is_recent(self, finding: SessionFinding) -> bool:
         """Return whether it happened in the reviewed period."""
-        return max(each.at for each in finding.evidence) >= format_time(self._since)
+        return max(each.at for each in finding.evidence) >= format_transcript_time(self._since)
 
     def _open_history(self, project: Path) -> History:
         config = load_trusted_config(project, None, of=TEACHING).config

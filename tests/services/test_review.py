@@ -290,6 +290,15 @@ def test_a_rule_that_waits_already_is_named(world: World) -> None:
     assert [each for each in reasons if "waits for your approval already" in each]
 
 
+def test_a_folder_above_has_no_sessions_of_the_repositories_in_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    world.hide_failure("one")
+    world.hide_failure("two")
+    assert read_report(world.review(project=world.project.parent)).projects == ()
+    (report,) = read_report(world.review()).projects
+    assert report.lookback_sessions == 2
+
+
 def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_path: Path) -> None:
     for words in (
         ["init", "-q"],
@@ -409,7 +418,9 @@ def test_an_accepted_proposal_is_followed_up(world: World) -> None:
     assert (follow_up.sessions_before, follow_up.seen_before) == (2, 2)
 
 
-def test_findings_of_folders_below_belong_to_the_project(world: World) -> None:
+def test_sessions_in_folders_of_a_repository_belong_to_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    (world.project / "api").mkdir()  # web is gone
     world.hide_failure("one", folder=str(world.project / "api"))
     world.hide_failure("two", folder=str(world.project / "web"))
     outcome = world.review()
