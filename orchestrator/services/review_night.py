@@ -47,7 +47,11 @@ from orchestrator.sessions.report import (
     ReviewReport,
 )
 from orchestrator.sessions.scanning import list_families, scan_transcripts
-from orchestrator.sessions.session_counts import count_sessions, list_starts
+from orchestrator.sessions.session_counts import (
+    count_sessions,
+    count_unreadable_rows,
+    list_starts,
+)
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import (
     transcripts_folder,
@@ -108,12 +112,13 @@ class ReviewNight:
             since=self._since.astimezone(),
             until=self._now.astimezone(),
             homes=tuple(map(str, homes)),
+            project=str(self._project) if self._project else "",
             counted_days=(self._now - self._first) / timedelta(days=1),
             sessions=sessions,
             files_read=scan.read,
             files_unchanged=scan.unchanged,
             rows=scan.rows,
-            unreadable_rows=scan.unreadable,
+            unreadable_rows=count_unreadable_rows(self._database),
             problems=tuple(f"{each.location}: {each.reason}" for each in scan.problems),
             archived=_describe_archive(archived) if archived else "",
             cleanup="; ".join(dict.fromkeys(find_cleanup_period(each).text for each in homes)),
@@ -246,7 +251,8 @@ class ReviewNight:
             round_ = self._teach_project(Path(name), of_project, account)
             lessons.decided |= {each.id: each for each in round_.taught}
             if round_.obstacle:
-                lessons.obstacle = f"not asked about all of it: {round_.obstacle}"
+                asked = "not asked about all of it" if lessons.decided else "not asked"
+                lessons.obstacle = f"{asked}: {round_.obstacle}"
         if len(waiting) > len(lessons.decided) and not lessons.obstacle:
             left = format_count(len(waiting) - len(lessons.decided), "proposal")
             lessons.obstacle = f"{left} more for the next review (review.max_lessons)"

@@ -46,6 +46,11 @@ def list_starts(database: Database, project: str) -> dict[str, str]:
     return dict(rows)
 
 
+def count_unreadable_rows(database: Database) -> int:
+    """Return how many rows of all transcripts could not be read."""
+    return int(database.fetch_rows("SELECT coalesce(sum(unreadable), 0) FROM transcripts")[0][0])
+
+
 def _build_condition(project: str) -> tuple[str, list[str | int]]:
     return (f"AND {CONDITION}", list_values(project)) if project else ("", [])
 

@@ -142,7 +142,7 @@ def test_what_did_not_happen_often_enough_is_no_finding(world: World) -> None:
     outcome = world.review()
     assert world.list_proposals() == []
     assert world.requests == []
-    assert "Nothing found in 1 session." in read_text(outcome)
+    assert "Nothing found in 1 session of 30 days." in read_text(outcome)
 
 
 def test_the_default_approves_nothing_at_night_but_what_is_written_does(world: World) -> None:
@@ -270,7 +270,7 @@ def test_what_was_left_out_or_read_late_is_proposed_by_the_next_review(world: Wo
     world.hide_failure("late-two", days_ago=9)
     world.review({**LESSON, "action": "none"})
     assert len(world.list_proposals()) == 9
-    assert "Nothing new found in 26 sessions." in read_text(world.review())
+    assert "Nothing new found in 26 sessions of 30 days." in read_text(world.review())
 
 
 def test_the_file_of_a_folder_does_not_steer_a_review_of_all(world: World) -> None:
@@ -296,7 +296,7 @@ def test_a_folder_above_has_no_sessions_of_the_repositories_in_it(world: World) 
     world.hide_failure("two")
     assert read_report(world.review(project=world.project.parent)).projects == ()
     (report,) = read_report(world.review()).projects
-    assert report.lookback_sessions == 2
+    assert report.counted_sessions == 2
 
 
 def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_
     world.hide_failure("two", folder=str(tmp_path / "side"))
     (report,) = read_report(world.review(project=None)).projects
     assert report.project == str(world.project)
-    assert report.lookback_sessions == 2
+    assert report.counted_sessions == 2
 
 
 def test_a_review_is_due_once_a_night(world: World) -> None:
@@ -435,4 +435,5 @@ def test_without_sessions_there_is_a_report_all_the_same(world: World, word: str
         (world.home / ".claude" / "projects").mkdir(parents=True)
     outcome = world.review(project=None)
     assert read_report(outcome).projects == ()
-    assert "Nothing found in 0 sessions." in read_text(outcome)
+    nothing = {"home": "no transcripts of Claude Code", "files": "Nothing found in 0 sessions"}
+    assert nothing[word] in read_text(outcome)
