@@ -12,7 +12,6 @@ from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import as_json
 from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.since import Since
-from orchestrator.sessions.listing import CLASSES
 
 if TYPE_CHECKING:
     from orchestrator.services.sessions import SessionStore
@@ -49,7 +48,7 @@ def sessions() -> None:
 @click.option(
     "--class",
     "kind",
-    type=click.Choice(CLASSES),
+    type=click.Choice(("human", "headless", "own", "subagent")),
     help="Only those of a class; `own` are those that this program started.",
 )
 @click.option(
