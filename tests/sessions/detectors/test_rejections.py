@@ -10,7 +10,7 @@ from orchestrator.sessions.detectors.user_text import (
     normalize_text,
     strip_harness_text,
 )
-from orchestrator.sessions.models import Denial
+from orchestrator.sessions.models import Denial, SessionClass
 from tests.sessions.hand_made import Script, build_session
 
 
@@ -39,6 +39,12 @@ def test_a_result_that_quotes_a_rejection_is_none() -> None:
 def test_only_a_person_rejects(denial: Denial) -> None:
     script = Script().prompt("Fix it").call("Bash", denial=denial, words="use pnpm")
     assert not list(find_rejections(build_session(script)))
+
+
+@pytest.mark.parametrize("kind", [SessionClass.HEADLESS, SessionClass.SUBAGENT])
+def test_a_program_does_not_reject(kind: SessionClass) -> None:
+    script = Script().prompt("Fix it").reject("use pnpm")
+    assert not list(find_rejections(build_session(script, kind=kind)))
 
 
 def test_parallel_calls_with_the_same_words_were_rejected_once() -> None:
