@@ -13,12 +13,13 @@ from typing import Final
 
 from orchestrator.sessions import programs
 from orchestrator.sessions.commands import name_segment
-from orchestrator.sessions.error_lines import find_error_line, normalize_line
+from orchestrator.sessions.error_lines import MOST_RETURNED, find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.shell import Segment, split_command
 from orchestrator.sessions.suite_outputs import TAIL, cut_output
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
+from orchestrator.sessions.whole_words import cut_words
 
 
 class Cause(StrEnum):
@@ -161,7 +162,6 @@ _ASKS: Final = frozenset(
     }
 )
 """Commands that answer with exit code 1, and print nothing then."""
-_MOST_OF_START: Final = 400
 _MOST_OF_TOOL: Final = 80
 
 
@@ -173,7 +173,7 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
     text = (call.result or "").lstrip()
     if call.denial is not None:
         return ErrorCause(Cause.DENIED, Origin.USER, f"{tool}: denied", _first_line(text))
-    start = text.removeprefix("<tool_use_error>")[:_MOST_OF_START].lstrip()
+    start = text.removeprefix("<tool_use_error>")[:MOST_RETURNED].lstrip()
     is_edit = call.name in {"Edit", "MultiEdit"}
     for row in _TABLE:
         if start.startswith(row.starts) and (row.cause is not Cause.TEXT_AMBIGUOUS or is_edit):
@@ -187,7 +187,7 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
 
 def _first_line(text: str) -> str:
     line = text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0]
-    return line[:_MOST_OF_START].removesuffix("</tool_use_error>").strip()
+    return line[:MOST_RETURNED].removesuffix("</tool_use_error>").strip()
 
 
 def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCause:
@@ -200,7 +200,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
     elif cause is Cause.TIMEOUT:
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
-        about = line.partition(". ")[0][:80]
+        about = cut_words(line.partition(". ")[0], 80)
     key = f"{call.name[:_MOST_OF_TOOL]}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
@@ -212,7 +212,7 @@ def _name_target(call: ToolCall, line: str) -> str:
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
         path = line.partition(": ")[2].partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", name[:120])[:80]
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", cut_words(name, 80))
 
 
 def find_suffix(call: ToolCall) -> str:
@@ -221,7 +221,7 @@ def find_suffix(call: ToolCall) -> str:
     path = PurePosixPath(given.path.replace("\\", "/")) if isinstance(given, EditInput) else None
     if path is None or not path.name:
         return ""
-    return f"*{path.suffix}"[:20] if path.suffix else path.name[:40]
+    return cut_words(f"*{path.suffix}", 20) if path.suffix else cut_words(path.name, 40)
 
 
 def _read_shell_error(call: ToolCall, text: str) -> ErrorCause:

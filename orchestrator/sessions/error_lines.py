@@ -7,8 +7,12 @@ Only the beginning and the end of an output are looked at, and only the beginnin
 import re
 from typing import Final
 
+from orchestrator.sessions.whole_words import cut_words
+
 MOST_OF_LINE: Final = 500
 """Characters of a line that are looked at; a longer one is data."""
+MOST_RETURNED: Final = 4_500
+"""Characters of a line that are returned: it is masked before it is cut to what is stored."""
 MOST_OF_KEY: Final = 160
 """Characters of a normalized line: what differs after them is the circumstances."""
 
@@ -34,7 +38,7 @@ _WEAK: Final = (
 """Words of errors; one of them is in each line that `_STRONG` matches."""
 _MOST_LINES: Final = 300
 _EXCEPTION: Final = re.compile(
-    r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,400})"
+    r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,4000})"
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENSIONS: Final = (
@@ -80,10 +84,10 @@ def find_error_line(text: str) -> str:
     if "Traceback (most recent call last)" in text:
         exceptions = _EXCEPTION.findall(text)
         if exceptions:
-            return str(exceptions[-1]).strip()[:MOST_OF_LINE]
+            return str(exceptions[-1]).strip()
     first = weak = ""
     for raw in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
-        line = raw[:MOST_OF_LINE].strip()
+        line = raw[:MOST_RETURNED].strip()
         if not line or _ECHOES.match(line):
             continue
         place = _POSITION.match(line)
@@ -92,7 +96,7 @@ def find_error_line(text: str) -> str:
         if place:
             return line
         first = first or line
-        lower = line.lower()
+        lower = line[:MOST_OF_LINE].lower()
         if any(each in lower for each in _WEAK):
             if _STRONG.match(line):
                 return line
@@ -106,7 +110,7 @@ def normalize_line(line: str) -> str:
     Paths, addresses, numbers, times, hexadecimal ids and quoted names become placeholders; the
     place in a file that a compiler puts first is left out.
     """
-    line = _CONTROL.sub(" ", line[:MOST_OF_LINE])
+    line = _CONTROL.sub(" ", cut_words(line, MOST_OF_LINE))
     for pattern, into in _NOISE:
         line = pattern.sub(into, line)
-    return line.strip(" :")[:MOST_OF_KEY].strip()
+    return cut_words(line.strip(" :"), MOST_OF_KEY).strip()

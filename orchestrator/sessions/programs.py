@@ -49,6 +49,11 @@ PLAIN: Final = _list("""
     sqlite3 psql mysql redis-cli nc ping dig openssl base64 patch trap
 """)
 """Programs whose first argument is a name, not a subcommand."""
+LONG_WITH_ONE_DASH: Final = _list("""
+    go find fd java javac gofmt terraform openssl ffmpeg ffprobe convert gcc g++ clang xcodebuild
+    adb emulator nomad vault consul packer staticcheck govulncheck
+""")
+"""Programs whose options are words after one dash: `go test -run`."""
 READING: Final = {
     "git": _list("""
         status log diff show rev-parse ls-files ls-tree blame merge-base describe grep reflog

@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.sessions.whole_words import cut_words
+
 MOST_OF_KEY: Final = 160
 """Characters of a key: the beginning of a text says what it is about."""
 _MOST_READ: Final = 2_000
@@ -86,7 +88,7 @@ def ends_as_question(text: str) -> bool:
 
 def normalize_text(text: str) -> str:
     """Return a key: the words in small letters, without code, quotations, paths and numbers."""
-    text = text[:_MOST_READ].casefold()
+    text = cut_words(text, _MOST_READ).casefold()
     for pattern in (_CODE, _QUOTED, _ADDRESS, _PATH):
         text = pattern.sub(" ", text)
     words = [

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.sessions.detectors.edit_mismatches import find_edit_mismatches
 from orchestrator.sessions.detectors.hidden_failures import find_hidden_failures
-from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
+from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.redundant_reads import find_redundant_reads
 from orchestrator.sessions.detectors.repeated_errors import MOST_OF_ONE_KIND, find_repeated_errors
 from orchestrator.sessions.detectors.same_command import find_same_commands
@@ -291,11 +291,3 @@ class TestTokenWaste:
     )
     def test_what_is_small_or_was_asked_for(self, entry: Entry) -> None:
         assert not list(find_token_waste(make_session(entry)))
-
-
-def test_a_quote_is_short_whatever_was_called() -> None:
-    session = make_session(failed("x" * 10_000, "error: " + "y" * 10_000))
-
-    (found,) = find_repeated_errors(session)
-
-    assert len(found.quote) <= MOST_OF_QUOTE
