@@ -20,11 +20,14 @@ _ECHOES: Final = re.compile(
     r"(?:Error: )?Exit code \d|exit status \d|[$+>] "
     r"|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)"
     r"|\d{1,9} issues?:|FAIL$|Finished in |-+$|=+$"
+    r"|Error Trace:|error: \|-?$|error: test failed, to rerun|=+ FAIL|=== Failed$|Failed examples:$"
     r"|npm (?:ERR!|error) (?:code|errno|path|A complete log)"
 )
 """Lines that say that something failed, but not what."""
 _POSITION: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
 """What compilers and linters put before their words: `path:line:column: `."""
+_ONLY_KIND: Final = re.compile(r"[A-Z]\w{0,60}(?:Error|Exception|Failed|Failure)")
+"""An exception without its words, as pytest puts it after the place; the words come later."""
 _STRONG: Final = re.compile(
     r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed"
     r"|cannot|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such"
@@ -93,7 +96,7 @@ def find_error_line(text: str) -> str:
         place = _POSITION.match(line)
         if place and line[place.end() :].lstrip(" :").startswith("#"):
             continue  # the name of a Go package, before its errors
-        if place:
+        if place and not _ONLY_KIND.fullmatch(line, place.end()):
             return line
         first = first or line
         lower = line[:MOST_OF_LINE].lower()

@@ -14,7 +14,7 @@ from orchestrator.sessions.detectors.calls import (
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
-from orchestrator.sessions.suite_outputs import Runner, cut_output
+from orchestrator.sessions.suite_outputs import Runner, cut_output, find_failed_case
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import EditInput, read_input
 from orchestrator.sessions.whole_words import cut_lines
@@ -42,7 +42,8 @@ def find_suite_loops(session: Session) -> Iterator[Occurrence]:
     """Yield each loop of red, red, ..., green in one task; the row is that of the green run.
 
     `detail`: `runner`, `reds` (how many), `paths` (edited between the last red run and the green
-    one, below the session's folder), and `diff` (of these edits, cut, unmasked).
+    one, below the session's folder), and `diff` (of these edits, cut, unmasked). The key names the
+    case that failed, as what it said is that of many.
     """
     for thread in session.threads:
         yield from _find_loops(thread, session.folder)
@@ -76,14 +77,16 @@ def _describe_loop(
     loop: _Loop, runner: Runner, green: ToolCall, agent: str, folder: str
 ) -> Occurrence:
     last = loop.reds[-1]
-    line = find_error_line(cut_output(last.result or ""))
+    output = cut_output(last.result or "")
+    line, case = find_error_line(output), find_failed_case(output, runner)
+    says_more = "" if line in case else line
     paths = dict.fromkeys(shorten_path(read_path(each), folder) for each in loop.edits)
     return Occurrence(
         Detector.TEST_LOOP,
-        f"{runner}: {normalize_line(line)}",
+        f"{runner}: {normalize_line(case or line)}",
         green.result_row or green.row,
         green.at,
-        quote_call(read_command(last), line),
+        quote_call(read_command(last), "\n".join(filter(None, (case, says_more)))),
         agent,
         {
             "runner": runner.value,

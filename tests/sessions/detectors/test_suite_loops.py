@@ -35,7 +35,8 @@ def test_two_red_runs_and_a_green_one() -> None:
 
     (found,) = find_suite_loops(session)
 
-    assert (found.row, found.key) == ("result-7", "go test: bad")
+    assert (found.row, found.key) == ("result-7", "go test: --- FAIL: TestA (<number>)")
+    assert "bad" in found.quote
     assert found.detail["runner"] == "go test"
     assert found.detail["reds"] == 2
     assert found.detail["paths"] == ["src/a.py", "b.py"]
