@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.sessions import programs
+from orchestrator.sessions.code_errors import is_code_error, reads_code
 from orchestrator.sessions.commands import name_segment
 from orchestrator.sessions.error_lines import MOST_RETURNED, find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
@@ -44,6 +45,7 @@ class Cause(StrEnum):
     MACHINE = "machine"
     CASCADE = "cascade"
     DENIED = "denied"
+    CODE = "code"
     OTHER = "other"
 
 
@@ -56,6 +58,8 @@ class Origin(StrEnum):
     """An edit did not fit the file: counted by `edit_mismatches`."""
     WORK = "work"
     """A result, not a mistake: a test is red, a search found nothing."""
+    CODE = "code"
+    """The code that is being edited does not compile or pass a linter: it is only counted."""
     HARNESS = "harness"
     """How Claude Code works, on every project."""
     MACHINE = "machine"
@@ -148,6 +152,15 @@ _FAILED_TASK: Final = re.compile(
     r"\[([\w:./-]{1,60})\] ERROR task failed|(?:[Ll]ifecycle script|Recipe) `([\w:.-]{1,60})`"
 )
 """What task runners say of the task that failed."""
+_MERGE: Final = re.compile(
+    r"CONFLICT|error: could not apply|error: Your local changes|Automatic merge failed"
+    r"|error: Merging is not possible|fatal: (?:Not possible to fast-forward|refusing to merge)"
+)
+"""What git says of what it could not merge."""
+_MERGING: Final = frozenset(
+    f"git {each}"
+    for each in ("merge", "rebase", "pull", "cherry-pick", "revert", "stash", "checkout", "am")
+)
 _ASKS: Final = frozenset(
     {"grep", "egrep", "fgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "which"}
     | {"command", "type", "false", "find", "ls", "lsof", "git diff", "git merge-base", "git grep"}
@@ -240,9 +253,11 @@ def _read_shell_error(call: ToolCall, text: str) -> ErrorCause:
         key = f"Bash: {Cause.MISSING_PROGRAM}: {missing[1]}"
         return ErrorCause(Cause.MISSING_PROGRAM, Origin.PROJECT, key, line)
     name = _name_failing(call, line)
+    about = normalize_line(line) or "no output"
+    if is_code_error(cut, line) and (checker := _name_checker(call, name)):
+        return ErrorCause(Cause.CODE, Origin.CODE, f"Bash: {checker}: {about}", line)
     if not line and _exit_code(text) == 1 and name in _ASKS:
         return ErrorCause(Cause.NO_MATCH, Origin.WORK, f"Bash: {Cause.NO_MATCH}: {name}", line)
-    about = normalize_line(line) or "no output"
     return ErrorCause(Cause.EXIT_CODE, Origin.PROJECT, f"Bash: {name}: {about}", line)
 
 
@@ -253,10 +268,7 @@ def _exit_code(text: str) -> int:
 
 def _name_failing(call: ToolCall, line: str) -> str:
     """Return the name of the segment that failed: the one that the output names, else the last."""
-    given = read_input(call)
-    segments = split_command(given.command) if isinstance(given, BashInput) else ()
-    named = [name_segment(each) for each in _drop_filters(segments)]
-    names = [each for each in named if each] or ["<text>"]
+    names = _name_segments(call)
     if len(names) == 1:
         return names[0]
     task = _FAILED_TASK.search((call.result or "")[-TAIL:])
@@ -268,11 +280,23 @@ def _name_failing(call: ToolCall, line: str) -> str:
             return each
         if (program and first == program[1]) or (by_git and first == "git" and rest in line):
             return each
-    return (
-        next((each for each in names if each.startswith("git ")), names[-1])
-        if by_git
-        else names[-1]
-    )
+    by_git_only = [each for each in names if by_git and each.startswith("git ")]
+    merging = [each for each in by_git_only if each in _MERGING and _MERGE.match(line)]
+    return (merging or by_git_only or names)[-1]
+
+
+def _name_checker(call: ToolCall, name: str) -> str:
+    """Return the segment that read the code: the one that failed, else the last that does so."""
+    names = (*_name_segments(call), name)
+    return next((each for each in reversed(names) if reads_code(each)), "")
+
+
+def _name_segments(call: ToolCall) -> list[str]:
+    """Return the names of the segments of a command that can be why it failed."""
+    given = read_input(call)
+    segments = split_command(given.command) if isinstance(given, BashInput) else ()
+    named = [name_segment(each) for each in _drop_filters(segments)]
+    return [each for each in named if each] or ["<text>"]
 
 
 def _drop_filters(segments: tuple[Segment, ...]) -> list[Segment]:

@@ -91,6 +91,17 @@ CHECKS: Final = _list("""
     lint build vet typecheck type-check check test tests add commit push fetch clippy audit
 """)
 """Subcommands and tasks that look at the source files of a project, or take them as they are."""
+CODE_TASKS: Final = CHECKS | _list("compile fmt format verify ci")
+"""Subcommands and tasks that compile or check code."""
+GO_COMPILES: Final = _list("build vet test run install generate fix")
+COMPILERS: Final = (
+    _list("""
+    gcc g++ cc c++ clang clang++ javac kotlinc rustc swiftc scalac golangci-lint staticcheck
+    pre-commit stylelint checkstyle cargo dotnet make cmake ninja mvn mvnw gradle gradlew
+""")
+    | FORMATTERS
+)
+"""Programs that compile or check code, whatever follows."""
 CHECKERS: Final = _list(
     "mypy pyright flake8 pylint tsc eslint shellcheck hadolint pytest jest vitest"
 )

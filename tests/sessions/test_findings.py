@@ -39,6 +39,16 @@ def repeat(detector: Detector, counts: Sequence[int], key: str = "k") -> list[St
     ]
 
 
+@pytest.mark.parametrize(("origin", "remedy"), [("code", Remedy.NONE), ("project", Remedy.RULE)])
+def test_code_that_does_not_compile_yet_is_only_noted(origin: str, remedy: Remedy) -> None:
+    found = [
+        occur(Detector.REPEATED_ERROR, f"s{number}", "k", number, origin=origin)
+        for number in range(4)
+    ]
+    (finding,) = find_findings(found, {"/p": 4})
+    assert (finding.remedy, len(finding.sessions)) == (remedy, 4)
+
+
 def find_remedies(detector: Detector, *counts: int) -> list[Remedy]:
     return [each.remedy for each in find_findings(repeat(detector, counts), SEEN)]
 

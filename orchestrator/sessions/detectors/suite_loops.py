@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.sessions.code_errors import is_build_failure
 from orchestrator.sessions.detectors.calls import (
     is_done_edit,
     quote_call,
@@ -41,6 +42,8 @@ class _Loop:
 def find_suite_loops(session: Session) -> Iterator[Occurrence]:
     """Yield each loop of red, red, ..., green in one task; the row is that of the green run.
 
+    Code that does not compile is no red run: no test has said anything.
+
     `detail`: `runner`, `reds` (how many), `paths` (edited between the last red run and the green
     one, below the session's folder), and `diff` (of these edits, cut, unmasked). The key names the
     case that failed, as what it said is that of many.
@@ -61,6 +64,8 @@ def _find_loops(thread: Thread, folder: str) -> Iterator[Occurrence]:
             if run is None:
                 continue
             if run.verdict is Verdict.RED:
+                if is_build_failure(cut_output(entry.result or ""), run.runner):
+                    continue
                 loop = loops.setdefault(run.runner, _Loop())
                 loop.reds.append(entry)
                 loop.edits.clear()

@@ -52,7 +52,7 @@ class TestRepeatedErrors:
             "a1",
         )
         assert found.quote == f"$ npm run lint\n{FOLDER}/a.js:1:1: 'x' is unused"
-        assert found.detail == {"cause": "exit code", "tool": "Bash"}
+        assert found.detail == {"cause": "code", "origin": "code", "tool": "Bash"}
 
     def test_a_file_is_named_below_the_folder(self) -> None:
         call = make_call(
