@@ -98,7 +98,7 @@ def test_one_clear_word_is_a_candidate_behind_what_recurs(detector: Detector) ->
     ]
 
 
-@pytest.mark.parametrize("intent", ["question", "taking over", "answer"])
+@pytest.mark.parametrize("intent", ["question", "taking over", "answer", "statement", "one object"])
 def test_a_question_teaches_nothing_until_it_recurs(intent: str) -> None:
     asked = [
         occur(Detector.REJECTION, name, "why is it so slow", intent=intent) for name in ("a", "b")

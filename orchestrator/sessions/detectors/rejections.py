@@ -2,7 +2,8 @@
 
 144 of 199 real rejections carry such words, and they hardly ever begin with "no". One of them is
 already a candidate; whether it is general is for the teacher to judge. `detail` holds `tool` and
-`intent`, since a question, or "I'll take it from here", teaches nothing unless it recurs.
+`intent`, since a question, a statement, or "I'll take it from here" teaches nothing unless it
+recurs.
 """
 
 from collections.abc import Iterator
