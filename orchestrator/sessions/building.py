@@ -188,9 +188,9 @@ class SessionBuilder:
         call.result_row = row.uuid
         if block.is_error or row.toolDenialKind or row.permissionDecision:
             call.is_error = bool(block.is_error)
-            call.denial = denials.classify(row, text, call.is_error, call.name)
+            call.denial = denials.classify(row, text, call.is_error)
             if call.denial is Denial.REJECTED:
-                call.user_message = denials.read_user_message(row, text)
+                call.user_message = denials.read_user_message(row, text, call.name)
 
     def _list_output_folders(self, row: Row) -> list[Path]:
         folder = Path(self._family.key).parent

@@ -23,7 +23,7 @@ _CASCADES: Final = (
 )
 
 
-def classify(row: Row, text: str, is_error: bool, tool: str = "") -> Denial | None:
+def classify(row: Row, text: str, is_error: bool) -> Denial | None:
     """Return why a call was not carried out; None if it was.
 
     The row's own fields count first. Texts are compared at their start only: results of calls that
@@ -34,7 +34,6 @@ def classify(row: Row, text: str, is_error: bool, tool: str = "") -> Denial | No
         row: the row of the result.
         text: the text of the result.
         is_error: whether the result is marked as an error.
-        tool: the name of the tool.
     """
     decision = row.permissionDecision
     source = decision.source if decision else ""
@@ -46,7 +45,7 @@ def classify(row: Row, text: str, is_error: bool, tool: str = "") -> Denial | No
     if kind == "permission-rule" or (kind is None and decision and decision.decision == "reject"):
         return Denial.HOOK if source == "hook" else Denial.RULE
     found = _classify_text(text) if kind or is_error else None
-    if found is Denial.REJECTED and kind is None and not _is_refused(row, tool):
+    if found is Denial.REJECTED and kind is None and not _is_refused(row):
         return None
     if found is Denial.REJECTED and decision is None and (row.entrypoint or "").startswith("sdk"):
         return Denial.INTERRUPTED  # by a signal: nobody was there to refuse
@@ -65,22 +64,24 @@ def _classify_text(text: str) -> Denial | None:
     return Denial.RULE if start.startswith(_RULE) else None
 
 
-def _is_refused(row: Row, tool: str) -> bool:
-    """Return whether a row without a kind of denial was written because a person refused.
-
-    What a server answers looks the same in old versions, so it is none in doubt.
-    """
+def _is_refused(row: Row) -> bool:
+    """Return whether a row without a kind of denial was written because a person refused."""
     # As JSON: to decode it would fail for half of a surrogate pair.
     text = bytes(row.toolUseResult)
     said = text.removeprefix(b'"').removeprefix(b"Error: ")
     is_said = text.startswith(b'"') and said.startswith(tuple(map(str.encode, _REJECTED)))
-    return text == _STOPPED or (is_said and not tool.startswith(_OF_A_SERVER))
+    return text == _STOPPED or is_said
 
 
-def read_user_message(row: Row, text: str) -> str:
-    """Return what the person wrote when rejecting a call; empty if nothing."""
+def read_user_message(row: Row, text: str, tool: str) -> str:
+    """Return what the person wrote when rejecting a call; empty if nothing.
+
+    In old versions the error of a server looks the same, so its words are nobody's.
+    """
     if row.userFeedback:
         return row.userFeedback.strip()
+    if tool.startswith(_OF_A_SERVER) and row.toolDenialKind is None:
+        return ""
     said = _USER_SAID.search(text)
     return text[said.end() :].strip() if said else ""
 

@@ -95,12 +95,14 @@ def test_a_denial_has_a_kind(values: dict[str, Any], text: str, denial: Denial |
     assert denials.classify(row, text, is_error=True) is denial
 
 
-def test_what_a_server_answers_is_no_denial_in_doubt() -> None:
-    answer = give_result("a", "t", REFUSAL, error=True, toolUseResult=f"Error: {REFUSAL}")
-    row = decode(answer)
-    assert denials.classify(row, REFUSAL, is_error=True, tool="mcp__x__y") is None
-    row = decode(answer | REFUSED)
-    assert denials.classify(row, REFUSAL, is_error=True, tool="mcp__x__y") is Denial.REJECTED
+def test_what_a_server_answers_is_not_what_a_person_said() -> None:
+    said = f"{REFUSAL}The user said:\nuse a switch"
+    answer = give_result("a", "t", said, error=True, toolUseResult=f"Error: {said}")
+    assert denials.read_user_message(decode(answer), said, "mcp__x__y") == ""
+    assert denials.read_user_message(decode(answer), said, "Bash") == "use a switch"
+    assert (
+        denials.read_user_message(decode(answer | BY_PERSON), said, "mcp__x__y") == "use a switch"
+    )
 
 
 def test_a_result_that_quotes_a_denial_is_none() -> None:
@@ -109,10 +111,10 @@ def test_a_result_that_quotes_a_denial_is_none() -> None:
 
 def test_the_users_words_may_stand_in_a_field_of_their_own() -> None:
     row = decode(give_result("a", "t", REFUSAL, userFeedback=" use a switch "))
-    assert denials.read_user_message(row, REFUSAL) == "use a switch"
-    assert denials.read_user_message(decode(give_result("a", "t", "")), REFUSAL) == ""
+    assert denials.read_user_message(row, REFUSAL, "mcp__x__y") == "use a switch"
+    assert denials.read_user_message(decode(give_result("a", "t", "")), REFUSAL, "Bash") == ""
     said = f"{IN_SUBAGENT} a file edit). The user said:\nsplit it"
-    assert denials.read_user_message(decode(give_result("a", "t", "")), said) == "split it"
+    assert denials.read_user_message(decode(give_result("a", "t", "")), said, "Bash") == "split it"
 
 
 @pytest.mark.parametrize(
