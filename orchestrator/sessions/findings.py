@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from orchestrator.proposals.permission_rules import is_rule_covered
 from orchestrator.sessions.alike_words import group_alike
+from orchestrator.sessions.causes import Origin
 from orchestrator.sessions.command_sequences import join_sequences
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
@@ -256,7 +257,9 @@ def _judge(
         if not threshold.otherwise:
             return None
         remedy = Remedy.NONE
-    elif len(counted) == 1 and not any(_teaches(each) for each in members):
+    elif all(_is_work(each) for each in members) or (
+        len(counted) == 1 and not any(_teaches(each) for each in members)
+    ):
         remedy = Remedy.NONE
     detail = {**members[-1].detail, **group.detail}
     finding = SessionFinding(
@@ -285,6 +288,11 @@ def _write_title(finding: SessionFinding, seen: int) -> str:
 def _teaches(one: StoredOccurrence) -> bool:
     """Return whether a single one may be a rule: a question at a rejection is none."""
     return bool(one.detail.get("intent", Intent.INSTRUCTION) == Intent.INSTRUCTION)
+
+
+def _is_work(one: StoredOccurrence) -> bool:
+    """Return whether it is how programs are written: code that does not compile yet."""
+    return one.detail.get("origin") == Origin.CODE
 
 
 def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...]:

@@ -194,7 +194,8 @@ def test_copies_of_requests_are_no_rows(tmp_path: Path) -> None:
 
 def test_the_users_words_are_taken_from_the_result(tmp_path: Path) -> None:
     text = REFUSAL + "To tell you how to proceed, the user said:\nuse a switch"
-    write_rows(main_file(tmp_path), call_tool("b", "t"), give_result("c", "t", text, error=True))
+    row = give_result("c", "t", text, error=True, toolUseResult=f"Error: {text}\ud83d")
+    write_rows(main_file(tmp_path), call_tool("b", "t"), row)
     (call,) = list_calls(read_one(tmp_path))
     assert (call.denial, call.user_message) == (Denial.REJECTED, "use a switch")
 
