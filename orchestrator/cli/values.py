@@ -1,9 +1,17 @@
 """Format plain values for people."""
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from orchestrator.counts import format_count
+
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]"
+    "|(?<![\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
+)
+"""Characters that count as printable, and are shown as nothing or as a space: Unicode's
+Default_Ignorable_Code_Point, and the empty Braille pattern. One of them belongs to an emoji."""
 
 
 def format_yaml(value: object) -> str:
@@ -37,14 +45,16 @@ def format_dollars(amount: float) -> str:
 
 
 def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
-    """Return a text from outside with its control characters replaced.
+    """Return a text from outside with its control characters replaced, and hidden ones shown.
 
-    They could move the cursor, change colours, or set the title of the user's terminal.
+    The former could move the cursor, change colours, or set the title of the user's terminal; in
+    the latter, a text can hide from the user what a model reads.
     """
-    return "".join(
+    visible = "".join(
         character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
         for character in str(text)
     )
+    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), visible)
 
 
 def shorten_text(text: str, limit: int) -> str:

@@ -23,7 +23,7 @@ from orchestrator.proposals.permissions import PermissionFile, require_safe
 from orchestrator.proposals.queue import QueueItem, build_items, describe_decision
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.skill_files import SkillFile
-from orchestrator.proposals.skills import explain_invalid_skill
+from orchestrator.proposals.skills import explain_invalid_skill, explain_unreadable_skill
 from orchestrator.proposals.states import (
     find_rule_record,
     read_permission_rules,
@@ -187,9 +187,7 @@ class ProposalManager:
     def edit_skill(self, identity: str, text: str) -> DecisionResult:
         """Change the whole text of a proposed SKILL.md."""
         proposal = _require_proposal(self._resolve_open(identity, ProposalKind.SKILL))
-        name = str(proposal.content.get("name"))
-        if why := explain_invalid_skill(text, name):
-            raise UsageError(f"Claude Code would not load the skill {name}: {why}")
+        _require_valid_skill(str(proposal.content.get("name")), text)
         return self._change_content(proposal, {TEXT: text})
 
     def edit_permissions(self, identity: str, rules: Sequence[str]) -> DecisionResult:
@@ -226,8 +224,7 @@ class ProposalManager:
         index = read_rule_text(proposal.content.get("rule"))
         text = str(proposal.content.get(TEXT))
         skill = SkillFile(self.project, str(proposal.content.get("name")), self._state)
-        if why := explain_invalid_skill(text, skill.name):
-            raise UsageError(f"Claude Code would not load the skill {skill.name}: {why}")
+        _require_valid_skill(skill.name, text, index)
         written = skill.write(text)
         files = (written,) if written else ()
         if index is None:
@@ -308,3 +305,15 @@ def _require_proposal(item: QueueItem) -> Proposal:
     if item.proposal is None:
         raise UsageError(f"{item.id} is a rule", f"see `orchestrator rules show {item.id}`")
     return item.proposal
+
+
+def _require_valid_skill(name: str, text: str, index: RuleText | None = None) -> None:
+    """Check that Claude Code would load a skill, and that a person sees all of it.
+
+    Raises:
+        UsageError: one of the two is not so.
+    """
+    if why := explain_invalid_skill(text, name):
+        raise UsageError(f"Claude Code would not load the skill {name}: {why}")
+    if found := explain_unreadable_skill(text, index):
+        raise UsageError(f"the skill {name} has {found}", "write it without them, or reject it")
