@@ -13,6 +13,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.proposals.changes import ChangePreview
 from orchestrator.proposals.checks import escalate_rule, withdraw_escalation
 from orchestrator.proposals.models import (
+    ADDED,
     RULES,
     TEXT,
     Proposal,
@@ -26,6 +27,7 @@ from orchestrator.proposals.skill_files import SkillFile
 from orchestrator.proposals.skills import explain_invalid_skill, explain_unreadable_skill
 from orchestrator.proposals.states import (
     find_rule_record,
+    read_added_rules,
     read_permission_rules,
     read_rule_text,
     refresh_proposals,
@@ -146,9 +148,7 @@ class ProposalManager:
             case ProposalKind.SKILL:
                 done = self._accept_skill(proposal)
             case ProposalKind.PERMISSION:
-                settings = PermissionFile(self.project, self._state)
-                path = settings.add_rules(read_permission_rules(proposal))
-                done = DecisionResult(item, (path,) if path else ())
+                done = self._accept_permission(proposal)
             case ProposalKind.CHECK:
                 record = escalate_rule(self._history, proposal.rule, proposal.title)
                 done = DecisionResult(QueueItem(proposal, record))
@@ -239,6 +239,16 @@ class ProposalManager:
             raise
         return replace(done, files=(*files, *done.files))
 
+    def _accept_permission(self, proposal: Proposal) -> DecisionResult:
+        """Add the rules, after noting which of them are new: only these are removed again."""
+        settings, rules = PermissionFile(self.project, self._state), read_permission_rules(proposal)
+        require_safe(rules)
+        known = settings.read_rules()
+        new = [each for each in rules if each not in known]
+        changed = self.store.change_content(proposal.id, {ADDED: new})
+        path = settings.add_rules(rules)
+        return DecisionResult(QueueItem(changed), (path,) if path else ())
+
     def _withdraw(self, proposal: Proposal, item: QueueItem) -> tuple[Path, ...]:
         """Remove what a proposal has written; return the files that were changed."""
         match proposal.kind:
@@ -255,7 +265,7 @@ class ProposalManager:
                 return self._withdraw_skill(proposal)
             case ProposalKind.PERMISSION if proposal.status is ProposalStatus.ACCEPTED:
                 settings = PermissionFile(self.project, self._state)
-                path = settings.remove_rules(read_permission_rules(proposal))
+                path = settings.remove_rules(read_added_rules(proposal))
                 return (path,) if path else ()
             case ProposalKind.CHECK if proposal.status is ProposalStatus.ACCEPTED:
                 withdraw_escalation(self._history, proposal.rule, "a person needs no check")

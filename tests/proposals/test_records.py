@@ -48,6 +48,19 @@ def test_one_that_waits_gets_newer_counts_and_evidence(store: ProposalStore, pro
     assert store.list_proposals() == [again]
 
 
+@pytest.mark.parametrize("kind", [ProposalKind.SKILL, ProposalKind.PERMISSION, ProposalKind.CHECK])
+def test_what_is_accepted_is_what_was_shown(
+    store: ProposalStore, project: Path, kind: ProposalKind
+) -> None:
+    shown = {"name": "one", "text": "one", "rule": {"rule": "one"}, "rules": ["one"], "key": "one"}
+    made = store.add_proposal(draft(project, kind, shown))
+    assert made
+    newer = {name: "two" for name in shown}
+    again = store.add_proposal(draft(project, kind, {**newer, "sessions": 9}))
+    assert again
+    assert dict(again.content) == {**made.content, "sessions": 9}
+
+
 def test_a_night_does_not_change_what_a_person_edited(store: ProposalStore, project: Path) -> None:
     made = store.add_proposal(draft_rule(project))
     assert made
