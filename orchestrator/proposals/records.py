@@ -201,9 +201,7 @@ def _derive_id(draft: ProposalDraft, nth: int) -> str:
 def _merge_draft(known: Proposal, draft: ProposalDraft) -> Proposal:
     """Return a proposal that waits with the counts and evidence of a newer draft of it."""
     is_unworded = known.status is ProposalStatus.NEEDS_TEACHER
-    newer = {
-        name: value for name, value in draft.content.items() if name in _COUNTS or is_unworded
-    }
+    newer = {name: value for name, value in draft.content.items() if name in _COUNTS or is_unworded}
     rule = known.rule or draft.rule
     is_worded = is_unworded and (rule or draft.content.get(TEXT))
     return replace(

@@ -229,12 +229,19 @@ def test_edit_a_rule_in_the_editor(
     assert "- **Rule**: Never use exec or eval\n- **When**: Parsing\n" in text
 
 
+def test_what_a_permission_also_allows_is_one_line(review: Review) -> None:
+    rules = ["Bash(go test *)", "Bash(make lint)"]
+    (identity,) = propose(review.project, draft_permission(review.project, rules))
+    (line,) = [each for each in review("show", identity).splitlines() if "  allows " in each]
+    assert "Bash(go test *): any arguments, also those that make go test run" in line
+
+
 def test_edit_permissions_in_the_editor(
     review: Review, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (identity,) = propose(review.project, draft_permission(review.project))
-    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet *)\\n', 'utf-8')")
-    assert '+      "Bash(go vet *)"' in review("edit", identity)
+    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet ./...)\\n', 'utf-8')")
+    assert '+      "Bash(go vet ./...)"' in review("edit", identity)
     set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(rm *)\\n', 'utf-8')")
     assert "Bash(rm *) is never allowed this way" in review("edit", identity, code=2)
     assert "rm" not in str(review.json("show", identity)[0]["content"])

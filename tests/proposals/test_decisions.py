@@ -260,11 +260,11 @@ def test_edited_permissions(project: Path) -> None:
     with open_queue(project) as manager:
         with pytest.raises(UsageError, match="never allowed this way"):
             manager.edit_permissions(identity, ["Bash(rm *)"])
-        manager.edit_permissions(identity, ["Bash(go vet *)", "Bash(go vet *)"])
+        manager.edit_permissions(identity, ["Bash(go vet ./...)", "Bash(go vet ./...)"])
         assert "go vet" in manager.preview(manager.resolve_item(identity))
         manager.accept(identity)
     text = (project / ".claude" / "settings.local.json").read_text("utf-8")
-    assert text.count("Bash(") == text.count("Bash(go vet *)") == 1
+    assert text.count("Bash(") == text.count("Bash(go vet ./...)") == 1
 
 
 def test_what_a_person_has_written_already_does_not_wait(project: Path) -> None:

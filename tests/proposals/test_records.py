@@ -55,7 +55,7 @@ def test_what_is_accepted_is_what_was_shown(
     shown = {"name": "one", "text": "one", "rule": {"rule": "one"}, "rules": ["one"], "key": "one"}
     made = store.add_proposal(draft(project, kind, shown))
     assert made
-    newer = {name: "two" for name in shown}
+    newer = dict.fromkeys(shown, "two")
     again = store.add_proposal(draft(project, kind, {**newer, "sessions": 9}))
     assert again
     assert dict(again.content) == {**made.content, "sessions": 9}
