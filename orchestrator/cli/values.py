@@ -1,17 +1,10 @@
 """Format plain values for people."""
 
 import json
-import re
-from typing import Any, Final
+from typing import Any
 
 from orchestrator.counts import format_count
-
-_INVISIBLE: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]"
-    "|(?<![\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
-)
-"""Characters that count as printable, and are shown as nothing or as a space: Unicode's
-Default_Ignorable_Code_Point, and the empty Braille pattern. One of them belongs to an emoji."""
+from orchestrator.visible_text import show_hidden
 
 
 def format_yaml(value: object) -> str:
@@ -45,16 +38,8 @@ def format_dollars(amount: float) -> str:
 
 
 def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
-    """Return a text from outside with its control characters replaced, and hidden ones shown.
-
-    The former could move the cursor, change colours, or set the title of the user's terminal; in
-    the latter, a text can hide from the user what a model reads.
-    """
-    visible = "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in str(text)
-    )
-    return _INVISIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), visible)
+    """Return a text from outside as it may be shown in a terminal: nothing in it acts or hides."""
+    return show_hidden(str(text))
 
 
 def shorten_text(text: str, limit: int) -> str:

@@ -50,17 +50,19 @@ class ProposalStore:
     def __init__(self, database: Database, now: Callable[[], datetime] = _current_time) -> None:
         self._database, self._now = database, now
 
-    def list_proposals(self, project: str = "", *, is_open: bool = False) -> list[Proposal]:
+    def list_proposals(
+        self, project: str | None = None, *, is_open: bool = False
+    ) -> list[Proposal]:
         """Return the proposals in the order in which they were made.
 
         Args:
-            project: the real path of a project; all projects if empty.
+            project: the real path of a project; all projects if None.
             is_open: whether to return only those that nobody has decided about.
         """
-        where = "WHERE project = ?" if project else ""
+        where = "" if project is None else "WHERE project = ?"
         rows = self._database.fetch_rows(
             f"SELECT {_COLUMNS} FROM proposals {where} ORDER BY created, id",  # noqa: S608
-            (project,) if project else (),
+            () if project is None else (project,),
         )
         with self._database.explain_damage():
             found = [_build_proposal(row) for row in rows]

@@ -1,18 +1,26 @@
 """What a night makes of findings that are like those of earlier nights."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from orchestrator.proposals.models import Proposal, ProposalKind, ProposalStatus
+from orchestrator.proposals.models import (
+    Proposal,
+    ProposalDraft,
+    ProposalKind,
+    ProposalStatus,
+)
 from orchestrator.proposals.records import ProposalStore
+from orchestrator.services.review import ReviewRequest, review_sessions
 from orchestrator.services.review_proposals import FindingProposer
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import SEPARATOR
 from orchestrator.sessions.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.report import FindingReport
 from orchestrator.storage.opening import open_database
+from tests.sessions.written import Written
 
 STEPS = ("gen api", "gen docs", "build all", "fmt all", "pack all")
 LATER = ("ship all", "sign all", "send all")
@@ -123,3 +131,35 @@ def test_words_that_say_something_else_are_proposed(store: ProposalStore, tmp_pa
     for words in ("never commit to the main branch", "don't use pnpm for packages"):
         assert propose(store, tmp_path, find_words(words)).proposal not in ("", decided.id)
     assert {each.kind for each in store.list_proposals()} == {ProposalKind.RULE}
+
+
+@pytest.mark.parametrize("folder", ["", ".", "shop", "../shop"])
+def test_sessions_without_a_folder_teach_and_propose_nothing(
+    home: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    (project / "shop").mkdir()
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(project)
+    day = f"{datetime.now(UTC) - timedelta(days=2):%Y-%m-%d}"
+    for name in ("one", "two"):
+        made = Written(home / ".claude", name, folder, day=day)
+        made.prompt("Make the cart work")
+        made.call(
+            "Bash", {"command": "pytest -q | tail -3"}, "FAILED test_a.py - x\n1 failed in 1s"
+        )
+        made.save()
+    with open_database(tmp_path / "state") as database:
+        ProposalStore(database).add_proposal(
+            ProposalDraft(str(project), ProposalKind.RULE, "f", "another project's", {})
+        )
+    report = review_sessions(ReviewRequest(None), lambda _event: None).report
+    assert report
+    (reviewed,) = report.projects
+    assert "no folder is known" in reviewed.problem
+    assert [each.proposal for each in reviewed.findings] == [""]
+    assert report.waiting == 0
+    with open_database(tmp_path / "state") as database:
+        assert [each.title for each in ProposalStore(database).list_proposals()] == [
+            "another project's"
+        ]
