@@ -121,6 +121,7 @@ def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, s
         ("found by", proposal.detector if proposal else ""),
         ("since", f"{_find_since(item).astimezone():%Y-%m-%d %H:%M}"),
         ("rule", named),
+        ("allows", _describe_permissions(proposal) if proposal else ""),
     ]
     if text:
         facts += [("", text.rule), ("when", text.when), ("why", text.why)]
@@ -158,6 +159,15 @@ def _describe_counts(proposal: "Proposal") -> str:
     share = f"in {sessions} of {format_count(seen, 'session')}"
     shown = share if seen else f"in {format_count(sessions, 'session')}"
     return f"{shown}, {format_count(times, 'time')} in all" if times else shown
+
+
+def _describe_permissions(proposal: "Proposal") -> str:
+    """Return what the permission rules of a proposal allow besides what was seen."""
+    from orchestrator.proposals.permission_safety import describe_open_rule
+    from orchestrator.proposals.states import read_permission_rules
+
+    rules = read_permission_rules(proposal)
+    return "\n".join(f"{each}: {also}" for each in rules if (also := describe_open_rule(each)))
 
 
 def _iter_evidence_lines(evidence: "ProposalEvidence") -> Iterator[str]:

@@ -22,6 +22,7 @@ from orchestrator.cli.review_schedule import schedule
 from orchestrator.cli.since import Since
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
+from orchestrator.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -178,7 +179,7 @@ def _list_everywhere(as_json: bool, *, is_open: bool) -> None:
     from orchestrator.services.proposals import list_all_items
 
     def report(line: str) -> None:
-        click.echo(sanitize_text(line), err=True)
+        click.echo(flatten_text(line), err=True)
 
     found = list_all_items(report, is_open=is_open)
     if as_json:
@@ -187,7 +188,7 @@ def _list_everywhere(as_json: bool, *, is_open: bool) -> None:
         )
         return
     for project in dict.fromkeys(project for project, _ in found):
-        click.echo(sanitize_text(f"{project}:"))
+        click.echo(flatten_text(f"{project}:"))
         items = [item for each, item in found if each == project]
         print_lines(proposal_lines.iter_list_lines(items, find_width()))
     _print_steps([item for _, item in found])

@@ -79,8 +79,7 @@ class SessionFinding:
     """What the remedy needs in addition, of plain JSON values: `commands` of a procedure, `rule` of
     a permission or of the loaded rule that is broken, `diff` of a test loop."""
     other_keys: tuple[str, ...] = ()
-    """Keys under which the same may have been found before: words that say the same, parts of a
-    procedure."""
+    """Keys under which the same may have been found before: words that say the same."""
 
     @property
     def fingerprint(self) -> str:
@@ -225,17 +224,11 @@ def _group_procedures(members: Sequence[StoredOccurrence]) -> list[_Group]:
     least = THRESHOLDS[Detector.PROCEDURE].sessions
     groups = []
     for found in join_sequences(grams, least):
-        shorter = {
-            grams[session, at + step]
-            for session, at in found.locations
-            for step in range(len(found.commands) - len(grams[session, at]) + 1)
-        }
         groups.append(
             _Group(
                 SEPARATOR.join(found.commands),
                 tuple(sorted((places[place] for place in found.locations), key=_order)),
-                tuple(sorted({SEPARATOR.join(each) for each in shorter - {found.commands}})),
-                {"commands": list(found.commands)},
+                detail={"commands": list(found.commands)},
             )
         )
     return groups

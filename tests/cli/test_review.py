@@ -200,6 +200,16 @@ def test_control_characters_and_secrets_do_not_reach_the_terminal(review: Review
     assert KEY not in shown
 
 
+@pytest.mark.parametrize("hidden", ["\u3164", "\u2800", "\ufe01", "\ufe0f", "\U000e0151", "\u034f"])
+def test_what_is_shown_as_nothing_is_shown_as_an_escape(review: Review, hidden: str) -> None:
+    commands = f"run{hidden} x \u26a0\ufe0f"
+    (identity,) = propose(review.project, draft_rule(review.project, commands))
+    for shown in (review("list"), review("show", identity), review("list", "--all")):
+        assert hidden not in shown.replace("\u26a0\ufe0f", "")
+        assert hidden.encode("unicode_escape").decode() in shown
+        assert "\u26a0\ufe0f" in shown  # of an emoji
+
+
 def test_edit_a_rule_in_the_editor(
     review: Review, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -219,12 +229,19 @@ def test_edit_a_rule_in_the_editor(
     assert "- **Rule**: Never use exec or eval\n- **When**: Parsing\n" in text
 
 
+def test_what_a_permission_also_allows_is_one_line(review: Review) -> None:
+    rules = ["Bash(go test *)", "Bash(make lint)"]
+    (identity,) = propose(review.project, draft_permission(review.project, rules))
+    (line,) = [each for each in review("show", identity).splitlines() if "  allows " in each]
+    assert "Bash(go test *): any arguments, also those that make go test run" in line
+
+
 def test_edit_permissions_in_the_editor(
     review: Review, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (identity,) = propose(review.project, draft_permission(review.project))
-    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet *)\\n', 'utf-8')")
-    assert '+      "Bash(go vet *)"' in review("edit", identity)
+    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet ./...)\\n', 'utf-8')")
+    assert '+      "Bash(go vet ./...)"' in review("edit", identity)
     set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(rm *)\\n', 'utf-8')")
     assert "Bash(rm *) is never allowed this way" in review("edit", identity, code=2)
     assert "rm" not in str(review.json("show", identity)[0]["content"])
