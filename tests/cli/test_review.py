@@ -34,8 +34,8 @@ class Review:
         self.project, self._capsys = project, capsys
 
     def __call__(self, *words: str, code: int = 0, group: str = "review") -> str:
+        where = () if "--all" in words else ("--project-dir", str(self.project))
         with pytest.raises(SystemExit) as ended:
-            where = () if "--all" in words else ("--project-dir", str(self.project))
             main([group, *words, *where])
         out, err = self._capsys.readouterr()
         assert ended.value.code == code, out + err
