@@ -33,7 +33,7 @@ _LEGEND: Final = (
 )
 _LEGEND_OF_SESSIONS: Final = (
     "sess: sessions; /sess, /100: rejections, interruptions and corrections in a session, and in "
-    "100 tool calls",
+    "100 tool calls of the main conversation",
     "approvals leave no trace: not visible",
 )
 _LEGEND_OF_RUNS: Final = (

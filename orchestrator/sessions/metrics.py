@@ -41,6 +41,7 @@ class MeasuredTask:
     """The id of its session, or of its run."""
     started: datetime
     tool_calls: int = 0
+    """Of the main conversation."""
     edits: int = 0
     suite_runs: int = 0
     red_runs: int = 0
@@ -126,7 +127,7 @@ class TaskNumbers:
 
     @property
     def interventions_per_100_calls(self) -> float | None:
-        """How often a person intervened in a hundred tool calls."""
+        """How often a person intervened in a hundred tool calls of the main conversation."""
         return 100 * self.interventions / self.tool_calls if self.tool_calls else None
 
 

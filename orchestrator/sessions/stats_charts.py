@@ -17,7 +17,7 @@ _COMMON: Final[tuple[tuple[str, Read], ...]] = (
 )
 _OF_SESSIONS: Final[tuple[tuple[str, Read], ...]] = (
     (
-        "interventions in 100 tool calls (approvals are not visible)",
+        "interventions in 100 tool calls of the main conversation (no approvals)",
         lambda week: week.numbers.interventions_per_100_calls,
     ),
 )
