@@ -92,7 +92,7 @@ def build_charts(weeks: Sequence[WeekNumbers], names: Mapping[str, str]) -> list
         return []
     source = shown[0].source
     every = list_weeks([each.week for each in shown])
-    changed = {each.week for each in shown if each.new_versions or each.new_models}
+    changed = {each.week for each in shown if each.other_versions or each.other_models}
     labels = tuple(f"{week}{_CHANGED if week in changed else ''}" for week in every)
     charts = []
     for title, read in _COMMON + (_OF_RUNS if source is TaskSource.RUNS else _OF_SESSIONS):
