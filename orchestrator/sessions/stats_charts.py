@@ -21,7 +21,7 @@ _COMMON: Final[tuple[tuple[str, Read], ...]] = (
 )
 _OF_SESSIONS: Final[tuple[tuple[str, Read], ...]] = (
     (
-        "interventions in 100 tool calls of the main conversation (no approvals)",
+        "interventions in 100 main tool calls (approvals are not visible)",
         lambda week: week.numbers.interventions_per_100_calls,
     ),
 )
