@@ -110,6 +110,11 @@ class ProposalManager:
             raise UsageError(f"{identity} is the beginning of several: {ids}", "write more of it")
         if identity.startswith("p-"):
             self._require_own(identity)
+        rules = (*(each.rule for each in self.list_records()), *self._rules.list_hand_written())
+        if identity and not any(each.id.startswith(identity) for each in rules):
+            raise UsageError(
+                f"there is no proposal and no rule {identity}", "see `orchestrator review list`"
+            )
         record = self._rules.resolve_record(identity)
         about = [e for e in items if e.proposal and e.proposal.rule == record.rule.id]
         own = [e for e in about if e.proposal and e.proposal.kind is ProposalKind.RULE]
