@@ -32,6 +32,7 @@ from orchestrator.sessions.rows import (
     list_instructions,
     unfold_row,
 )
+from orchestrator.storage.database import normalize_text
 
 _SYNTHETIC: Final = "<synthetic>"
 _COMPACTIONS: Final = ("compact_boundary", "microcompact_boundary")
@@ -115,8 +116,8 @@ class SessionBuilder:
                 draft.instructions.update(dict.fromkeys(list_instructions(row.attachment)))
             elif row.attachment.type == "queued_command" and self._is_new(row.uuid):
                 self._take_interjection(row, prompts.list_queued_texts(row.attachment), draft)
-        elif kind == "cost-state" and row.totalCostUSD is not None:
-            self._find_draft(row.sessionId).cost = row.totalCostUSD
+        elif kind == "cost-state" and (cost := costs.check_cost(row.totalCostUSD)) is not None:
+            self._find_draft(row.sessionId).cost = cost
         elif row.sessionId and (title := row.customTitle or row.aiTitle):
             self._find_draft(row.sessionId).title = title
         elif kind == "summary" and row.summary and row.leafUuid:
@@ -130,7 +131,8 @@ class SessionBuilder:
         return True
 
     def _find_draft(self, name: str) -> SessionDraft:
-        name = name or self._family.name
+        # As it is stored: two names that the database cannot tell apart are one session.
+        name = normalize_text(name) or normalize_text(self._family.name)
         draft = self._drafts.get(name)
         if draft is None:
             draft = self._drafts[name] = SessionDraft(name)

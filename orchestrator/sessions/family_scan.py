@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import InfrastructureError, RefusedValueError
 from orchestrator.masking import Masker
 from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
 from orchestrator.sessions.detectors.occurrences import Occurrence
@@ -73,6 +74,7 @@ class FamilyScan:
         released = {path: self._ids.pop(path, b"") for path in self._files[state.name]}
         for packed in released.values():
             self._known.release(unpack_ids(packed) if packed else ())
+        reading = None
         try:
             reading = read_family(
                 family,
@@ -81,16 +83,19 @@ class FamilyScan:
                 own_folders=self._own_folders,
             )
             records = self._examine(reading)
-        except Exception as error:  # noqa: BLE001 -- one odd transcript must not hide all others
+            is_poorer = self._is_poorer(reading, state)
+            if not is_poorer:
+                self._store(reading, records, state)
+        except Exception as error:  # one odd transcript must not hide all others
+            if isinstance(error, InfrastructureError) and not isinstance(error, RefusedValueError):
+                raise
             self._report(family.key, f"{type(error).__name__}: {error}")
-            self._restore_ids(released)
+            self._restore_ids(released, reading)
             return
         self._count(reading, records, state)
-        if self._is_poorer(reading, state):
-            self._restore_ids(released)
+        if is_poorer:
+            self._restore_ids(released, reading)
             self._touch(state)
-            return
-        self._store(reading, records, state)
 
     def _examine(self, reading: FamilyReading) -> list[SessionRecord]:
         records = []
@@ -137,13 +142,15 @@ class FamilyScan:
     def _store(
         self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
     ) -> None:
+        stored = {}
         with self._database.transaction() as database:
             write_sessions(database, state.name, records)
             database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
             for each in reading.files:
                 if (seen := state.states.get(each.path)) and not each.problem:
                     packed = _write_watermark(database, state, each, seen)
-                    self._ids[name_path(each.path)] = packed
+                    stored[name_path(each.path)] = packed
+        self._ids.update(stored)
 
     def _touch(self, state: FamilyState) -> None:
         """Record that the files that are left were seen, so that they are not read again."""
@@ -154,7 +161,10 @@ class FamilyScan:
                     (*seen, name_path(path)),
                 )
 
-    def _restore_ids(self, released: Mapping[str, bytes]) -> None:
+    def _restore_ids(self, released: Mapping[str, bytes], reading: FamilyReading | None) -> None:
+        """Let the ids count that counted before the family was read, and no other."""
+        for each in reading.files if reading else ():
+            self._known.release(each.ids)
         for path, packed in released.items():
             if packed:
                 self._ids[path] = packed

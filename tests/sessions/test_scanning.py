@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.agents.claude_environment import create_session_id
+from orchestrator.errors import InfrastructureError
 from orchestrator.sessions import family_scan, watermarks
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
 from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
 from orchestrator.sessions.own_sessions import record_own_session
-from orchestrator.sessions.records import load_occurrences
+from orchestrator.sessions.records import SessionRecord, load_occurrences
+from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import (
     Written,
@@ -251,3 +254,78 @@ def test_the_project_is_the_top_of_the_work_tree(tmp_path: Path) -> None:
         scan(database, home)
         assert find_session(database, "one").project == str(tmp_path / "shop")
         assert find_session(database, "two").project == ""
+
+
+@pytest.mark.usefixtures("each_database")
+def test_odd_numbers_count_as_not_said(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    odd = {"input_tokens": 10**30, "output_tokens": -5, "cache_read_input_tokens": 1 << 52}
+    for _ in range(4):
+        made.reply("odd")
+        row = json.loads(made.rows.pop())
+        row["message"]["usage"] = odd
+        made.rows.append(json.dumps(row).encode())
+    for cost in (0.5, -1e308, 1 << 70):
+        cost_row = {"type": "cost-state", "sessionId": "one", "totalCostUSD": cost}
+        made.rows.append(json.dumps(cost_row).encode())
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        assert scan(database, home).problems == ()
+        found = find_session(database, "one")
+        assert (found.input_tokens, found.output_tokens) == (50, 100)
+        assert (found.cache_read_tokens, found.cost_usd) == (1 << 53, 0.5)
+
+
+@pytest.mark.usefixtures("each_database")
+def test_two_names_that_are_stored_alike_are_one_session(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = Written(home, "one")
+    for name in ("ab", "a\0b", "\0"):
+        made.session = name
+        made.prompt(f"prompt of {made.minute}")
+    made.session = "one"
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        assert scan(database, home).problems == ()
+        assert {each.id: each.prompts for each in list_sessions(database)} == {"ab": 2, "one": 1}
+
+
+@pytest.mark.usefixtures("each_database")
+def test_a_value_that_is_refused_hides_no_other_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = family_scan.write_sessions
+
+    def write_twice(database: Database, family: str, records: Iterable[SessionRecord]) -> None:
+        found = list(records)
+        real(database, family, found * 2 if "one" in {each.id for each in found} else found)
+
+    home = tmp_path / "claude"
+    original = write_shop_session(home, "one")
+    fork = Written(home, "two", minute=50)
+    fork.rows = [
+        json.dumps(json.loads(row) | {"sessionId": "two"}).encode() for row in original.rows
+    ]
+    fork.save()
+    with open_database(tmp_path / "state") as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(family_scan, "write_sessions", write_twice)
+            result = scan(database, home)
+        ((location, reason),) = [(each.location, each.reason) for each in result.problems]
+        assert (location, "RefusedValueError" in reason) == (str(original.path), True)
+        # What the refused session would have owned counts for the fork.
+        assert [(each.id, each.prompts) for each in list_sessions(database)] == [("two", 1)]
+        assert scan(database, home).problems == ()
+
+
+def test_a_database_that_fails_ends_the_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InfrastructureError("no space left")
+
+    monkeypatch.setattr(family_scan, "write_sessions", fail)
+    write_shop_session(tmp_path / "claude", "one")
+    with open_database(tmp_path / "state") as database, pytest.raises(InfrastructureError):
+        scan(database, tmp_path / "claude")
