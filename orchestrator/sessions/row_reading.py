@@ -95,10 +95,14 @@ class RowReader:
     def _recover(self, line: bytes) -> Iterator[Row]:
         if not self._first:
             self._first = line[:_FIRST]
-        rows, is_complete = recover_rows(line)
-        self.rows += len(rows)
+        is_complete = True
+        for row in recover_rows(line):
+            if row is None:
+                is_complete = False
+            else:
+                self.rows += 1
+                yield row
         self.unreadable += not is_complete
-        yield from rows
 
 
 def _is_single(line: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +163,8 @@ def test_a_large_row_is_read_like_a_small_one(tmp_path: Path, size: int) -> None
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY))
 def test_any_object_is_a_row(values: dict[str, Any]) -> None:
     line = json.dumps(values).encode()
-    rows, is_complete = recover_rows(line)
-    assert len(rows) == 1
-    assert is_complete
+    (row,) = recover_rows(line)
+    assert row is not None
 
 
 @settings(max_examples=200)
@@ -172,9 +172,26 @@ def test_any_object_is_a_row(values: dict[str, Any]) -> None:
 def test_any_bytes_are_read(lines: list[bytes]) -> None:
     whole = json.dumps(say("a", "x")).encode()
     for line in lines:
-        rows, _ = recover_rows(line)
-        assert isinstance(rows, list)
-        recover_rows(whole[: len(line)] + line)
+        assert {type(each) for each in recover_rows(line)} <= {Row, type(None)}
+        list(recover_rows(whole[: len(line)] + line))
+
+
+def test_many_rows_on_one_line_are_taken_one_by_one() -> None:
+    line = encode(say("a", "x" * 2_000)) * 2_000
+    tracemalloc.start()
+    try:
+        assert sum(row is not None for row in recover_rows(line)) == 2_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(line)  # the text of the line, and never its rest or all rows
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_that_is_none_costs_one_field(tmp_path: Path, number: float) -> None:
+    row = encode({**say("a", "x"), "totalCostUSD": number})
+    ((found,), reader) = read(write_rows(tmp_path / "s.jsonl", row + b"\n"))
+    assert (found.uuid, found.totalCostUSD, reader.unreadable) == ("a", None, 0)
 
 
 @given(st.integers(0, 400), st.booleans())
