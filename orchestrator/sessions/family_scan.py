@@ -95,7 +95,7 @@ class FamilyScan:
         self._count(reading, records, state)
         if is_poorer:
             self._restore_ids(released, reading)
-            self._touch(state)
+            self._touch(reading, state)
 
     def _examine(self, reading: FamilyReading) -> list[SessionRecord]:
         records = []
@@ -147,19 +147,24 @@ class FamilyScan:
             write_sessions(database, state.name, records)
             database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
             for each in reading.files:
-                if (seen := state.states.get(each.path)) and not each.problem:
+                if (seen := state.states.get(each.path)) and each.is_done:
                     packed = _write_watermark(database, state, each, seen)
                     stored[name_path(each.path)] = packed
         self._ids.update(stored)
 
-    def _touch(self, state: FamilyState) -> None:
+    def _touch(self, reading: FamilyReading, state: FamilyState) -> None:
         """Record that the files that are left were seen, so that they are not read again."""
         with self._database.transaction() as database:
-            for path, seen in state.states.items():
-                database.write(
-                    "UPDATE transcripts SET inode = ?, size = ?, modified = ? WHERE path = ?",
-                    (*seen, name_path(path)),
+            for path in (each.path for each in reading.files if each.is_done):
+                if (seen := state.states.get(path)) is None:
+                    continue
+                changed = database.write(
+                    "UPDATE transcripts SET inode = ?, size = ?, modified = ?, reader = ?"
+                    " WHERE path = ?",
+                    (*seen, READER_VERSION, name_path(path)),
                 )
+                if not changed:  # it is new: nothing of it is stored
+                    _write_watermark(database, state, FileReading(path, 0, 0, 0, ()), seen)
 
     def _restore_ids(self, released: Mapping[str, bytes], reading: FamilyReading | None) -> None:
         """Let the ids count that counted before the family was read, and no other."""

@@ -28,6 +28,13 @@ class FileReading:
     """The ids of rows and answers that count for this file."""
     problem: str = ""
     """Why the file could not be read to its end; empty if it could."""
+    is_foreign: bool = False
+    """Whether it is of another program."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is no reason to read the file again before it changes."""
+        return self.is_foreign or not self.problem
 
 
 @dataclass(frozen=True)
@@ -142,4 +149,5 @@ def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
         problem = error.strerror or str(error)
     if reader.is_foreign:
         problem = "is no transcript of Claude Code"
-    return FileReading(path, reader.rows, reader.unreadable, reader.position, tuple(ids), problem)
+    numbers = (reader.rows, reader.unreadable, reader.position)
+    return FileReading(path, *numbers, tuple(ids), problem, reader.is_foreign)

@@ -68,6 +68,8 @@ class RowReader:
                 except BROKEN:
                     if line.endswith(b"\n"):
                         yield from self._recover(line)
+                        if self.unreadable > 1 and not rows and self._is_of_another_program():
+                            break
                     elif len(line) < LONGEST_ROW:  # it is still being written
                         left += len(line)
                         break
@@ -79,8 +81,11 @@ class RowReader:
                     yield row
             self.rows += rows
             self.position = size - left
-        if not self.rows and self._first.strip() in _OPENINGS:
+        if self._is_of_another_program():
             self.is_foreign, self.unreadable = True, 0
+
+    def _is_of_another_program(self) -> bool:
+        return not self.rows and self._first.strip() in _OPENINGS
 
     def _skip_line(self, file: BinaryIO) -> int:
         """Skip the rest of a line that is too long; return its length."""

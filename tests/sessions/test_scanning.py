@@ -19,6 +19,7 @@ from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
 from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.sessions.records import SessionRecord, load_occurrences
+from orchestrator.sessions.session_counts import count_unreadable_rows
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import (
@@ -329,3 +330,38 @@ def test_a_database_that_fails_ends_the_scan(
     write_shop_session(tmp_path / "claude", "one")
     with open_database(tmp_path / "state") as database, pytest.raises(InfrastructureError):
         scan(database, tmp_path / "claude")
+
+
+def test_a_file_of_another_program_is_read_once(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    write_shop_session(home, "one")
+    foreign = home / "projects" / "-home-dev-shop" / "foreign.jsonl"
+    foreign.write_bytes(b'{\n "a": 1\n}\n' + b'{"type": "user"}\n' * 3)
+    with open_database(tmp_path / "state") as database:
+        assert [each.location for each in scan(database, home).problems] == [str(foreign)]
+        assert (scan(database, home).read, count_unreadable_rows(database)) == (0, 0)
+        made = Written(home, "foreign")
+        made.prompt("Now it is a transcript")
+        made.save()
+        assert scan(database, home).read == 1
+        assert {each.id for each in list_sessions(database)} == {"one", "foreign"}
+
+
+def test_a_part_that_is_left_is_read_once_by_each_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        stored = read_tables(database)
+        folder = made.path.with_suffix("") / "subagents"
+        folder.mkdir(parents=True)
+        made.path.rename(folder / "agent-a1.jsonl")
+        (folder / "agent-a1.jsonl").write_bytes(made.rows[0] + b"\n")
+        for version in (watermarks.READER_VERSION, "next"):
+            for module in (watermarks, family_scan):
+                monkeypatch.setattr(module, "READER_VERSION", version)
+            assert scan(database, home).read == 1
+            assert scan(database, home).read == 0
+        assert read_tables(database) == stored
