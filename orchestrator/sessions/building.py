@@ -48,6 +48,9 @@ class SessionBuilder:
         self._with_text = with_text
         self.origins: set[str] = set()
         """The sessions that rows say to be copied from; the own one may be among them."""
+        self._sharing: set[str] = set()
+        """The sessions whose cost, a running total, includes that of the one they were forked from.
+        """
         self._drafts: dict[str, SessionDraft] = {}
         self._calls: dict[str, ModelCall] = {}
         self._tools: dict[str, ToolCall] = {}
@@ -82,6 +85,8 @@ class SessionBuilder:
         if uuid:
             known = self._known
             if uuid in known:
+                if row.requestSessionId or row.forkedFrom:
+                    self._sharing.add(row.sessionId)
                 return
             known.add(uuid)
             self._ids.append(uuid)
@@ -95,6 +100,8 @@ class SessionBuilder:
     def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
         """Return the sessions of all rows that were taken."""
         drafts = [draft for draft in self._drafts.values() if draft.started]
+        for name in self._sharing:
+            self._find_draft(name).cost = None
         self._name_by_summaries()
         return [draft.build(self._family, own_ids, own_folders) for draft in drafts]
 

@@ -87,16 +87,25 @@ def test_the_rows_of_a_fork_count_once(tmp_path: Path) -> None:
     original = write_shop_session(home, "one")
     fork = Written(home, "two", minute=50)
     copies = [json.loads(row) | {"sessionId": "two"} for row in original.rows]
+    for copy in copies:
+        if copy["type"] == "assistant":
+            copy["requestSessionId"] = "one"
     fork.rows = [json.dumps(row).encode() for row in copies]
     fork.prompt("And now the other way")
     fork.reply("Done.")
-    fork.save()
+    for made, cost in ((original, 0.5), (fork, 0.7)):
+        row = {"type": "cost-state", "sessionId": made.session, "totalCostUSD": cost}
+        made.rows.append(json.dumps(row).encode())
+        made.save()
     with open_database(tmp_path / "state") as database:
         for _ in range(2):
             scan(database, home)
             assert find_session(database, "one").output_tokens == 100
             assert find_session(database, "two").output_tokens == 20
             assert find_session(database, "two").prompts == 1
+            # A fork goes on counting at the cost of its original.
+            assert find_session(database, "one").cost_usd == 0.5
+            assert find_session(database, "two").cost_usd is None
             fork.reply("One more.")  # only the fork is read again, and again without the copies
             fork.rows.pop()
             fork.save()
