@@ -30,7 +30,6 @@ from orchestrator.sessions.watermarks import (
     FamilyState,
     FileState,
     Watermark,
-    hash_head,
     name_path,
 )
 from orchestrator.storage.database import Database
@@ -164,7 +163,7 @@ class FamilyScan:
                     (*seen, READER_VERSION, name_path(path)),
                 )
                 if not changed:  # it is new: nothing of it is stored
-                    _write_watermark(database, state, FileReading(path, 0, 0, 0, ()), seen)
+                    _write_watermark(database, state, FileReading(path, 0, 0, ()), seen)
 
     def _restore_ids(self, released: Mapping[str, bytes], reading: FamilyReading | None) -> None:
         """Let the ids count that counted before the family was read, and no other."""
@@ -219,15 +218,13 @@ def _write_watermark(
     packed = pack_ids(file.ids)
     database.write("DELETE FROM transcripts WHERE path = ?", (name_path(file.path),))
     database.write(
-        "INSERT INTO transcripts (path, family, home, inode, size, modified, position, head,"
-        " rows_read, unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO transcripts (path, family, home, inode, size, modified, rows_read,"
+        " unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name_path(file.path),
             state.name,
             name_path(state.family.home),
             *seen,
-            file.position,
-            hash_head(file.path),
             file.rows,
             file.unreadable,
             packed,

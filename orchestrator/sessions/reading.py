@@ -22,8 +22,6 @@ class FileReading:
     rows: int
     unreadable: int
     """Rows that could not be read, at least in part."""
-    position: int
-    """The end of the last complete row; what follows is still being written."""
     ids: tuple[str, ...]
     """The ids of rows and answers that count for this file."""
     problem: str = ""
@@ -149,5 +147,5 @@ def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
         problem = error.strerror or str(error)
     if reader.is_foreign:
         problem = "is no transcript of Claude Code"
-    numbers = (reader.rows, reader.unreadable, reader.position)
+    numbers = (reader.rows, reader.unreadable)
     return FileReading(path, *numbers, tuple(ids), problem, reader.is_foreign)

@@ -42,8 +42,6 @@ class RowReader:
         self._first = b""
         self.rows = 0
         self.unreadable = 0
-        self.position = 0
-        """The end of the last complete row."""
         self.is_foreign = False
         """Whether the file is of another program: JSON over several lines."""
 
@@ -55,7 +53,7 @@ class RowReader:
         """
         decode, ignored, rows = decode_row, _IGNORED, 0
         with open_plain_file(self._path) as file:
-            left = size = os.fstat(file.fileno()).st_size
+            left = os.fstat(file.fileno()).st_size
             for line in iter(functools.partial(file.readline, LONGEST_ROW), b""):
                 if left <= 0:  # what was appended since is left for the next time
                     break
@@ -71,7 +69,6 @@ class RowReader:
                         if self.unreadable > 1 and not rows and self._is_of_another_program():
                             break
                     elif len(line) < LONGEST_ROW:  # it is still being written
-                        left += len(line)
                         break
                     else:
                         left -= self._skip_line(file)
@@ -80,7 +77,6 @@ class RowReader:
                     rows += 1
                     yield row
             self.rows += rows
-            self.position = size - left
         if self._is_of_another_program():
             self.is_foreign, self.unreadable = True, 0
 

@@ -118,8 +118,7 @@ def test_an_incomplete_last_line_is_read_when_it_is_complete(tmp_path: Path) -> 
     made.path.write_bytes(whole[:-30])
     with open_database(tmp_path / "state") as database:
         scan(database, home)
-        (position,) = database.fetch_rows("SELECT position FROM transcripts")[0]
-        assert position == whole[:-30].rindex(b"\n") + 1
+        assert find_session(database, "one").output_tokens == 80  # without the last answer
         made.path.write_bytes(whole)
         assert scan(database, home).read == 1
         assert read_tables(database) == scan_afresh(home, tmp_path / "fresh")
