@@ -373,3 +373,16 @@ def test_a_part_that_is_left_is_read_once_by_each_reader(
             assert scan(database, home).read == 1
             assert scan(database, home).read == 0
         assert read_tables(database) == stored
+
+
+def test_a_project_that_is_a_link_is_reported(tmp_path: Path) -> None:
+    home, other = tmp_path / "claude", tmp_path / "other"
+    write_shop_session(home, "one")
+    made = write_shop_session(other, "two")
+    link = home / "projects" / "link"
+    link.symlink_to(made.path.parent)
+    with open_database(tmp_path / "state") as database:
+        for _ in range(2):
+            (problem,) = scan(database, home).problems
+            assert (problem.location, "link" in problem.reason) == (str(link), True)
+        assert [each.id for each in list_sessions(database)] == ["one"]
