@@ -48,6 +48,8 @@ class SessionBuilder:
         self._with_text = with_text
         self.origins: set[str] = set()
         """The sessions that rows say to be copied from; the own one may be among them."""
+        self.untimed = 0
+        """The number of sessions in whose rows there is no time."""
         self._sharing: set[str] = set()
         """The sessions whose cost, a running total, includes that of the one they were forked from.
         """
@@ -98,8 +100,9 @@ class SessionBuilder:
         take(self, row, draft, agent)
 
     def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
-        """Return the sessions of all rows that were taken."""
+        """Return the sessions of all rows that were taken, without those that have no time."""
         drafts = [draft for draft in self._drafts.values() if draft.started]
+        self.untimed = sum(each.has_rows and not each.started for each in self._drafts.values())
         for name in self._sharing:
             self._find_draft(name).cost = None
         self._name_by_summaries()
@@ -122,6 +125,7 @@ class SessionBuilder:
             if row.attachment.type in INSTRUCTIONS:
                 draft.instructions.update(dict.fromkeys(list_instructions(row.attachment)))
             elif row.attachment.type == "queued_command" and self._is_new(row.uuid):
+                draft.correct_time(row)
                 self._take_interjection(row, prompts.list_queued_texts(row.attachment), draft)
         elif kind == "cost-state" and (cost := costs.check_cost(row.totalCostUSD)) is not None:
             self._find_draft(row.sessionId).cost = cost

@@ -182,6 +182,8 @@ class FamilyScan:
         count.rows += reading.rows
         count.unreadable += reading.unreadable
         count.sessions.update(record.kind.value for record in records)
+        if reading.untimed:
+            self._report(reading.family.key, "there is no time in its rows, so it is not listed")
         for each in reading.files:
             if each.problem and each.path in state.states:
                 self._report(str(each.path), each.problem)

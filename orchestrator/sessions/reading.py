@@ -43,6 +43,8 @@ class FamilyReading:
     sessions: list[Session]
     """In the order in which they begin in the files."""
     files: tuple[FileReading, ...]
+    untimed: int
+    """The number of sessions that are left out since no row of them has a time."""
 
     @property
     def rows(self) -> int:
@@ -106,7 +108,7 @@ def _read_files(
     folder = Path(family.key).parent
     names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
     origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
-    return FamilyReading(family, sessions, files), origins
+    return FamilyReading(family, sessions, files, builder.untimed), origins
 
 
 @contextlib.contextmanager

@@ -386,3 +386,29 @@ def test_a_project_that_is_a_link_is_reported(tmp_path: Path) -> None:
             (problem,) = scan(database, home).problems
             assert (problem.location, "link" in problem.reason) == (str(link), True)
         assert [each.id for each in list_sessions(database)] == ["one"]
+
+
+ODD_TIMES = [
+    *("", "zzzz", "+999999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    *("2026-11-27T25:00:00Z", "2026-13-27T10:00:00Z", "2026-11-27T10:00:00+09:00", 1764240000000),
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_an_odd_time_moves_no_session(tmp_path: Path, odd: object) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        before = find_session(database, "one")
+        for at in (1, 4, len(made.rows) - 1):
+            made.rows[at] = json.dumps(json.loads(made.rows[at]) | {"timestamp": odd}).encode()
+        made.save()
+        assert scan(database, home).problems == ()
+        after = find_session(database, "one")
+        assert (after.started, after.tool_calls) == (before.started, before.tool_calls)
+        assert before.started < after.ended < before.ended
+        made.rows = [json.dumps(json.loads(row) | {"timestamp": odd}).encode() for row in made.rows]
+        made.save()
+        assert [each.location for each in scan(database, home).problems] == [str(made.path)]
+        assert list_sessions(database) == []
