@@ -40,9 +40,20 @@ _NO_INPUT: Final = msgspec.Raw(b"{}")
 
 
 class SessionBuilder:
-    """Takes the rows of a family in order, and builds its sessions."""
+    """Takes the rows of a family in order, and builds its sessions.
 
-    def __init__(self, family: Family, known: KnownIds, *, with_text: bool) -> None:
+    Args:
+        family: its files.
+        known: the ids that count for other files; those of this family are added.
+        is_own: whether a session is our own: what was copied from it is left out, since the
+            transcript that it was copied from may be gone, and unknown.
+        with_text: whether to keep what the model said.
+    """
+
+    def __init__(
+        self, family: Family, known: KnownIds, is_own: Callable[[str], bool], *, with_text: bool
+    ) -> None:
+        self._is_own = is_own
         self._family = family
         self._known = known.ids
         self._with_text = with_text
@@ -80,14 +91,21 @@ class SessionBuilder:
         if take is None:
             self._take_about_session(row)
             return
-        uuid = row.uuid
+        uuid, origin = row.uuid, row.requestSessionId
         if row.forkedFrom is not None:
-            self.origins.add(row.forkedFrom.sessionId)
-            uuid = row.forkedFrom.messageUuid
+            uuid, origin = row.forkedFrom.messageUuid, row.forkedFrom.sessionId
+            self.origins.add(origin)
+            # By its own id it is named in a fork of this fork.
+            if row.uuid and row.uuid != uuid and not self._is_new(row.uuid):
+                self._sharing.add(row.sessionId)
+                return
+        if origin and origin != row.sessionId and self._is_own(origin):
+            self._sharing.add(row.sessionId)
+            return
         if uuid:
             known = self._known
             if uuid in known:
-                if row.requestSessionId or row.forkedFrom:
+                if origin:
                     self._sharing.add(row.sessionId)
                 return
             known.add(uuid)

@@ -4,9 +4,12 @@ import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from orchestrator.platform import files
 from orchestrator.sessions.building import SessionBuilder
+from orchestrator.sessions.classes import is_own_id
 from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.files import AGENT_PREFIX, SUFFIX, Family
 from orchestrator.sessions.models import Session
@@ -79,7 +82,16 @@ def read_family(
         own_ids: see `classes.classify_session`.
         own_folders: see `classes.classify_session`.
     """
-    reading, origins = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+
+    @cache
+    def is_own(identifier: str) -> bool:
+        return not with_copies and is_own_id(identifier, own_ids)
+
+    def read() -> tuple[FamilyReading, list[Path]]:
+        builder = SessionBuilder(family, known, is_own, with_text=with_text)
+        return _read_files(builder, family, own_ids, own_folders)
+
+    reading, origins = read()
     if with_copies or not origins:
         return reading
     # A fork says so only in the midst of its rows: what it has copied counts for the original,
@@ -87,28 +99,23 @@ def read_family(
     for file in reading.files:
         known.release(file.ids)
     copied = known.add(_list_ids(origins))
-    reading, _ = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    reading, _ = read()
     known.release(copied)
     return reading
 
 
 def _read_files(
-    family: Family,
-    known: KnownIds,
-    own_ids: Set[str],
-    own_folders: Sequence[Path],
-    *,
-    with_text: bool,
+    builder: SessionBuilder, family: Family, own_ids: Set[str], own_folders: Sequence[Path]
 ) -> tuple[FamilyReading, list[Path]]:
     """Return what is in the files, and the transcripts of which they hold copies."""
     with _pause_collection():
-        builder = SessionBuilder(family, known, with_text=with_text)
-        files = tuple(_read_file(path, builder) for path in family.files)
+        readings = tuple(_read_file(path, builder) for path in family.files)
         sessions = builder.build_sessions(own_ids, own_folders)
     folder = Path(family.key).parent
     names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
-    origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
-    return FamilyReading(family, sessions, files, builder.untimed), origins
+    paths = [folder / f"{name}{SUFFIX}" for name in names]
+    reading = FamilyReading(family, sessions, readings, builder.untimed)
+    return reading, list(filter(files.is_file, paths))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector,
 from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
 from orchestrator.sessions.own_sessions import record_own_session
-from orchestrator.sessions.records import SessionRecord, load_occurrences
+from orchestrator.sessions.records import SessionRecord, load_occurrences, write_sessions
 from orchestrator.sessions.session_counts import count_unreadable_rows
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
@@ -304,11 +304,12 @@ def test_two_names_that_are_stored_alike_are_one_session(tmp_path: Path) -> None
 def test_a_value_that_is_refused_hides_no_other_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = family_scan.write_sessions
 
     def write_twice(database: Database, family: str, records: Iterable[SessionRecord]) -> None:
         found = list(records)
-        real(database, family, found * 2 if "one" in {each.id for each in found} else found)
+        write_sessions(
+            database, family, found * 2 if "one" in {each.id for each in found} else found
+        )
 
     home = tmp_path / "claude"
     original = write_shop_session(home, "one")
