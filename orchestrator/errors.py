@@ -5,6 +5,7 @@
     |   |-- ConfigError       ... in a config value, with where it came from
     |   `-- UntrustedError    the project's own file asks for what the user has not trusted
     |-- InfrastructureError   exit 3: no agent, no key, no network, no space
+    |   `-- RefusedValueError ... the database works, but does not take a value
     |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
     `-- LostRunError          exit 3: another process has taken over the run
 
@@ -80,6 +81,10 @@ class InfrastructureError(LoopError):
     """Something that the run needs is missing or unavailable."""
 
     exit_code = 3
+
+
+class RefusedValueError(InfrastructureError):
+    """The database works, but does not take a value: it is too large, or there already."""
 
 
 class RulebookError(LoopError):

@@ -136,7 +136,7 @@ def _describe_tokens(each: "SessionSummary") -> str:
 def _describe_cost(each: "SessionSummary") -> str:
     if each.cost_usd is not None:
         return format_dollars(each.cost_usd)
-    return "not recorded by Claude Code"
+    return "not recorded by Claude Code, or not for this session alone"
 
 
 def iter_entry_lines(

@@ -32,6 +32,7 @@ from orchestrator.sessions.rows import (
     list_instructions,
     unfold_row,
 )
+from orchestrator.storage.database import normalize_text
 
 _SYNTHETIC: Final = "<synthetic>"
 _COMPACTIONS: Final = ("compact_boundary", "microcompact_boundary")
@@ -39,14 +40,30 @@ _NO_INPUT: Final = msgspec.Raw(b"{}")
 
 
 class SessionBuilder:
-    """Takes the rows of a family in order, and builds its sessions."""
+    """Takes the rows of a family in order, and builds its sessions.
 
-    def __init__(self, family: Family, known: KnownIds, *, with_text: bool) -> None:
+    Args:
+        family: its files.
+        known: the ids that count for other files; those of this family are added.
+        is_own: whether a session is our own: what was copied from it is left out, since the
+            transcript that it was copied from may be gone, and unknown.
+        with_text: whether to keep what the model said.
+    """
+
+    def __init__(
+        self, family: Family, known: KnownIds, is_own: Callable[[str], bool], *, with_text: bool
+    ) -> None:
+        self._is_own = is_own
         self._family = family
         self._known = known.ids
         self._with_text = with_text
         self.origins: set[str] = set()
         """The sessions that rows say to be copied from; the own one may be among them."""
+        self.untimed = 0
+        """The number of sessions in whose rows there is no time."""
+        self._sharing: set[str] = set()
+        """The sessions whose cost, a running total, includes that of the one they were forked from.
+        """
         self._drafts: dict[str, SessionDraft] = {}
         self._calls: dict[str, ModelCall] = {}
         self._tools: dict[str, ToolCall] = {}
@@ -74,13 +91,22 @@ class SessionBuilder:
         if take is None:
             self._take_about_session(row)
             return
-        uuid = row.uuid
+        uuid, origin = row.uuid, row.requestSessionId
         if row.forkedFrom is not None:
-            self.origins.add(row.forkedFrom.sessionId)
-            uuid = row.forkedFrom.messageUuid
+            uuid, origin = row.forkedFrom.messageUuid, row.forkedFrom.sessionId
+            self.origins.add(origin)
+            # By its own id it is named in a fork of this fork.
+            if row.uuid and row.uuid != uuid and not self._is_new(row.uuid):
+                self._sharing.add(row.sessionId)
+                return
+        if origin and origin != row.sessionId and self._is_own(origin):
+            self._sharing.add(row.sessionId)
+            return
         if uuid:
             known = self._known
             if uuid in known:
+                if origin:
+                    self._sharing.add(row.sessionId)
                 return
             known.add(uuid)
             self._ids.append(uuid)
@@ -92,8 +118,11 @@ class SessionBuilder:
         take(self, row, draft, agent)
 
     def build_sessions(self, own_ids: Set[str], own_folders: Sequence[Path]) -> list[Session]:
-        """Return the sessions of all rows that were taken."""
+        """Return the sessions of all rows that were taken, without those that have no time."""
         drafts = [draft for draft in self._drafts.values() if draft.started]
+        self.untimed = sum(each.has_rows and not each.started for each in self._drafts.values())
+        for name in self._sharing:
+            self._find_draft(name).cost = None
         self._name_by_summaries()
         return [draft.build(self._family, own_ids, own_folders) for draft in drafts]
 
@@ -114,9 +143,10 @@ class SessionBuilder:
             if row.attachment.type in INSTRUCTIONS:
                 draft.instructions.update(dict.fromkeys(list_instructions(row.attachment)))
             elif row.attachment.type == "queued_command" and self._is_new(row.uuid):
+                draft.correct_time(row)
                 self._take_interjection(row, prompts.list_queued_texts(row.attachment), draft)
-        elif kind == "cost-state" and row.totalCostUSD is not None:
-            self._find_draft(row.sessionId).cost = row.totalCostUSD
+        elif kind == "cost-state" and (cost := costs.check_cost(row.totalCostUSD)) is not None:
+            self._find_draft(row.sessionId).cost = cost
         elif row.sessionId and (title := row.customTitle or row.aiTitle):
             self._find_draft(row.sessionId).title = title
         elif kind == "summary" and row.summary and row.leafUuid:
@@ -130,7 +160,8 @@ class SessionBuilder:
         return True
 
     def _find_draft(self, name: str) -> SessionDraft:
-        name = name or self._family.name
+        # As it is stored: two names that the database cannot tell apart are one session.
+        name = normalize_text(name) or normalize_text(self._family.name)
         draft = self._drafts.get(name)
         if draft is None:
             draft = self._drafts[name] = SessionDraft(name)

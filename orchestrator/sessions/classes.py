@@ -31,7 +31,7 @@ def classify_session(
         own_ids: the ids of sessions that this program or its agents have started.
         own_folders: folders whose sessions, and homes in which all sessions, are its own.
     """
-    if identifier in own_ids or family.name in own_ids or _has_own_mark(family, identifier):
+    if is_own_id(identifier, own_ids) or is_own_id(family.name, own_ids):
         return SessionClass.OWN
     if any(_is_below(path, own) for own in own_folders for path in (folder, str(family.home))):
         return SessionClass.OWN
@@ -43,8 +43,9 @@ def classify_session(
     return SessionClass.HEADLESS if is_headless else SessionClass.HUMAN
 
 
-def _has_own_mark(family: Family, identifier: str) -> bool:
-    return is_own_session(Path(family.name)) or is_own_session(Path(identifier))
+def is_own_id(identifier: str, own_ids: Set[str]) -> bool:
+    """Return whether a session has the mark of our own, or is in their ledger."""
+    return identifier in own_ids or is_own_session(Path(identifier))
 
 
 def _is_below(path: str, folder: Path) -> bool:

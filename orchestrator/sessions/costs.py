@@ -1,6 +1,7 @@
 """Add up tokens, and decide whether the numbers of output tokens can be right."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orchestrator.sessions.models import ModelCall, Usage
@@ -10,6 +11,8 @@ _MOST_CHARACTERS: Final = 12
 """Characters per output token: what some versions wrote are placeholders, with 25 to 815."""
 _FEWEST_CHARACTERS: Final = 2000
 """Below this the relation says nothing."""
+_LARGEST: Final = 1 << 53
+"""A larger number is none that Claude Code counted, and no database could add up some of them."""
 
 
 def count_usage(counts: Counts | None) -> Usage:
@@ -17,11 +20,26 @@ def count_usage(counts: Counts | None) -> Usage:
     if counts is None:
         return Usage()
     return Usage(
-        counts.input_tokens or 0,
-        counts.output_tokens or 0,
-        counts.cache_read_input_tokens or 0,
-        counts.cache_creation_input_tokens or 0,
+        _check_count(counts.input_tokens),
+        _check_count(counts.output_tokens),
+        _check_count(counts.cache_read_input_tokens),
+        _check_count(counts.cache_creation_input_tokens),
     )
+
+
+def _check_count(count: int | None) -> int:
+    return count if count and 0 < count <= _LARGEST else 0
+
+
+def check_cost(cost: float | None) -> float | None:
+    """Return what a row says to be the cost; None if that cannot be a cost."""
+    is_cost = cost is not None and math.isfinite(cost) and 0 <= cost <= _LARGEST
+    return cost if is_cost else None
+
+
+def add_counts(counts: Iterable[int]) -> int:
+    """Return the sum of numbers of tokens, not above the largest that can be stored."""
+    return min(sum(counts), _LARGEST)
 
 
 def is_same(counts: Counts, usage: Usage) -> bool:
@@ -48,10 +66,10 @@ def take_larger(usage: Usage, counts: Counts) -> Usage:
 def sum_usage(calls: Sequence[ModelCall]) -> Usage:
     """Return the tokens of several answers."""
     return Usage(
-        sum(call.usage.input for call in calls),
-        sum(call.usage.output for call in calls),
-        sum(call.usage.cache_read for call in calls),
-        sum(call.usage.cache_write for call in calls),
+        add_counts(call.usage.input for call in calls),
+        add_counts(call.usage.output for call in calls),
+        add_counts(call.usage.cache_read for call in calls),
+        add_counts(call.usage.cache_write for call in calls),
     )
 
 

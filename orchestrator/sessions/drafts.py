@@ -1,13 +1,22 @@
 """Collect what is known of a session while its rows are read."""
 
+import re
 from collections.abc import Iterable, Set
 from pathlib import Path
+from typing import Final
 
 from orchestrator.sessions import costs
 from orchestrator.sessions.classes import classify_session
 from orchestrator.sessions.files import Family
 from orchestrator.sessions.models import Entry, ModelCall, Session, Thread
 from orchestrator.sessions.rows import Row
+
+_is_time: Final = re.compile(
+    r"20[2-9]\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+    r"(?:\.\d{1,9})?(?:Z|\+00:00)?",
+    re.ASCII,
+).fullmatch
+"""Times are compared as text, and an odd one would put its session into every period."""
 
 
 class SessionDraft:
@@ -33,6 +42,7 @@ class SessionDraft:
 
     def note(self, row: Row) -> None:
         """Note when, where and by which version a row was written."""
+        self.correct_time(row)
         at = row.timestamp
         if not self.started:
             self.started = self.ended = at
@@ -42,6 +52,16 @@ class SessionDraft:
             self.started = at
         if row.version != self._version:
             self._note_version(row)
+
+    def correct_time(self, row: Row) -> None:
+        """Replace a time that is none by the last of the session."""
+        if not _is_time(row.timestamp):
+            row.timestamp = self.ended
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether a row of the session was noted."""
+        return self._version is not None
 
     def _note_version(self, row: Row) -> None:
         self._version = row.version

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import InfrastructureError, RefusedValueError
 from orchestrator.masking import Masker
 from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
 from orchestrator.sessions.detectors.occurrences import Occurrence
@@ -29,7 +30,6 @@ from orchestrator.sessions.watermarks import (
     FamilyState,
     FileState,
     Watermark,
-    hash_head,
     name_path,
 )
 from orchestrator.storage.database import Database
@@ -73,6 +73,7 @@ class FamilyScan:
         released = {path: self._ids.pop(path, b"") for path in self._files[state.name]}
         for packed in released.values():
             self._known.release(unpack_ids(packed) if packed else ())
+        reading = None
         try:
             reading = read_family(
                 family,
@@ -81,16 +82,19 @@ class FamilyScan:
                 own_folders=self._own_folders,
             )
             records = self._examine(reading)
-        except Exception as error:  # noqa: BLE001 -- one odd transcript must not hide all others
+            is_poorer = self._is_poorer(reading, state)
+            if not is_poorer:
+                self._store(reading, records, state)
+        except Exception as error:  # one odd transcript must not hide all others
+            if isinstance(error, InfrastructureError) and not isinstance(error, RefusedValueError):
+                raise
             self._report(family.key, f"{type(error).__name__}: {error}")
-            self._restore_ids(released)
+            self._restore_ids(released, reading)
             return
         self._count(reading, records, state)
-        if self._is_poorer(reading, state):
-            self._restore_ids(released)
-            self._touch(state)
-            return
-        self._store(reading, records, state)
+        if is_poorer:
+            self._restore_ids(released, reading)
+            self._touch(reading, state)
 
     def _examine(self, reading: FamilyReading) -> list[SessionRecord]:
         records = []
@@ -137,24 +141,34 @@ class FamilyScan:
     def _store(
         self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
     ) -> None:
+        stored = {}
         with self._database.transaction() as database:
             write_sessions(database, state.name, records)
             database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
             for each in reading.files:
-                if (seen := state.states.get(each.path)) and not each.problem:
+                if (seen := state.states.get(each.path)) and each.is_done:
                     packed = _write_watermark(database, state, each, seen)
-                    self._ids[name_path(each.path)] = packed
+                    stored[name_path(each.path)] = packed
+        self._ids.update(stored)
 
-    def _touch(self, state: FamilyState) -> None:
+    def _touch(self, reading: FamilyReading, state: FamilyState) -> None:
         """Record that the files that are left were seen, so that they are not read again."""
         with self._database.transaction() as database:
-            for path, seen in state.states.items():
-                database.write(
-                    "UPDATE transcripts SET inode = ?, size = ?, modified = ? WHERE path = ?",
-                    (*seen, name_path(path)),
+            for path in (each.path for each in reading.files if each.is_done):
+                if (seen := state.states.get(path)) is None:
+                    continue
+                changed = database.write(
+                    "UPDATE transcripts SET inode = ?, size = ?, modified = ?, reader = ?"
+                    " WHERE path = ?",
+                    (*seen, READER_VERSION, name_path(path)),
                 )
+                if not changed:  # it is new: nothing of it is stored
+                    _write_watermark(database, state, FileReading(path, 0, 0, ()), seen)
 
-    def _restore_ids(self, released: Mapping[str, bytes]) -> None:
+    def _restore_ids(self, released: Mapping[str, bytes], reading: FamilyReading | None) -> None:
+        """Let the ids count that counted before the family was read, and no other."""
+        for each in reading.files if reading else ():
+            self._known.release(each.ids)
         for path, packed in released.items():
             if packed:
                 self._ids[path] = packed
@@ -168,6 +182,8 @@ class FamilyScan:
         count.rows += reading.rows
         count.unreadable += reading.unreadable
         count.sessions.update(record.kind.value for record in records)
+        if reading.untimed:
+            self._report(reading.family.key, "there is no time in its rows, so it is not listed")
         for each in reading.files:
             if each.problem and each.path in state.states:
                 self._report(str(each.path), each.problem)
@@ -204,15 +220,13 @@ def _write_watermark(
     packed = pack_ids(file.ids)
     database.write("DELETE FROM transcripts WHERE path = ?", (name_path(file.path),))
     database.write(
-        "INSERT INTO transcripts (path, family, home, inode, size, modified, position, head,"
-        " rows_read, unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO transcripts (path, family, home, inode, size, modified, rows_read,"
+        " unreadable, ids, reader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             name_path(file.path),
             state.name,
             name_path(state.family.home),
             *seen,
-            file.position,
-            hash_head(file.path),
             file.rows,
             file.unreadable,
             packed,

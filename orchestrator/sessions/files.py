@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.platform import files
 from orchestrator.sessions.homes import PROJECTS
 from orchestrator.sessions.plain_files import open_plain_file
 
@@ -54,15 +55,11 @@ def find_transcripts(home: Path) -> list[Family]:
     """Return the families of a home, oldest first by their files' times, then by their names.
 
     A session may be copied under a new id (a fork), and the first that is read owns the common
-    rows; the original is older. A link that leads out of the home is not followed. Folders that
-    cannot be read have no transcripts.
+    rows; the original is older. `projects` may be a link: it is the user's own. Links in it are not
+    followed. Folders that cannot be read have no transcripts.
     """
-    try:
-        real = home.resolve()
-        root = (real / PROJECTS).resolve(strict=True)
-    except (OSError, RuntimeError):
-        return []
-    if not root.is_relative_to(real):
+    root = _find_root(home)
+    if root is None:
         return []
     groups: dict[tuple[str, str], list[tuple[Path, float]]] = {}
     for path, modified in _walk(root, 0):
@@ -71,11 +68,31 @@ def find_transcripts(home: Path) -> list[Family]:
         groups.setdefault((project, _name_family(path, parts)), []).append((path, modified))
     families = []
     for (project, name), found in groups.items():
-        files = sorted((path for path, _ in found), key=lambda path: (path.stem != name, path))
+        ordered = sorted((path for path, _ in found), key=lambda path: (path.stem != name, path))
         first = min(modified for _, modified in found)
-        families.append((first, Family(name, tuple(files), home, project)))
+        families.append((first, Family(name, tuple(ordered), home, project)))
     families.sort(key=lambda each: (each[0], each[1].name, each[1].project))
     return [family for _, family in families]
+
+
+def find_outer_links(home: Path) -> list[Path]:
+    """Return the projects of a home that are links to folders elsewhere: they are not read."""
+    root = _find_root(home)
+    if root is None:
+        return []
+    links = [Path(each.path) for each in files.list_folder(root) if each.is_symlink()]
+    return sorted(path for path in links if files.is_folder(path) and not _is_below(path, root))
+
+
+def _find_root(home: Path) -> Path | None:
+    try:
+        return (home / PROJECTS).resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder)
 
 
 def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, float]]:

@@ -13,6 +13,8 @@ PROJECTS: Final = "projects"
 def find_homes(environment: Mapping[str, str], extra: Sequence[Path] = ()) -> list[Path]:
     """Return the configuration folders of Claude Code that exist: real paths, each once.
 
+    Of two that share their `projects`, by a link, the first one is returned.
+
     `~/.config/claude` is where some versions kept them. `CLAUDE_CONFIG_DIR` does not replace the
     usual folders: a person who sets it today may have worked without it yesterday.
 
@@ -23,12 +25,12 @@ def find_homes(environment: Mapping[str, str], extra: Sequence[Path] = ()) -> li
     named = [Path(environment[CONFIG_VARIABLE])] if environment.get(CONFIG_VARIABLE) else []
     user = Path(environment["HOME"]) if environment.get("HOME") else _find_user_home()
     usual = [user / ".claude", user / ".config" / "claude"] if user else []
-    homes: list[Path] = []
+    homes: dict[Path, Path] = {}
     for folder in (*named, *usual, *extra):
         home = _resolve_home(folder)
-        if home is not None and home not in homes:
-            homes.append(home)
-    return homes
+        if home is not None:
+            homes.setdefault((home / PROJECTS).resolve(), home)
+    return list(homes.values())
 
 
 def _find_user_home() -> Path | None:

@@ -162,7 +162,8 @@ class Session(msgspec.Struct, gc=False):
     output_reliable: bool
     """Whether the numbers of output tokens can be right."""
     cost_usd: float | None
-    """From its last `cost-state` row; None if there is none."""
+    """From its last `cost-state` row; None if there is none, or if it includes the cost of the
+    session that this one was forked from."""
     title: str = ""
     """A name that Claude Code gave it, if any."""
     instructions: tuple[str, ...] = ()

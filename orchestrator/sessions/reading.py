@@ -4,9 +4,12 @@ import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from orchestrator.platform import files
 from orchestrator.sessions.building import SessionBuilder
+from orchestrator.sessions.classes import is_own_id
 from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.files import AGENT_PREFIX, SUFFIX, Family
 from orchestrator.sessions.models import Session
@@ -22,12 +25,17 @@ class FileReading:
     rows: int
     unreadable: int
     """Rows that could not be read, at least in part."""
-    position: int
-    """The end of the last complete row; what follows is still being written."""
     ids: tuple[str, ...]
     """The ids of rows and answers that count for this file."""
     problem: str = ""
     """Why the file could not be read to its end; empty if it could."""
+    is_foreign: bool = False
+    """Whether it is of another program."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is no reason to read the file again before it changes."""
+        return self.is_foreign or not self.problem
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class FamilyReading:
     sessions: list[Session]
     """In the order in which they begin in the files."""
     files: tuple[FileReading, ...]
+    untimed: int
+    """The number of sessions that are left out since no row of them has a time."""
 
     @property
     def rows(self) -> int:
@@ -72,7 +82,16 @@ def read_family(
         own_ids: see `classes.classify_session`.
         own_folders: see `classes.classify_session`.
     """
-    reading, origins = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+
+    @cache
+    def is_own(identifier: str) -> bool:
+        return not with_copies and is_own_id(identifier, own_ids)
+
+    def read() -> tuple[FamilyReading, list[Path]]:
+        builder = SessionBuilder(family, known, is_own, with_text=with_text)
+        return _read_files(builder, family, own_ids, own_folders)
+
+    reading, origins = read()
     if with_copies or not origins:
         return reading
     # A fork says so only in the midst of its rows: what it has copied counts for the original,
@@ -80,28 +99,23 @@ def read_family(
     for file in reading.files:
         known.release(file.ids)
     copied = known.add(_list_ids(origins))
-    reading, _ = _read_files(family, known, own_ids, own_folders, with_text=with_text)
+    reading, _ = read()
     known.release(copied)
     return reading
 
 
 def _read_files(
-    family: Family,
-    known: KnownIds,
-    own_ids: Set[str],
-    own_folders: Sequence[Path],
-    *,
-    with_text: bool,
+    builder: SessionBuilder, family: Family, own_ids: Set[str], own_folders: Sequence[Path]
 ) -> tuple[FamilyReading, list[Path]]:
     """Return what is in the files, and the transcripts of which they hold copies."""
     with _pause_collection():
-        builder = SessionBuilder(family, known, with_text=with_text)
-        files = tuple(_read_file(path, builder) for path in family.files)
+        readings = tuple(_read_file(path, builder) for path in family.files)
         sessions = builder.build_sessions(own_ids, own_folders)
     folder = Path(family.key).parent
     names = sorted({Path(name).name for name in builder.origins} - {family.name, ""})
-    origins = [path for name in names if (path := folder / f"{name}{SUFFIX}").is_file()]
-    return FamilyReading(family, sessions, files), origins
+    paths = [folder / f"{name}{SUFFIX}" for name in names]
+    reading = FamilyReading(family, sessions, readings, builder.untimed)
+    return reading, list(filter(files.is_file, paths))
 
 
 @contextlib.contextmanager
@@ -142,4 +156,5 @@ def _read_file(path: Path, builder: SessionBuilder) -> FileReading:
         problem = error.strerror or str(error)
     if reader.is_foreign:
         problem = "is no transcript of Claude Code"
-    return FileReading(path, reader.rows, reader.unreadable, reader.position, tuple(ids), problem)
+    numbers = (reader.rows, reader.unreadable)
+    return FileReading(path, *numbers, tuple(ids), problem, reader.is_foreign)

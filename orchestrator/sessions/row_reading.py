@@ -42,8 +42,6 @@ class RowReader:
         self._first = b""
         self.rows = 0
         self.unreadable = 0
-        self.position = 0
-        """The end of the last complete row."""
         self.is_foreign = False
         """Whether the file is of another program: JSON over several lines."""
 
@@ -55,7 +53,7 @@ class RowReader:
         """
         decode, ignored, rows = decode_row, _IGNORED, 0
         with open_plain_file(self._path) as file:
-            left = size = os.fstat(file.fileno()).st_size
+            left = os.fstat(file.fileno()).st_size
             for line in iter(functools.partial(file.readline, LONGEST_ROW), b""):
                 if left <= 0:  # what was appended since is left for the next time
                     break
@@ -68,8 +66,9 @@ class RowReader:
                 except BROKEN:
                     if line.endswith(b"\n"):
                         yield from self._recover(line)
+                        if self.unreadable > 1 and not rows and self._is_of_another_program():
+                            break
                     elif len(line) < LONGEST_ROW:  # it is still being written
-                        left += len(line)
                         break
                     else:
                         left -= self._skip_line(file)
@@ -78,9 +77,11 @@ class RowReader:
                     rows += 1
                     yield row
             self.rows += rows
-            self.position = size - left
-        if not self.rows and self._first.strip() in _OPENINGS:
+        if self._is_of_another_program():
             self.is_foreign, self.unreadable = True, 0
+
+    def _is_of_another_program(self) -> bool:
+        return not self.rows and self._first.strip() in _OPENINGS
 
     def _skip_line(self, file: BinaryIO) -> int:
         """Skip the rest of a line that is too long; return its length."""
@@ -95,10 +96,14 @@ class RowReader:
     def _recover(self, line: bytes) -> Iterator[Row]:
         if not self._first:
             self._first = line[:_FIRST]
-        rows, is_complete = recover_rows(line)
-        self.rows += len(rows)
+        is_complete = True
+        for row in recover_rows(line):
+            if row is None:
+                is_complete = False
+            else:
+                self.rows += 1
+                yield row
         self.unreadable += not is_complete
-        yield from rows
 
 
 def _is_single(line: bytes) -> bool:

@@ -1,6 +1,9 @@
 """Recover what can be recovered of lines that are not one plain row."""
 
 import json
+import math
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -8,52 +11,49 @@ import msgspec
 from orchestrator.sessions.rows import BROKEN, Row, decode_row
 
 _BLANK: Final = " \t\r\n\0"
+_NOT_BLANK: Final = re.compile(f"[^{_BLANK}]")
 _ROW_STARTS: Final = ('{"parentUuid":', '{"type":"')
+_ROW: Final = msgspec.inspect.type_info(Row)
+"""Here, because to make it takes longer than to recover a row."""
 
 
-def recover_rows(line: bytes) -> tuple[list[Row], bool]:
-    """Return the rows of a line that is not one plain row, and whether all of it could be read.
+def recover_rows(line: bytes) -> Iterator[Row | None]:
+    """Yield the rows of a line that is not one plain row, and None for what cannot be read.
 
     A line may hold two objects, since Claude Code was killed, or two of its processes wrote at the
     same time; NUL bytes, after a loss of power; or the JSON of another program.
     """
     text = line.decode("utf-8", "replace").strip(_BLANK)
     decoder = json.JSONDecoder()
-    rows: list[Row] = []
-    is_complete = True
-    while text:
+    end = 0
+    while found := _NOT_BLANK.search(text, end):
         try:
-            value, end = decoder.raw_decode(text)
+            value, end = decoder.raw_decode(text, found.start())
         except (ValueError, RecursionError):
-            behind = _recover_behind(text)
-            return rows + behind, False
-        row = _fit_row(value) if isinstance(value, dict) else None
-        if row is None:
-            is_complete = False
-        else:
-            rows.append(row)
-        text = text[end:].lstrip(_BLANK)
-    return rows, is_complete
+            yield None
+            yield _recover_behind(text, found.start())
+            return
+        yield _fit_row(value) if isinstance(value, dict) else None
 
 
-def _recover_behind(text: str) -> list[Row]:
+def _recover_behind(text: str, cut: int) -> Row | None:
     """Return the row behind one that was cut: Claude Code was killed, and went on in its line."""
-    start = max((text.rfind(each, 1) for each in _ROW_STARTS), default=-1)
-    if start < 1:
-        return []
+    start = max(text.rfind(each, cut + 1) for each in _ROW_STARTS)
+    if start < 0:
+        return None
     try:
         value = json.loads(text[start:])
     except (ValueError, RecursionError):
-        return []
+        return None
     # A part of a row that was cut has no session of its own.
     row = _fit_row(value) if isinstance(value, dict) else None
-    return [row] if row is not None and row.uuid and row.sessionId else []
+    return row if row is not None and row.uuid and row.sessionId else None
 
 
 def _fit_row(value: dict[str, Any]) -> Row | None:
     """Return the row of an object, without the fields whose types are not as expected."""
     try:
-        fitted = json.dumps(_fit(value, msgspec.inspect.type_info(Row)), ensure_ascii=False)
+        fitted = json.dumps(_fit(value, _ROW), ensure_ascii=False)
         # Half of a surrogate pair is legal in JSON, but it is no text.
         return decode_row(fitted.encode("utf-8", "replace"))
     except BROKEN:
@@ -73,11 +73,9 @@ def _fit(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401 -- any 
             return [each for one in value if (each := _fit(one, item)) is not None]
         case msgspec.inspect.RawType():
             return value
-    return (
-        value
-        if isinstance(value, _PLAIN.get(type(kind), ())) and _is_bool_as(value, kind)
-        else None
-    )
+    is_plain = isinstance(value, _PLAIN.get(type(kind), ())) and _is_bool_as(value, kind)
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value if is_plain and is_finite else None
 
 
 def _is_bool_as(value: object, kind: msgspec.inspect.Type) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
 from orchestrator.platform.locking import FileLock, LockHeldError
-from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.scan_results import ScanCount, ScanResult
+from orchestrator.sessions.files import find_outer_links, find_transcripts
+from orchestrator.sessions.scan_results import ScanCount, ScanProblem, ScanResult
 from orchestrator.sessions.watermarks import (
     FamilyState,
     Watermark,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.sessions.files import Family
 
 _LOCK_SECONDS: Final = 900.0
+_LINK: Final = "is a link to another folder, which is not read"
 
 
 def scan_transcripts(
@@ -60,6 +61,8 @@ def scan_transcripts(
         if on_start:
             on_start(len(changed))
         count = _scan_locked(database, states, create_masker, own_folders)
+    links = [link for home in homes for link in find_outer_links(home)]
+    problems = [*count.problems, *(ScanProblem(str(link), _LINK) for link in links)]
     present = {state.name for state in states if not state.is_gone}
     scanned = set(map(name_path, homes))
     known = {mark.family for mark in watermarks.values() if mark.home in scanned}
@@ -71,7 +74,7 @@ def scan_transcripts(
         rows=count.rows,
         unreadable=count.unreadable,
         sessions=dict(sorted(count.sessions.items())),
-        problems=tuple(sorted(count.problems, key=lambda each: (each.location, each.reason))),
+        problems=tuple(sorted(problems, key=lambda each: (each.location, each.reason))),
     )
 
 

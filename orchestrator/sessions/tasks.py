@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 
+from orchestrator.sessions.costs import add_counts
 from orchestrator.sessions.detectors.calls import is_done_edit
 from orchestrator.sessions.detectors.corrections import find_corrections
 from orchestrator.sessions.detectors.interruptions import find_interruptions
@@ -164,7 +165,7 @@ def _close_task(task: _Task, version: str) -> TaskFacts:
         rejections=len(task.rejected),
         interruptions=task.interruptions,
         corrections=task.corrections,
-        tokens=task.tokens,
+        tokens=add_counts((task.tokens,)),
         seconds=_count_seconds(task.started, task.ended),
         version=version,
         model=min(task.models, key=lambda each: (-task.models[each], each), default=""),

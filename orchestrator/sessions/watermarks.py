@@ -1,10 +1,11 @@
 """Remember in which state each transcript was read, so that only what has changed is opened again.
 
-A transcript with the inode, size and time of its watermark has not changed: Claude Code appends. If
-one file of a session has changed, all files of this session are read again.
+A transcript with the inode, size and time of its watermark has not changed. If one file of a
+session has changed, all its files are read again, from their start: what is found in a session
+depends on all of it. So there is no position to go on from, and no need to recognize by its first
+bytes a file that was rewritten and not appended to.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from orchestrator.platform import files
 from orchestrator.storage.database import Database, normalize_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 READER_VERSION: Final = "2"
 """Increased whenever the reader, a detector or the counting of tasks changes what is stored: then
 everything is read again."""
-_HEAD_BYTES: Final = 1024
 _LARGEST: Final = (1 << 63) - 1
 
 
@@ -93,8 +92,3 @@ def examine_family(family: "Family") -> FamilyState:
         if stat.S_ISREG(status.st_mode):
             found[path] = FileState(status.st_ino & _LARGEST, status.st_size, status.st_mtime)
     return FamilyState(family, normalize_text(family.key), found)
-
-
-def hash_head(path: Path) -> str:
-    """Return a hash of the first bytes of a file."""
-    return hashlib.sha256(files.read_bytes(path, _HEAD_BYTES)).hexdigest()[:16]

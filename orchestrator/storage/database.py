@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import RefusedValueError
 from orchestrator.storage.engines import Engine, Postgres, SQLite, Value
 from orchestrator.storage.state_directory import create_state_folders, read_database_url
 
@@ -107,7 +108,10 @@ class Database:
     def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (self._engine.errors, OverflowError) as error:
+        except (OverflowError, *self._engine.refusals) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RefusedValueError(f"the database does not take a value: {reason}") from error
+        except self._engine.errors as error:
             raise self._engine.explain_error(error) from error
 
     @contextmanager

@@ -38,6 +38,10 @@ class Engine(Protocol):
         """The base class of the errors it raises."""
 
     @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """Those that it raises for a value that it does not take."""
+
+    @property
     def types(self) -> Mapping[str, str]:
         """Its names for the types that `schema` leaves open."""
 
@@ -68,6 +72,7 @@ class SQLite:
     """The file `state.db` in the state directory."""
 
     errors = sqlite3.Error
+    refusals = (sqlite3.IntegrityError, sqlite3.DataError)
     types = schema.SQLITE
 
     def __init__(self, directory: Path, *, durable: bool) -> None:
@@ -159,6 +164,10 @@ class Postgres:
         import psycopg
 
         self.errors: type[Exception] = psycopg.Error
+        self.refusals: tuple[type[Exception], ...] = (
+            *(psycopg.IntegrityError, psycopg.DataError),
+            psycopg.errors.ProgramLimitExceeded,  # too long for an index
+        )
         self._secrets = _find_url_secrets(url)
         try:
             self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)

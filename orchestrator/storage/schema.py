@@ -193,8 +193,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         inode BIGINT NOT NULL,
         size BIGINT NOT NULL,
         modified {real} NOT NULL,
-        position BIGINT NOT NULL,
-        head TEXT NOT NULL,
         rows_read BIGINT NOT NULL DEFAULT 0,
         unreadable BIGINT NOT NULL DEFAULT 0,
         ids {bytes} NOT NULL,

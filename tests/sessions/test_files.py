@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.files import find_outer_links, find_transcripts
 from orchestrator.sessions.homes import find_homes
 from tests.sessions.rows_by_hand import SESSION, call_tool, main_file, say, write_rows
 
@@ -50,11 +50,22 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (home / "projects" / "link").symlink_to(outside / "projects")
     (home / "projects" / "link.jsonl").symlink_to(main_file(outside))
     (home / "projects" / "loop").symlink_to(home / "projects")
-    assert find_transcripts(home) == []
-    linked = tmp_path / "linked"
+    (home / "projects" / "inside").symlink_to(main_file(home).parent)
+    write_rows(main_file(home), say("a", "x"))
+    assert len(find_transcripts(home)) == 1
+    assert find_outer_links(home) == [home / "projects" / "link"]
+
+
+def test_a_link_from_projects_is_the_users_own(tmp_path: Path) -> None:
+    elsewhere, linked = tmp_path / "elsewhere", tmp_path / "linked"
+    main = write_rows(main_file(elsewhere), say("a", "x"))
     linked.mkdir()
-    (linked / "projects").symlink_to(outside / "projects")
-    assert find_transcripts(linked) == []
+    (linked / "projects").symlink_to(elsewhere / "projects")
+    (family,) = find_transcripts(linked)
+    assert (family.files, family.home) == ((main,), linked)
+    assert find_outer_links(linked) == []
+    # Two homes with the same transcripts are one.
+    assert find_homes({"HOME": str(tmp_path)}, [linked, elsewhere]) == [linked]
 
 
 def test_special_files_and_missing_homes_have_no_transcripts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.agents.claude_environment import create_session_id
 from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
 from orchestrator.sessions.files import find_transcripts
 from orchestrator.sessions.models import Denial, Interjection, ModelCall, Prompt, SessionClass
@@ -126,6 +127,63 @@ def test_rows_of_a_fork_with_new_ids_are_copies_too(tmp_path: Path) -> None:
         if isinstance(entry, Prompt)
     ]
     assert len(prompts) == 1
+
+
+def copy_rows(rows: list[dict[str, Any]], origin: str, session: str) -> list[dict[str, Any]]:
+    """Return copies of rows with ids of their own, each of which names its origin."""
+    return [
+        {**row, "sessionId": session, "uuid": f"{session} {row['uuid']}"}
+        | {"forkedFrom": {"sessionId": origin, "messageUuid": row["uuid"]}}
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("middle_first", [False, True])
+def test_a_fork_of_a_fork_that_is_gone_counts_nothing_again(
+    tmp_path: Path, middle_first: bool
+) -> None:
+    rows = [say("a", "do it"), call_tool("b", "t")]
+    middle = copy_rows(rows, SESSION, "middle")
+    original = write_rows(main_file(tmp_path), *rows)
+    path = write_rows(main_file(tmp_path, "middle"), *middle)
+    os.utime(original, (2_000, 2_000))
+    os.utime(path, (1_000, 1_000) if middle_first else (3_000, 3_000))
+    known = KnownIds()
+    read_home(tmp_path, known)
+    path.unlink()
+    original.unlink()
+    new = say("new", "go on", sessionId=OTHER)
+    write_rows(main_file(tmp_path, OTHER), *copy_rows(middle, "middle", OTHER), new)
+    (reading,) = read_home(tmp_path, known)
+    (session,) = reading.sessions
+    assert [entry.row for entry in session.main.entries if isinstance(entry, Prompt)] == ["new"]
+    assert list_calls(session) == []
+
+
+OWN = create_session_id()
+
+
+@pytest.mark.parametrize("origin", [OWN, SESSION])
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_what_was_copied_from_our_own_session_is_left_out(
+    tmp_path: Path, origin: str, is_marked: bool
+) -> None:
+    rows = [call_tool("b", "t"), give_result("c", "t", "no", error=True)]
+    new = [say("d", "and now?", sessionId=OTHER), call_tool("e", "u", sessionId=OTHER)]
+    marked = [{**row, "sessionId": OTHER, "requestSessionId": origin} for row in rows]
+    copies = marked if is_marked else copy_rows(rows, origin, OTHER)
+    write_rows(main_file(tmp_path, OTHER), *copies, *new)
+    session = read_one(tmp_path, own_ids={SESSION})
+    assert session.kind is SessionClass.HUMAN
+    assert [call.row for call in list_calls(session)] == ["e"]
+    assert len(list_calls(read_one(tmp_path, own_ids={SESSION}, with_copies=True))) == 2
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "a/b", ".."])
+def test_an_odd_origin_hides_no_session(tmp_path: Path, name: str) -> None:
+    row = say("a", "do it", forkedFrom={"sessionId": name, "messageUuid": "b"})
+    write_rows(main_file(tmp_path), row)
+    assert len(read_one(tmp_path).main.entries) == 1
 
 
 def test_a_family_that_is_read_again_is_the_same(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.agents.claude_environment import create_session_id
+from orchestrator.errors import InfrastructureError
 from orchestrator.sessions import family_scan, watermarks
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
 from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
 from orchestrator.sessions.own_sessions import record_own_session
-from orchestrator.sessions.records import load_occurrences
+from orchestrator.sessions.records import SessionRecord, load_occurrences, write_sessions
+from orchestrator.sessions.session_counts import count_unreadable_rows
+from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import (
     Written,
@@ -83,16 +87,25 @@ def test_the_rows_of_a_fork_count_once(tmp_path: Path) -> None:
     original = write_shop_session(home, "one")
     fork = Written(home, "two", minute=50)
     copies = [json.loads(row) | {"sessionId": "two"} for row in original.rows]
+    for copy in copies:
+        if copy["type"] == "assistant":
+            copy["requestSessionId"] = "one"
     fork.rows = [json.dumps(row).encode() for row in copies]
     fork.prompt("And now the other way")
     fork.reply("Done.")
-    fork.save()
+    for made, cost in ((original, 0.5), (fork, 0.7)):
+        row = {"type": "cost-state", "sessionId": made.session, "totalCostUSD": cost}
+        made.rows.append(json.dumps(row).encode())
+        made.save()
     with open_database(tmp_path / "state") as database:
         for _ in range(2):
             scan(database, home)
             assert find_session(database, "one").output_tokens == 100
             assert find_session(database, "two").output_tokens == 20
             assert find_session(database, "two").prompts == 1
+            # A fork goes on counting at the cost of its original.
+            assert find_session(database, "one").cost_usd == 0.5
+            assert find_session(database, "two").cost_usd is None
             fork.reply("One more.")  # only the fork is read again, and again without the copies
             fork.rows.pop()
             fork.save()
@@ -105,8 +118,7 @@ def test_an_incomplete_last_line_is_read_when_it_is_complete(tmp_path: Path) -> 
     made.path.write_bytes(whole[:-30])
     with open_database(tmp_path / "state") as database:
         scan(database, home)
-        (position,) = database.fetch_rows("SELECT position FROM transcripts")[0]
-        assert position == whole[:-30].rindex(b"\n") + 1
+        assert find_session(database, "one").output_tokens == 80  # without the last answer
         made.path.write_bytes(whole)
         assert scan(database, home).read == 1
         assert read_tables(database) == scan_afresh(home, tmp_path / "fresh")
@@ -251,3 +263,153 @@ def test_the_project_is_the_top_of_the_work_tree(tmp_path: Path) -> None:
         scan(database, home)
         assert find_session(database, "one").project == str(tmp_path / "shop")
         assert find_session(database, "two").project == ""
+
+
+@pytest.mark.usefixtures("each_database")
+def test_odd_numbers_count_as_not_said(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    odd = {"input_tokens": 10**30, "output_tokens": -5, "cache_read_input_tokens": 1 << 52}
+    for _ in range(4):
+        made.reply("odd")
+        row = json.loads(made.rows.pop())
+        row["message"]["usage"] = odd
+        made.rows.append(json.dumps(row).encode())
+    for cost in (0.5, -1e308, 1 << 70):
+        cost_row = {"type": "cost-state", "sessionId": "one", "totalCostUSD": cost}
+        made.rows.append(json.dumps(cost_row).encode())
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        assert scan(database, home).problems == ()
+        found = find_session(database, "one")
+        assert (found.input_tokens, found.output_tokens) == (50, 100)
+        assert (found.cache_read_tokens, found.cost_usd) == (1 << 53, 0.5)
+
+
+@pytest.mark.usefixtures("each_database")
+def test_two_names_that_are_stored_alike_are_one_session(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    made = Written(home, "one")
+    for name in ("ab", "a\0b", "\0"):
+        made.session = name
+        made.prompt(f"prompt of {made.minute}")
+    made.session = "one"
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        assert scan(database, home).problems == ()
+        assert {each.id: each.prompts for each in list_sessions(database)} == {"ab": 2, "one": 1}
+
+
+@pytest.mark.usefixtures("each_database")
+def test_a_value_that_is_refused_hides_no_other_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def write_twice(database: Database, family: str, records: Iterable[SessionRecord]) -> None:
+        found = list(records)
+        write_sessions(
+            database, family, found * 2 if "one" in {each.id for each in found} else found
+        )
+
+    home = tmp_path / "claude"
+    original = write_shop_session(home, "one")
+    fork = Written(home, "two", minute=50)
+    fork.rows = [
+        json.dumps(json.loads(row) | {"sessionId": "two"}).encode() for row in original.rows
+    ]
+    fork.save()
+    with open_database(tmp_path / "state") as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(family_scan, "write_sessions", write_twice)
+            result = scan(database, home)
+        ((location, reason),) = [(each.location, each.reason) for each in result.problems]
+        assert (location, "RefusedValueError" in reason) == (str(original.path), True)
+        # What the refused session would have owned counts for the fork.
+        assert [(each.id, each.prompts) for each in list_sessions(database)] == [("two", 1)]
+        assert scan(database, home).problems == ()
+
+
+def test_a_database_that_fails_ends_the_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InfrastructureError("no space left")
+
+    monkeypatch.setattr(family_scan, "write_sessions", fail)
+    write_shop_session(tmp_path / "claude", "one")
+    with open_database(tmp_path / "state") as database, pytest.raises(InfrastructureError):
+        scan(database, tmp_path / "claude")
+
+
+def test_a_file_of_another_program_is_read_once(tmp_path: Path) -> None:
+    home = tmp_path / "claude"
+    write_shop_session(home, "one")
+    foreign = home / "projects" / "-home-dev-shop" / "foreign.jsonl"
+    foreign.write_bytes(b'{\n "a": 1\n}\n' + b'{"type": "user"}\n' * 3)
+    with open_database(tmp_path / "state") as database:
+        assert [each.location for each in scan(database, home).problems] == [str(foreign)]
+        assert (scan(database, home).read, count_unreadable_rows(database)) == (0, 0)
+        made = Written(home, "foreign")
+        made.prompt("Now it is a transcript")
+        made.save()
+        assert scan(database, home).read == 1
+        assert {each.id for each in list_sessions(database)} == {"one", "foreign"}
+
+
+def test_a_part_that_is_left_is_read_once_by_each_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        stored = read_tables(database)
+        folder = made.path.with_suffix("") / "subagents"
+        folder.mkdir(parents=True)
+        made.path.rename(folder / "agent-a1.jsonl")
+        (folder / "agent-a1.jsonl").write_bytes(made.rows[0] + b"\n")
+        for version in (watermarks.READER_VERSION, "next"):
+            for module in (watermarks, family_scan):
+                monkeypatch.setattr(module, "READER_VERSION", version)
+            assert scan(database, home).read == 1
+            assert scan(database, home).read == 0
+        assert read_tables(database) == stored
+
+
+def test_a_project_that_is_a_link_is_reported(tmp_path: Path) -> None:
+    home, other = tmp_path / "claude", tmp_path / "other"
+    write_shop_session(home, "one")
+    made = write_shop_session(other, "two")
+    link = home / "projects" / "link"
+    link.symlink_to(made.path.parent)
+    with open_database(tmp_path / "state") as database:
+        for _ in range(2):
+            (problem,) = scan(database, home).problems
+            assert (problem.location, "link" in problem.reason) == (str(link), True)
+        assert [each.id for each in list_sessions(database)] == ["one"]
+
+
+ODD_TIMES = [
+    *("", "zzzz", "+999999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    *("2026-11-27T25:00:00Z", "2026-13-27T10:00:00Z", "2026-11-27T10:00:00+09:00", 1764240000000),
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES)
+def test_an_odd_time_moves_no_session(tmp_path: Path, odd: object) -> None:
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        before = find_session(database, "one")
+        for at in (1, 4, len(made.rows) - 1):
+            made.rows[at] = json.dumps(json.loads(made.rows[at]) | {"timestamp": odd}).encode()
+        made.save()
+        assert scan(database, home).problems == ()
+        after = find_session(database, "one")
+        assert (after.started, after.tool_calls) == (before.started, before.tool_calls)
+        assert before.started < after.ended < before.ended
+        made.rows = [json.dumps(json.loads(row) | {"timestamp": odd}).encode() for row in made.rows]
+        made.save()
+        assert [each.location for each in scan(database, home).problems] == [str(made.path)]
+        assert list_sessions(database) == []

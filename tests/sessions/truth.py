@@ -52,7 +52,7 @@ Definitions:
 * Compaction: `system` rows with the subtype compact_boundary, microcompact_boundary apart.
 * Cost: `totalCostUSD` of the last cost-state row of the session id, in the order of files and
   lines; null if there is none. A fork's cost contains the cost of what it was forked from, so
-  `totals` has none.
+  `totals` has none, and neither has a fork whose copied rows count for another session.
 """
 
 import json
@@ -416,6 +416,12 @@ def main(folder: Path) -> None:
 
     totals = count(kept)
     del totals["cost"]
+    counted = {id(row) for row in kept}
+    counts = {s: count([r for r in kept if r["sessionId"] == s]) for s in sessions}
+    for row in rows:
+        is_copy = row.get("requestSessionId") or row.get("forkedFrom")
+        if is_copy and id(row) not in counted:
+            counts[row["sessionId"]]["cost"] = None
     answer = {
         "files": found["files"],
         **files,
@@ -426,7 +432,7 @@ def main(folder: Path) -> None:
         "other_rows": dict(sorted(others.items())),
         "rows_with_copies": len(rows),
         "totals": totals,
-        "sessions": {s: count([r for r in kept if r["sessionId"] == s]) for s in sessions},
+        "sessions": counts,
         "alone": {session: alone(session) for session in sorted(shared)},
     }
     json.dump(answer, sys.stdout, indent=1)
