@@ -12,7 +12,7 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform import files
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.secret_folders import create_secret_folder
-from orchestrator.sessions.archive_index import SUFFIX, ArchiveIndex
+from orchestrator.sessions.archive_index import DAMAGES, SUFFIX, ArchiveIndex
 from orchestrator.sessions.files import Family
 from orchestrator.sessions.homes import PROJECTS
 from orchestrator.sessions.listing import SessionSummary
@@ -94,7 +94,7 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
     with create_secret_folder() as folder:
         try:
             family = _unpack(stored, copies, present, folder)
-        except (OSError, EOFError) as error:
+        except DAMAGES as error:
             raise InfrastructureError(
                 f"the archived transcript of session {stored.family.name} cannot be read: {error}",
                 "free space in the temporary folder, or remove the damaged copy",
@@ -163,7 +163,7 @@ def may_contain(stored: StoredFamily, text: str) -> bool:
 
 
 def _contains(path: Path, word: bytes) -> bool:
-    with suppress(OSError, EOFError):
+    with suppress(*DAMAGES):
         is_copy = path.name.endswith(SUFFIX)
         with gzip.open(path, "rb") if is_copy else path.open("rb") as file:
             rest = b""

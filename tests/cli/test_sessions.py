@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -207,16 +208,45 @@ def test_what_is_gone_for_good_is_one_clear_line(call: Call, claude: Path) -> No
     assert len(call("sessions", "export", "--all", "--format", "jsonl").events) == 2
 
 
-def test_a_damaged_copy_is_one_clear_line(call: Call, claude: Path) -> None:
+def damage_end(data: bytes) -> bytes:
+    return data[:60]
+
+
+def damage_stream(data: bytes) -> bytes:
+    return data[:10] + b"\xff" * 20 + data[30:]
+
+
+@pytest.mark.parametrize("damage", [damage_end, damage_stream])
+def test_a_damaged_copy_is_one_clear_line(
+    call: Call, claude: Path, damage: Callable[[bytes], bytes]
+) -> None:
     call("sessions", "list", "--all")
     archive(claude)
-    for path in transcripts_folder(resolve_state_directory()).rglob("*.jsonl.gz"):
-        path.write_bytes(path.read_bytes()[:60])
+    for path in transcripts_folder(resolve_state_directory()).rglob(f"{ONE}.jsonl.gz"):
+        path.write_bytes(damage(path.read_bytes()))
     shutil.rmtree(claude / "projects")
-    done = call("sessions", "show", ONE)
-    assert done.code == 3
-    assert f"the archived transcript of session {ONE} cannot be read" in done.err
-    assert len(done.err.splitlines()) == 1
+    for words in (["show", ONE], ["export", ONE]):
+        done = call("sessions", *words)
+        assert done.code == 3
+        assert f"the archived transcript of session {ONE} cannot be read" in done.err
+        assert len(done.err.splitlines()) == 1
+    done = call("sessions", "search", "please", "--all")
+    assert (done.code, done.out[:8], done.err) == (0, TWO[:8], "")
+
+
+def test_a_damaged_copy_spoils_no_export_of_all(call: Call, claude: Path, tmp_path: Path) -> None:
+    call("sessions", "list", "--all")
+    archive(claude)
+    for path in transcripts_folder(resolve_state_directory()).rglob(f"{TWO}.jsonl.gz"):
+        path.write_bytes(damage_stream(path.read_bytes()))
+    shutil.rmtree(claude / "projects")
+    target = tmp_path / "all.jsonl"
+    done = call("sessions", "export", "--all", "--format", "jsonl", "--output", target)
+    assert done.code == 0
+    assert f"the archived transcript of session {TWO} cannot be read" in done.err
+    rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows if row["kind"] == "session"] == [TWO, ONE]
+    assert {row["session"] for row in rows if row["kind"] != "session"} == {ONE}
 
 
 @pytest.mark.usefixtures("claude")
