@@ -218,7 +218,7 @@ def _iter_export(
     import json
 
     from orchestrator.cli import session_lines
-    from orchestrator.errors import UsageError
+    from orchestrator.errors import LoopError, UsageError
     from orchestrator.services.sessions import UNREDACTED
 
     if not redact:
@@ -228,9 +228,11 @@ def _iter_export(
     for each in chosen:
         try:
             entries = store.read_entries(each, redact=redact)
-        except UsageError:  # the transcript is gone: what is stored of it is all that is left
+        except LoopError as error:  # what is stored of the session is all that is left
             if strict:
                 raise
+            if not isinstance(error, UsageError):  # it is not just gone
+                click.echo(_sanitize(str(error)), err=True)
             entries = []
         yield from write(each, entries)
 
