@@ -48,6 +48,14 @@ KEEP_DAYS: Final = 365.0
 _SAVE_EVERY: Final = 100
 """Copies after which the record is saved: what a killed process has copied is not read again."""
 _LOCK_SECONDS: Final = 600.0
+_TAKEN: Final = "a folder or file of its session has a name that only its copy may have"
+_ABOUT_ONE_FILE: Final = {
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EISDIR: _TAKEN,
+    errno.ENOTDIR: _TAKEN,
+    errno.EEXIST: _TAKEN,
+}
+"""Errors that stop nothing, because they are about the name of one file."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +168,9 @@ def _archive(
         except SourceError as error:
             count.unreadable.append(UnreadableFile(str(each.path), str(error)))
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:  # which is about this file alone
+            if not (reason := _ABOUT_ONE_FILE.get(error.errno or 0)):
                 raise
-            count.unreadable.append(UnreadableFile(str(each.path), "its name is too long"))
+            count.unreadable.append(UnreadableFile(str(each.path), reason))
         if number % _SAVE_EVERY == 0:
             _save_indexes(indexes)
     removed, removed_bytes, size = remove_oldest(folder, cap_bytes, oldest)
@@ -195,7 +203,7 @@ def _iter_candidates(
         if family.home not in indexes:
             indexes[family.home] = load_index(folder, family.home)
         index = indexes[family.home]
-        for path in _list_files(family):
+        for path in _list_files(family, index.root):
             try:
                 status = path.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -205,7 +213,10 @@ def _iter_candidates(
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue
-            relative = index.name_file(path)
+            try:
+                relative = index.name_file(path)
+            except ValueError:  # the folder of projects has become another one
+                continue
             index.seen.add(relative)
             state = index.states.get(relative)
             size = 0
@@ -217,16 +228,16 @@ def _iter_candidates(
             yield _Candidate(path, relative, status, index, size)
 
 
-def _list_files(family: "Family") -> list[Path]:
-    """Return the files of a session, and all that is in the folder of its name beside them."""
+def _list_files(family: "Family", root: Path) -> list[Path]:
+    """Return the files of a session, and all that is in the folder of its name.
+
+    Args:
+        family: the session.
+        root: the folder of all projects.
+    """
     found = dict.fromkeys(family.files)
-    folders = {path.with_suffix("") for path in family.files[:1]}
-    folders |= {
-        above for path in family.files for above in path.parents if above.name == family.name
-    }
-    for above in sorted(folders):
-        if not files.is_link(above):
-            found.update(dict.fromkeys(map(Path, sorted(files.iter_files(above)))))
+    if family.folder and not files.is_link(folder := root / family.folder):
+        found.update(dict.fromkeys(map(Path, sorted(files.iter_files(folder)))))
     return list(found)
 
 

@@ -54,15 +54,17 @@ class ArchiveIndex:
     """The files that are in the home now."""
 
     @cached_property
-    def _root(self) -> Path:
+    def root(self) -> Path:
+        """The home's folder of projects, which may be a link to another place."""
         return (self.home / PROJECTS).resolve()
 
     def name_file(self, path: Path) -> str:
         """Return the name of a file in the archive: its path in the home.
 
-        The home's folder of projects may be a link to another place.
+        Raises:
+            ValueError: it is not below the home's folder of projects.
         """
-        return f"{PROJECTS}/{path.relative_to(self._root).as_posix()}"
+        return f"{PROJECTS}/{path.relative_to(self.root).as_posix()}"
 
     def save(self) -> None:
         """Write the record, whole or not at all.

@@ -2,7 +2,7 @@
 
 import gzip
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +41,23 @@ class StoredFamily:
 
     def list_copies(self) -> dict[str, Path]:
         """Return the copies of all files of the session, by their names in the archive."""
-        names = []
-        for path in self.family.files:
-            with suppress(ValueError):
-                names.append(self.index.name_file(path))
-        folder = self.index.folder / PROJECTS / self.family.project / self.family.name
-        for copy in files.iter_files(folder):
-            relative = Path(copy).relative_to(self.index.folder).as_posix()
-            if relative.endswith(SUFFIX):
-                names.append(relative.removesuffix(SUFFIX))
+        names = list(self.name_files(self.family.files))
+        if self.family.folder:
+            folder = self.index.folder / PROJECTS / self.family.folder
+            for copy in files.iter_files(folder):
+                relative = Path(copy).relative_to(self.index.folder).as_posix()
+                if relative.endswith(SUFFIX):
+                    names.append(relative.removesuffix(SUFFIX))
         found = {name: self.index.find_copy(name) for name in names}
         return {name: copy for name, copy in found.items() if files.is_file(copy)}
+
+    def name_files(self, paths: Iterable[Path]) -> dict[str, Path]:
+        """Return files by their names in the archive, without those that it refuses."""
+        named = {}
+        for path in paths:
+            with suppress(ValueError):
+                named[self.index.name_file(path)] = path
+        return named
 
 
 def find_family(database: Database, archive: Path, name: str) -> StoredFamily:
@@ -85,7 +91,7 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
         yield stored.family
         return
     copies = stored.list_copies()
-    present = [path for path in stored.family.files if files.is_file(path)]
+    present = stored.name_files(path for path in stored.family.files if files.is_file(path))
     if not copies and not present:
         raise UsageError(
             f"the transcript of session {stored.family.name} is gone, and there is no copy of it",
@@ -103,19 +109,21 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
 
 
 def _unpack(
-    stored: StoredFamily, copies: dict[str, Path], present: Sequence[Path], folder: Path
+    stored: StoredFamily, copies: dict[str, Path], present: dict[str, Path], folder: Path
 ) -> Family:
     for name, copy in copies.items():
+        if name in present:
+            continue
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(copy, "rb") as source, target.open("wb") as file:
             shutil.copyfileobj(source, file, _CHUNK)
-    for path in present:
-        target = folder / stored.index.name_file(path)
+    for name, path in present.items():
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     family = stored.family
-    found = [folder / stored.index.name_file(path) for path in family.files]
+    found = [folder / name for name in stored.name_files(family.files)]
     return Family(family.name, tuple(filter(files.is_file, found)), folder, family.project)
 
 
