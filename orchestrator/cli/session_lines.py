@@ -150,10 +150,11 @@ def iter_entry_lines(
         agent = f"({sanitize_text(entry['agent'])}) " if entry["agent"] else ""
         label = f"{time}  {agent}"
         match entry["kind"]:
-            case "prompt":
+            case "prompt" | "interjection":
                 yield ""
                 text = entry["text"] if full else shorten_text(entry["text"], _PROMPT_SHOWN)
-                yield from _iter_text(f"{label}> ", text)
+                mark = "> " if entry["kind"] == "prompt" else "(while it worked) > "
+                yield from _iter_text(f"{label}{mark}", text)
             case "tool call":
                 yield from _iter_call(label, entry, columns, full=full)
             case "reply" if full:

@@ -18,7 +18,7 @@ from orchestrator.storage.database import Database, normalize_text
 if TYPE_CHECKING:
     from orchestrator.sessions.files import Family
 
-READER_VERSION: Final = "1"
+READER_VERSION: Final = "2"
 """Increased whenever the reader, a detector or the counting of tasks changes what is stored: then
 everything is read again."""
 _HEAD_BYTES: Final = 1024
