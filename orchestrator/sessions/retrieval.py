@@ -15,6 +15,7 @@ from orchestrator.platform.secret_folders import create_secret_folder
 from orchestrator.sessions.archive_index import DAMAGES, SUFFIX, ArchiveIndex
 from orchestrator.sessions.files import Family
 from orchestrator.sessions.homes import PROJECTS
+from orchestrator.sessions.large_outputs import FOLDER
 from orchestrator.sessions.listing import SessionSummary
 from orchestrator.storage.database import Database
 
@@ -51,6 +52,12 @@ class StoredFamily:
         found = {name: self.index.find_copy(name) for name in names}
         return {name: copy for name, copy in found.items() if files.is_file(copy)}
 
+    def list_large_outputs(self) -> list[Path]:
+        """Return the outputs that stand beside the transcript, where Claude Code wrote them."""
+        if not self.family.folder:
+            return []
+        return list(map(Path, files.iter_files(self.index.root / self.family.folder / FOLDER)))
+
     def name_files(self, paths: Iterable[Path]) -> dict[str, Path]:
         """Return files by their names in the archive, without those that it refuses."""
         named = {}
@@ -74,7 +81,7 @@ def find_family(database: Database, archive: Path, name: str) -> StoredFamily:
     main = Path(name)
     home = Path(rows[0][1]) if rows else main.parent.parent.parent
     paths = sorted((Path(path) for path, _ in rows), key=lambda path: (path != main, path))
-    project = main.parent.name if main.parent.name != PROJECTS else ""
+    project = main.parent.name if main.parent != home / PROJECTS else ""
     family = Family(main.stem, tuple(paths), home, project)
     return StoredFamily(family, ArchiveIndex(archive / hash_path(home), home))
 
@@ -167,7 +174,8 @@ def may_contain(stored: StoredFamily, text: str) -> bool:
         return True
     copies = stored.list_copies() if not stored.is_complete else {}
     present = [path for path in stored.family.files if files.is_file(path)]
-    return any(_contains(path, word) for path in [*present, *copies.values()])
+    large = stored.list_large_outputs()
+    return any(_contains(path, word) for path in [*present, *large, *copies.values()])
 
 
 def _contains(path: Path, word: bytes) -> bool:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from orchestrator.errors import LoopError
 from orchestrator.masking import Masker
@@ -30,8 +29,7 @@ _TOKEN: Final = re.compile(r"[\w+/=.~%-]+")
 MOST_PER_SESSION: Final = 5
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A line that contains the text."""
 
     session: str

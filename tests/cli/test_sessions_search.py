@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.sessions.archive import archive_transcripts
+from orchestrator.sessions.files import find_transcripts
+from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
 from tests.cli.conftest import Call
 from tests.sessions.written import Written
 
 ONE = "0a1b2c3d-0000-4000-8000-000000000001"
+TWO = "0a1b2c3d-0000-4000-8000-000000000002"
 RECORDED = Path(__file__).parent.parent / "sessions" / "transcripts" / "claude-2.1"
 CHANCE = random.Random(16)  # noqa: S311 -- repeatable, not secret
 
@@ -78,3 +82,43 @@ def test_what_was_typed_while_it_worked_is_in_all_outputs(call: Call, home: Path
     rows = call("sessions", "export", "last", "--format", "jsonl").out.splitlines()
     kinds = {row["kind"]: row for row in map(json.loads, rows)}
     assert kinds["interjection"]["text"] == text
+
+
+@pytest.mark.usefixtures("written")
+def test_the_search_is_of_a_time(call: Call, home: Path) -> None:
+    older = Written(home / ".claude", TWO, day="2026-11-10")
+    older.prompt("Use this instead")
+    older.save()
+    assert len(call("sessions", "search", "use this", "--all").out.splitlines()) == 2
+    done = call("sessions", "search", "use this", "--all", "--since", "2026-11-15")
+    assert [line.split()[0] for line in done.out.splitlines()] == [ONE]
+    done = call("sessions", "search", "use this", "--all", "--since", "2026-11-21")
+    assert done.out == "no sessions that match; there are 2 in all (--all)\n"
+    assert call("sessions", "search", "use this", "--since", "soon").code == 2
+
+
+@pytest.mark.usefixtures("written")
+def test_lines_that_are_found_are_printed_as_json(call: Call) -> None:
+    done = call("sessions", "search", "use this", "--all", "--json")
+    (found,) = done.events
+    assert (found["session"], found["kind"], found["line"]) == (ONE, "prompt", "Use this:")
+    assert found["at"].startswith("2026-11-20T10:01")
+    for words in (["nothing of this", "--all"], ["x"]):
+        assert call("sessions", "search", *words, "--json").output == ""
+
+
+def test_what_stands_only_in_a_large_output_is_found(call: Call, home: Path) -> None:
+    made = Written(home / ".claude", ONE)
+    folder = made.path.with_suffix("") / "tool-results"
+    folder.mkdir(parents=True)
+    (folder / "toolu_9.txt").write_text("line\n" * 20_000 + "the one RARITY of it\n")
+    note = f"<persisted-output>\nFull output saved to: {folder}/toolu_9.txt\n\nPreview:\nline\n"
+    made.call("Bash", {"command": "make"}, f"{note}</persisted-output>")
+    made.save()
+    line = f"{ONE[:8]}  2026-11-20  Bash: the one RARITY of it\n"
+    assert call("sessions", "search", "rarity", "--all").out == line
+    archive_transcripts(
+        find_transcripts(home / ".claude"), transcripts_folder(resolve_state_directory())
+    )
+    shutil.rmtree(home / ".claude" / "projects")
+    assert call("sessions", "search", "rarity", "--all").out == line
