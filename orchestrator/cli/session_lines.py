@@ -7,7 +7,7 @@ here.
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +32,6 @@ _COLUMNS: Final = (
     Column("COST", is_number=True),
     Column("TITLE"),
 )
-_ID_SHOWN: Final = 8
-"""Characters of an id that are listed; every command takes the beginning of one."""
 _TITLE_SHOWN: Final = 100
 _PROMPT_SHOWN: Final = 600
 _LINE_SHOWN: Final = 110
@@ -45,23 +43,28 @@ _MAIN_INPUTS: Final = ("command", "file_path", "notebook_path", "path", "pattern
 
 
 def iter_session_table(
-    found: Sequence["SessionSummary"], width: int | None, *, with_project: bool
+    found: Sequence["SessionSummary"],
+    short_ids: Mapping[str, str],
+    width: int | None,
+    *,
+    with_project: bool,
 ) -> Iterator[str]:
     """Yield the lines of a table of sessions.
 
     Args:
         found: the sessions.
+        short_ids: see `shorten_ids`; every command takes the beginning of an id.
         width: the columns of the terminal; None if the output is not a terminal.
         with_project: whether the project is shown before the title.
     """
-    rows = [_build_row(each, with_project) for each in found]
+    rows = [_build_row(each, short_ids[each.id], with_project) for each in found]
     yield from iter_table_lines(_COLUMNS, rows, width)
 
 
-def _build_row(each: "SessionSummary", with_project: bool) -> tuple[object, ...]:
+def _build_row(each: "SessionSummary", short_id: str, with_project: bool) -> tuple[object, ...]:
     title = textwrap.shorten(each.title, _TITLE_SHOWN, placeholder=" ...")
     return (
-        each.id[:_ID_SHOWN],
+        short_id,
         _format_time(each.started, "%Y-%m-%d %H:%M"),
         each.kind,
         each.prompts,
@@ -155,10 +158,11 @@ def iter_entry_lines(
         agent = f"({sanitize_text(entry['agent'])}) " if entry["agent"] else ""
         label = f"{time}  {agent}"
         match entry["kind"]:
-            case "prompt":
+            case "prompt" | "interjection":
                 yield ""
                 text = entry["text"] if full else shorten_text(entry["text"], _PROMPT_SHOWN)
-                yield from _iter_text(f"{label}> ", text)
+                mark = "> " if entry["kind"] == "prompt" else "(while it worked) > "
+                yield from _iter_text(f"{label}{mark}", text)
             case "tool call":
                 yield from _iter_call(label, entry, columns, full=full)
             case "reply" if full:
@@ -270,11 +274,17 @@ def iter_json_lines(each: "SessionSummary", entries: Iterable[Values]) -> Iterat
         yield json.dumps({**entry, "session": each.id})
 
 
-def format_match(match: "Match") -> str:
+def format_match(match: "Match", short_id: str) -> str:
     """Return a line that was found, with its session and date."""
     line = " ".join(sanitize_text(match.line).split())
     kind = sanitize_text(match.kind)
-    return f"{match.session[:_ID_SHOWN]}  {_format_time(match.at, '%Y-%m-%d')}  {kind}: {line}"
+    at = _format_time(match.at, "%Y-%m-%d")
+    return f"{sanitize_text(short_id)}  {at}  {kind}: {line}"
+
+
+def format_match_json(match: "Match") -> str:
+    """Return a line that was found as a JSON object."""
+    return json.dumps(match._asdict())
 
 
 def _format_time(text: str, form: str) -> str:

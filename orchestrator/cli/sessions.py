@@ -29,6 +29,9 @@ _project = click.option(
     help="Sessions of this project [default: the git work tree at hand, else the folder].",
 )
 _everywhere = click.option("--all", "everywhere", is_flag=True, help="Sessions of all projects.")
+_since = click.option(
+    "--since", type=Since(), metavar="TIME", help="Only newer ones: `7d`, `2026-11-28`."
+)
 
 
 @click.group(cls=CommandGroup)
@@ -44,7 +47,7 @@ def sessions() -> None:
 @sessions.command("list")
 @_project
 @_everywhere
-@click.option("--since", type=Since(), metavar="TIME", help="Only newer ones: `7d`, `2026-11-28`.")
+@_since
 @click.option(
     "--class",
     "kind",
@@ -74,7 +77,7 @@ def list_command(
     """
     from orchestrator.cli import session_lines
     from orchestrator.services.sessions import open_session_store
-    from orchestrator.sessions.listing import count_sessions, list_sessions
+    from orchestrator.sessions.listing import count_sessions, list_sessions, shorten_ids
 
     with open_session_store() as store:
         _scan(store)
@@ -90,7 +93,9 @@ def list_command(
         if not found:
             click.echo(_describe_absence(store, chosen))
             return
-        print_lines(session_lines.iter_session_table(found, find_width(), with_project=not chosen))
+        short = shorten_ids(store.database, [each.id for each in found])
+        width = find_width()
+        print_lines(session_lines.iter_session_table(found, short, width, with_project=not chosen))
         total = count_sessions(store.database, project=chosen, since=since, kind=kind or "")
         if total > len(found):
             click.echo(f"{len(found)} of {total:,} sessions; --limit shows more", err=True)
@@ -122,6 +127,7 @@ def show(session: str, full: bool, as_json: bool) -> None:
 @click.argument("text")
 @_project
 @_everywhere
+@_since
 @click.option(
     "--limit",
     type=click.IntRange(1, 100_000),
@@ -129,7 +135,15 @@ def show(session: str, full: bool, as_json: bool) -> None:
     show_default=True,
     help="Maximum number of lines to show; at most five of one session.",
 )
-def search(text: str, project: Path | None, everywhere: bool, limit: int) -> None:
+@as_json
+def search(
+    text: str,
+    project: Path | None,
+    everywhere: bool,
+    since: datetime | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """Search TEXT in prompts, replies, inputs and results of tools, in any case.
 
     The newest sessions come first. Each line has the session, its date, and where the text is.
@@ -137,22 +151,27 @@ def search(text: str, project: Path | None, everywhere: bool, limit: int) -> Non
     from orchestrator.cli import session_lines
     from orchestrator.errors import UsageError
     from orchestrator.services.sessions import open_session_store
-    from orchestrator.sessions.listing import list_sessions
+    from orchestrator.sessions.listing import list_sessions, shorten_ids
 
     if not text.strip():
         raise UsageError("there is nothing to search for", "give a text")
     with open_session_store() as store:
         _scan(store)
         chosen = _choose_project(store, project, everywhere)
-        found = list_sessions(store.database, project=chosen)
+        found = list_sessions(store.database, project=chosen, since=since)
+        matches = store.search(found, text)
+        if as_json:
+            print_lines(map(session_lines.format_match_json, islice(matches, limit)))
+            return
         if not found:
             click.echo(_describe_absence(store, chosen))
             return
-        matches = store.search(found, text)
+        short = shorten_ids(store.database, [each.id for each in found])
         shown = 0
         for match in islice(matches, limit):
             shown += 1
-            print_lines(fit_lines([session_lines.format_match(match)], find_width()))
+            line = session_lines.format_match(match, short[match.session])
+            print_lines(fit_lines([line], find_width()))
         if not shown:
             click.echo(
                 f"not found in {len(found):,} {'session' if len(found) == 1 else 'sessions'}"
@@ -218,7 +237,7 @@ def _iter_export(
     import json
 
     from orchestrator.cli import session_lines
-    from orchestrator.errors import UsageError
+    from orchestrator.errors import LoopError, UsageError
     from orchestrator.services.sessions import UNREDACTED
 
     if not redact:
@@ -228,9 +247,11 @@ def _iter_export(
     for each in chosen:
         try:
             entries = store.read_entries(each, redact=redact)
-        except UsageError:  # the transcript is gone: what is stored of it is all that is left
+        except LoopError as error:  # what is stored of the session is all that is left
             if strict:
                 raise
+            if not isinstance(error, UsageError):  # it is not just gone
+                click.echo(_sanitize(str(error)), err=True)
             entries = []
         yield from write(each, entries)
 

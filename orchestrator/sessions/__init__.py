@@ -3,7 +3,7 @@
 In the order in which a night passes through them:
 
 - `homes`, `files`: where transcripts are, and which files belong to one session.
-- `archive`: copies them first, because Claude Code deletes them.
+- `archive`, `archive_copies`: copies them first, because Claude Code deletes them.
 - `watermarks`, `scanning`: which files are new or have grown; reads only those.
 - `row_reading`, `rows`, `row_recovery`: read lines, decode them, and recover what is broken.
 - `deduplication`: counts each row and each answer of the model once, over all files.

@@ -10,8 +10,6 @@ with a number in its name: nothing that was archived once is lost, but by age or
 """
 
 import errno
-import gzip
-import hashlib
 import itertools
 import os
 import stat
@@ -20,12 +18,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.sessions.archive_copies import (
+    Content,
+    SourceError,
+    compress_file,
+    measure_copy,
+    open_source,
+)
 from orchestrator.sessions.archive_index import (
     SUFFIX,
     ArchivedState,
@@ -40,12 +45,17 @@ if TYPE_CHECKING:
 CAP_BYTES: Final = 2 << 30
 KEEP_DAYS: Final = 365.0
 """Defaults: a year of daily work of one person takes a tenth of the space."""
-_LEVEL: Final = 4
-"""Of gzip: a third faster than the default, for a few percent more space."""
-_CHUNK: Final = 1 << 20
 _SAVE_EVERY: Final = 100
 """Copies after which the record is saved: what a killed process has copied is not read again."""
 _LOCK_SECONDS: Final = 600.0
+_TAKEN: Final = "a folder or file of its session has a name that only its copy may have"
+_ABOUT_ONE_FILE: Final = {
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EISDIR: _TAKEN,
+    errno.ENOTDIR: _TAKEN,
+    errno.EEXIST: _TAKEN,
+}
+"""Errors that stop nothing, because they are about the name of one file."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +94,14 @@ class _Count:
     unreadable: list[UnreadableFile] = field(default_factory=list)
 
 
-class _Source(Exception):  # noqa: N818 -- a reason, and caught right here
-    """A file cannot be read; the archive can still be written."""
-
-
 @dataclass(frozen=True)
 class _Candidate:
     path: Path
     relative: str
     status: os.stat_result
     index: ArchiveIndex
+    copy_size: int
+    """The bytes of a copy of it that is gone; 0 if they are unknown."""
 
 
 def archive_transcripts(
@@ -150,17 +158,19 @@ def _archive(
     # The newest first: if there is no space for all, the rest need not be copied.
     candidates.sort(key=lambda each: (-each.status.st_mtime, each.relative))
     for number, each in enumerate(candidates, 1):
-        if each.status.st_mtime < oldest or not space.has_room(each.status.st_mtime):
+        if each.status.st_mtime < oldest or not space.has_room(
+            each.status.st_mtime, each.copy_size
+        ):
             count.over_limit += 1
             continue
         try:
             space.used += _copy_file(each, count)
-        except _Source as error:
+        except SourceError as error:
             count.unreadable.append(UnreadableFile(str(each.path), str(error)))
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:  # which is about this file alone
+            if not (reason := _ABOUT_ONE_FILE.get(error.errno or 0)):
                 raise
-            count.unreadable.append(UnreadableFile(str(each.path), "its name is too long"))
+            count.unreadable.append(UnreadableFile(str(each.path), reason))
         if number % _SAVE_EVERY == 0:
             _save_indexes(indexes)
     removed, removed_bytes, size = remove_oldest(folder, cap_bytes, oldest)
@@ -188,12 +198,12 @@ def _save_indexes(indexes: dict[Path, ArchiveIndex]) -> None:
 def _iter_candidates(
     families: Iterable["Family"], folder: Path, indexes: dict[Path, ArchiveIndex], count: _Count
 ) -> Iterator[_Candidate]:
-    """Yield the files that have changed since they were copied."""
+    """Yield the files that have changed since they were copied, or whose copy is gone."""
     for family in families:
         if family.home not in indexes:
             indexes[family.home] = load_index(folder, family.home)
         index = indexes[family.home]
-        for path in _list_files(family):
+        for path in _list_files(family, index.root):
             try:
                 status = path.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -203,25 +213,31 @@ def _iter_candidates(
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue
-            relative = index.name_file(path)
+            try:
+                relative = index.name_file(path)
+            except ValueError:  # the folder of projects has become another one
+                continue
             index.seen.add(relative)
             state = index.states.get(relative)
+            size = 0
             if state and state[:3] == (status.st_ino, status.st_size, status.st_mtime_ns):
-                count.unchanged += 1
-                continue
-            yield _Candidate(path, relative, status, index)
+                if index.find_state(relative):
+                    count.unchanged += 1
+                    continue
+                size = state.copy_size
+            yield _Candidate(path, relative, status, index, size)
 
 
-def _list_files(family: "Family") -> list[Path]:
-    """Return the files of a session, and all that is in the folder of its name beside them."""
+def _list_files(family: "Family", root: Path) -> list[Path]:
+    """Return the files of a session, and all that is in the folder of its name.
+
+    Args:
+        family: the session.
+        root: the folder of all projects.
+    """
     found = dict.fromkeys(family.files)
-    folders = {path.with_suffix("") for path in family.files[:1]}
-    folders |= {
-        above for path in family.files for above in path.parents if above.name == family.name
-    }
-    for above in sorted(folders):
-        if not files.is_link(above):
-            found.update(dict.fromkeys(map(Path, sorted(files.iter_files(above)))))
+    if family.folder and not files.is_link(folder := root / family.folder):
+        found.update(dict.fromkeys(map(Path, sorted(files.iter_files(folder)))))
     return list(found)
 
 
@@ -229,28 +245,29 @@ def _copy_file(candidate: _Candidate, count: _Count) -> int:
     """Copy a file, and return the bytes of the copy; 0 if the copy has all of it already.
 
     Raises:
-        _Source: the file cannot be read.
+        SourceError: the file cannot be read.
         OSError: the copy cannot be written.
     """
     target = candidate.index.find_copy(candidate.relative)
     make_private_folder(target.parent)
-    before = candidate.index.states.get(candidate.relative) if files.is_file(target) else None
-    if before is None and files.is_file(target):
-        before = _measure_copy(target)
+    before: Content | None = None
+    if state := candidate.index.find_state(candidate.relative):
+        before = Content(state.size, state.digest)
+    elif files.is_file(target):
+        before = measure_copy(target)
     temporary = files.temporary_path(target)
     files.remove_path(temporary)
     try:
-        with _open_source(candidate.path) as source:
+        with open_source(candidate.path) as source:
             status = os.fstat(source.fileno())
-            size, digest, beginning = _compress(source, status.st_size, temporary, before)
-        state = ArchivedState(status.st_ino, size, status.st_mtime_ns, digest)
-        if before and before[1:2] + before[3:] == (size, digest):
+            content, beginning = compress_file(source, status.st_size, temporary, before)
+        if content == before:
             files.remove_path(temporary)
             written = 0
         else:
             os.utime(temporary, ns=(status.st_mtime_ns, status.st_mtime_ns))
             written = temporary.stat().st_size
-            if before and beginning != before.digest:
+            if before and beginning != before:
                 atomic.move_path(target, _name_older_copy(target))
                 count.older_copies += 1
             atomic.move_path(temporary, target)
@@ -260,80 +277,16 @@ def _copy_file(candidate: _Candidate, count: _Count) -> int:
             files.remove_path(temporary)
         raise
     # A file that changes while it is read has another size or time then, and is copied next time.
-    candidate.index.states[candidate.relative] = state
+    copy = target.lstat()
+    candidate.index.states[candidate.relative] = ArchivedState(
+        status.st_ino,
+        content.size,
+        status.st_mtime_ns,
+        content.digest,
+        copy.st_size,
+        copy.st_mtime_ns,
+    )
     return written
-
-
-def _open_source(path: Path) -> IO[bytes]:
-    """Open a file, no link and no pipe.
-
-    Raises:
-        _Source: it cannot be opened.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _Source(error.strerror or str(error)) from error
-    file = os.fdopen(descriptor, "rb", buffering=0)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise _Source("it is not a file any more")
-    return file
-
-
-def _compress(
-    source: IO[bytes], limit: int, temporary: Path, before: ArchivedState | None
-) -> tuple[int, str, str]:
-    """Write a compressed copy; return its size and digest, and the digest of its beginning.
-
-    The beginning is as long as the older copy; if the file is shorter, there is none.
-    """
-    hasher, size, beginning = hashlib.sha256(), 0, ""
-    mark = before.size if before else 0
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with (
-        os.fdopen(descriptor, "wb") as file,
-        gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as target,
-    ):
-        for chunk in _iter_chunks(source, limit):
-            if size < mark <= size + len(chunk):
-                hasher.update(chunk[: mark - size])
-                beginning = hasher.hexdigest()
-                hasher.update(chunk[mark - size :])
-            else:
-                hasher.update(chunk)
-            target.write(chunk)
-            size += len(chunk)
-    atomic.sync_file(temporary)  # Claude Code may delete the original at any time after this
-    return size, hasher.hexdigest(), beginning if mark else hashlib.sha256().hexdigest()
-
-
-def _iter_chunks(source: IO[bytes], limit: int) -> Iterator[bytes]:
-    while limit > 0:
-        try:
-            chunk = source.read(min(_CHUNK, limit))
-        except OSError as error:
-            raise _Source(error.strerror or str(error)) from error
-        if not chunk:
-            return
-        limit -= len(chunk)
-        yield chunk
-
-
-def _measure_copy(path: Path) -> ArchivedState | None:
-    """Return what a copy holds, for a record that was lost.
-
-    A damaged copy counts as one of another content, and so it stays.
-    """
-    hasher, size = hashlib.sha256(), 0
-    try:
-        with gzip.open(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                hasher.update(chunk)
-                size += len(chunk)
-    except (OSError, EOFError, ValueError):
-        return ArchivedState(0, -1, 0, "")
-    return ArchivedState(0, size, 0, hasher.hexdigest())
 
 
 def _name_older_copy(target: Path) -> Path:

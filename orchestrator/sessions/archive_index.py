@@ -4,11 +4,14 @@
 <archive>/<hash of the home>/projects/….jsonl.gz     a copy, at its path in the home
 <archive>/<hash of the home>/projects/….jsonl.1.gz   an older copy, of a file that was rewritten
 
-The record saves reading files that have not changed. If it is lost or damaged, everything is read
-and compared with its copy again.
+The record saves reading files that have not changed. It is trusted about a file only while the copy
+is the one that it describes: a process may be killed after it wrote a copy, and a copy may be
+removed. If a record is lost or damaged, everything is read and compared with its copy again.
 """
 
 import json
+import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +23,8 @@ from orchestrator.platform.folders import hash_path
 from orchestrator.sessions.homes import PROJECTS
 
 SUFFIX: Final = ".gz"
+DAMAGES: Final = (OSError, EOFError, zlib.error)
+"""What reading a damaged copy raises."""
 _NAME: Final = "index.json"
 _LONGEST: Final = 256 << 20
 
@@ -33,6 +38,9 @@ class ArchivedState(NamedTuple):
     """In nanoseconds since 1970."""
     digest: str
     """SHA-256 of its content, in hex."""
+    copy_size: int
+    """In bytes, compressed."""
+    copy_modified: int
 
 
 @dataclass
@@ -46,15 +54,17 @@ class ArchiveIndex:
     """The files that are in the home now."""
 
     @cached_property
-    def _root(self) -> Path:
+    def root(self) -> Path:
+        """The home's folder of projects, which may be a link to another place."""
         return (self.home / PROJECTS).resolve()
 
     def name_file(self, path: Path) -> str:
         """Return the name of a file in the archive: its path in the home.
 
-        The home's folder of projects may be a link to another place.
+        Raises:
+            ValueError: it is not below the home's folder of projects.
         """
-        return f"{PROJECTS}/{path.relative_to(self._root).as_posix()}"
+        return f"{PROJECTS}/{path.relative_to(self.root).as_posix()}"
 
     def save(self) -> None:
         """Write the record, whole or not at all.
@@ -76,6 +86,18 @@ class ArchiveIndex:
         """Return the path of the latest copy of a file."""
         return self.folder / f"{relative}{SUFFIX}"
 
+    def find_state(self, relative: str) -> ArchivedState | None:
+        """Return what its latest copy holds; None if the record describes another copy, or none."""
+        state = self.states.get(relative)
+        if state is None:
+            return None
+        try:
+            status = self.find_copy(relative).lstat()
+        except OSError:
+            return None
+        is_described = (status.st_size, status.st_mtime_ns) == state[4:]
+        return state if is_described and stat.S_ISREG(status.st_mode) else None
+
 
 def load_index(archive: Path, home: Path) -> ArchiveIndex:
     """Return the record of a home; an empty one if there is none, or it is damaged."""
@@ -90,10 +112,11 @@ def load_index(archive: Path, home: Path) -> ArchiveIndex:
 
 
 def _parse_state(value: Any) -> ArchivedState:  # noqa: ANN401 -- whatever the file holds
-    inode, size, modified, digest = value
+    inode, size, modified, digest, copy_size, copy_modified = value
     if not isinstance(digest, str):
         raise TypeError("a digest is a text")
-    return ArchivedState(int(inode), int(size), int(modified), digest)
+    numbers = map(int, (copy_size, copy_modified))
+    return ArchivedState(int(inode), int(size), int(modified), digest, *numbers)
 
 
 def iter_copies(archive: Path) -> Iterator[Path]:

@@ -19,10 +19,15 @@ class Space:
         self._newer = [*itertools.accumulate(reversed(sizes), initial=0)][::-1]
         self._cap, self.used = cap_bytes, 0
 
-    def has_room(self, modified: float) -> bool:
-        """Return whether a file would not be the first to be removed again."""
+    def has_room(self, modified: float, size: int) -> bool:
+        """Return whether a copy would not be the first to be removed again.
+
+        Args:
+            modified: when its file was changed last.
+            size: its bytes; 0 if they are unknown.
+        """
         newer = self._newer[bisect.bisect_right(self._times, modified)]
-        return newer + self.used < self._cap
+        return newer + self.used + max(size, 1) <= self._cap
 
 
 def list_copies(folder: Path) -> list[tuple[float, str, int]]:

@@ -7,6 +7,7 @@ session's file.
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ JOURNAL: Final = "journal.jsonl"
 _MOST_OF_HEAD: Final = 64 << 10
 """Bytes at the start of an agent's file in which its session is looked for."""
 _DEEPEST: Final = 16
+_SESSION_ID: Final = re.compile(r"[\w-]{1,100}", re.ASCII)
+"""What may be part of a path: a transcript may hold any text in the place of an id."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Family:
     def has_main(self) -> bool:
         """Whether the main file is there."""
         return bool(self.files) and self.files[0].stem == self.name
+
+    @property
+    def folder(self) -> str:
+        """The folder beside the main file, as a path below `projects`; empty if there can be none.
+
+        A file may be named `...jsonl`, and what is left without the suffix leads out of the folder.
+        """
+        is_name = self.name not in ("", ".", "..") and "/" not in self.name
+        return f"{self.project}/{self.name}" if self.project and is_name else ""
 
     @property
     def key(self) -> str:
@@ -136,5 +148,5 @@ def _read_session_id(path: Path) -> str:
         except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and isinstance(name := row.get("sessionId"), str) and name:
-            return name
+            return name if _SESSION_ID.fullmatch(name) else ""
     return ""

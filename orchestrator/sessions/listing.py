@@ -3,7 +3,10 @@
 It imports neither the reader nor the types of a session: a list should appear at once.
 """
 
+import bisect
+import itertools
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -55,6 +58,7 @@ class SessionSummary(NamedTuple):
     """Files that were changed by tools."""
 
 
+_SHORTEST_ID: Final = 8
 _COLUMNS: Final = ", ".join("class" if name == "kind" else name for name in SessionSummary._fields)
 
 
@@ -119,6 +123,29 @@ def _build_summary(row: Row) -> SessionSummary:
     }
     cost = None if found.cost_usd is None else float(found.cost_usd)
     return found._replace(**values, output_reliable=bool(found.output_reliable), cost_usd=cost)
+
+
+def shorten_ids(database: Database, ids: Iterable[str]) -> dict[str, str]:
+    """Return the shortest beginning of each id that no other stored session has.
+
+    Not less than eight characters. Our own sessions have more than that in common.
+    """
+    known = sorted(str(each) for (each,) in database.fetch_rows("SELECT DISTINCT id FROM sessions"))
+    short = {}
+    for each in ids:
+        at = bisect.bisect_left(known, each)
+        others = [*known[max(0, at - 1) : at], *known[at + 1 : at + 2]]
+        common = max((_count_common(each, other) for other in others), default=0)
+        short[each] = each[: max(_SHORTEST_ID, common + 1)]
+    return short
+
+
+def _count_common(one: str, other: str) -> int:
+    """Return the length of the beginning that two texts have in common."""
+    return sum(
+        1
+        for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    )
 
 
 def find_session(database: Database, session: str, project: str = "") -> SessionSummary:

@@ -2,7 +2,7 @@
 
 import gzip
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform import files
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.secret_folders import create_secret_folder
-from orchestrator.sessions.archive_index import SUFFIX, ArchiveIndex
+from orchestrator.sessions.archive_index import DAMAGES, SUFFIX, ArchiveIndex
 from orchestrator.sessions.files import Family
 from orchestrator.sessions.homes import PROJECTS
+from orchestrator.sessions.large_outputs import FOLDER
 from orchestrator.sessions.listing import SessionSummary
 from orchestrator.storage.database import Database
 
@@ -41,17 +42,29 @@ class StoredFamily:
 
     def list_copies(self) -> dict[str, Path]:
         """Return the copies of all files of the session, by their names in the archive."""
-        names = []
-        for path in self.family.files:
-            with suppress(ValueError):
-                names.append(self.index.name_file(path))
-        folder = self.index.folder / PROJECTS / self.family.project / self.family.name
-        for copy in files.iter_files(folder):
-            relative = Path(copy).relative_to(self.index.folder).as_posix()
-            if relative.endswith(SUFFIX):
-                names.append(relative.removesuffix(SUFFIX))
+        names = list(self.name_files(self.family.files))
+        if self.family.folder:
+            folder = self.index.folder / PROJECTS / self.family.folder
+            for copy in files.iter_files(folder):
+                relative = Path(copy).relative_to(self.index.folder).as_posix()
+                if relative.endswith(SUFFIX):
+                    names.append(relative.removesuffix(SUFFIX))
         found = {name: self.index.find_copy(name) for name in names}
         return {name: copy for name, copy in found.items() if files.is_file(copy)}
+
+    def list_large_outputs(self) -> list[Path]:
+        """Return the outputs that stand beside the transcript, where Claude Code wrote them."""
+        if not self.family.folder:
+            return []
+        return list(map(Path, files.iter_files(self.index.root / self.family.folder / FOLDER)))
+
+    def name_files(self, paths: Iterable[Path]) -> dict[str, Path]:
+        """Return files by their names in the archive, without those that it refuses."""
+        named = {}
+        for path in paths:
+            with suppress(ValueError):
+                named[self.index.name_file(path)] = path
+        return named
 
 
 def find_family(database: Database, archive: Path, name: str) -> StoredFamily:
@@ -68,7 +81,7 @@ def find_family(database: Database, archive: Path, name: str) -> StoredFamily:
     main = Path(name)
     home = Path(rows[0][1]) if rows else main.parent.parent.parent
     paths = sorted((Path(path) for path, _ in rows), key=lambda path: (path != main, path))
-    project = main.parent.name if main.parent.name != PROJECTS else ""
+    project = main.parent.name if main.parent != home / PROJECTS else ""
     family = Family(main.stem, tuple(paths), home, project)
     return StoredFamily(family, ArchiveIndex(archive / hash_path(home), home))
 
@@ -85,7 +98,7 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
         yield stored.family
         return
     copies = stored.list_copies()
-    present = [path for path in stored.family.files if files.is_file(path)]
+    present = stored.name_files(path for path in stored.family.files if files.is_file(path))
     if not copies and not present:
         raise UsageError(
             f"the transcript of session {stored.family.name} is gone, and there is no copy of it",
@@ -94,7 +107,7 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
     with create_secret_folder() as folder:
         try:
             family = _unpack(stored, copies, present, folder)
-        except (OSError, EOFError) as error:
+        except DAMAGES as error:
             raise InfrastructureError(
                 f"the archived transcript of session {stored.family.name} cannot be read: {error}",
                 "free space in the temporary folder, or remove the damaged copy",
@@ -103,19 +116,21 @@ def open_family(stored: StoredFamily) -> Iterator[Family]:
 
 
 def _unpack(
-    stored: StoredFamily, copies: dict[str, Path], present: Sequence[Path], folder: Path
+    stored: StoredFamily, copies: dict[str, Path], present: dict[str, Path], folder: Path
 ) -> Family:
     for name, copy in copies.items():
+        if name in present:
+            continue
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with gzip.open(copy, "rb") as source, target.open("wb") as file:
             shutil.copyfileobj(source, file, _CHUNK)
-    for path in present:
-        target = folder / stored.index.name_file(path)
+    for name, path in present.items():
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     family = stored.family
-    found = [folder / stored.index.name_file(path) for path in family.files]
+    found = [folder / name for name in stored.name_files(family.files)]
     return Family(family.name, tuple(filter(files.is_file, found)), folder, family.project)
 
 
@@ -159,11 +174,12 @@ def may_contain(stored: StoredFamily, text: str) -> bool:
         return True
     copies = stored.list_copies() if not stored.is_complete else {}
     present = [path for path in stored.family.files if files.is_file(path)]
-    return any(_contains(path, word) for path in [*present, *copies.values()])
+    large = stored.list_large_outputs()
+    return any(_contains(path, word) for path in [*present, *large, *copies.values()])
 
 
 def _contains(path: Path, word: bytes) -> bool:
-    with suppress(OSError, EOFError):
+    with suppress(*DAMAGES):
         is_copy = path.name.endswith(SUFFIX)
         with gzip.open(path, "rb") if is_copy else path.open("rb") as file:
             rest = b""

@@ -1,32 +1,41 @@
 """Search prompts, replies, inputs and results of tools in all stored sessions, the newest first."""
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from orchestrator.errors import LoopError
 from orchestrator.masking import Masker
 from orchestrator.sessions.listing import SessionSummary
-from orchestrator.sessions.models import ApiFailure, Entry, ModelCall, Prompt, Session, ToolCall
+from orchestrator.sessions.models import (
+    ApiFailure,
+    Entry,
+    Interjection,
+    ModelCall,
+    Prompt,
+    Session,
+    ToolCall,
+)
 from orchestrator.sessions.retrieval import find_family, may_contain, open_family, read_sessions
 from orchestrator.sessions.transcript_values import decode_input, iter_strings
 from orchestrator.storage.database import Database
 
 _MOST_OF_LINE: Final = 300
-_CONTEXT: Final = 2_000
-"""Characters on each side of a match that are masked before the line is cut."""
+_BEFORE: Final = 100
+"""Of these, most that are before the match."""
+_TOKEN: Final = re.compile(r"[\w+/=.~%-]+")
+"""No line is cut within one: half of a secret that nobody has recognised is still half of it."""
 MOST_PER_SESSION: Final = 5
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A line that contains the text."""
 
     session: str
     at: str
     kind: str
-    """Where it is: `prompt`, `reply`, or the name of a tool."""
+    """Where it is: `prompt`, `interjection`, `reply`, or the name of a tool."""
     line: str
     """Masked and cut."""
 
@@ -72,10 +81,14 @@ def _search_session(session: Session, needle: str, masker: Masker) -> Iterator[M
     for thread in session.threads:
         for entry in thread.entries:
             for kind, text in _iter_texts(entry):
-                if needle not in text.casefold():
+                if needle not in text.casefold():  # without masking what is not shown
                     continue
-                line = _cut_line(text, needle, masker)
-                yield Match(session.id, entry.at, kind, line)
+                # As a whole: in a part of a key or a token, nothing says that it is one.
+                masked = masker.mask(text)
+                if needle not in masked.casefold():
+                    continue
+                line = _cut_line(masked, needle)
+                yield Match(session.id, entry.at, masker.mask(kind), line)
                 found += 1
                 if found == MOST_PER_SESSION:
                     return
@@ -85,6 +98,8 @@ def _iter_texts(entry: Entry) -> Iterator[tuple[str, str]]:
     match entry:
         case Prompt():
             yield "prompt", entry.text
+        case Interjection():
+            yield "interjection", entry.text
         case ModelCall():
             yield "reply", entry.text
         case ApiFailure():
@@ -97,14 +112,24 @@ def _iter_texts(entry: Entry) -> Iterator[tuple[str, str]]:
                 yield "rejection", entry.user_message
 
 
-def _cut_line(text: str, needle: str, masker: Masker) -> str:
-    """Return the first line with a match, masked before it is cut."""
+def _cut_line(text: str, needle: str) -> str:
+    """Return the first line with a match, cut between words; what is cut off is no longer shown.
+
+    Args:
+        text: a masked text that contains the needle.
+        needle: what is searched for, in small letters.
+    """
     lines = text.splitlines()
-    line = next((each for each in lines if needle in each.casefold()), " ".join(lines))
-    at = max(0, line.casefold().find(needle))
-    masked = masker.mask(line[max(0, at - _CONTEXT) : at + len(needle) + _CONTEXT]).strip()
-    if len(masked) <= _MOST_OF_LINE:
-        return masked
-    start = max(0, masked.casefold().find(needle) - _MOST_OF_LINE // 3)
-    cut = masked[start : start + _MOST_OF_LINE - 8]
-    return f"{'... ' * bool(start)}{cut}{' ...' * (start + len(cut) < len(masked))}"
+    line = next((each for each in lines if needle in each.casefold()), " ".join(lines)).strip()
+    if len(line) <= _MOST_OF_LINE:
+        return line
+    at = line.casefold().find(needle)
+    start, end = max(0, at - _BEFORE), max(0, at - _BEFORE) + _MOST_OF_LINE
+    cut = [each for each in _TOKEN.finditer(line) if each.start() < end and each.end() > start]
+    if cut and cut[0].start() < start:
+        start = cut[0].end()
+    if cut and cut[-1].end() > end:
+        end = cut[-1].start()
+    if start > at or end < at + len(needle):  # the match is within a token that is too long
+        start, end = at, at + len(needle)
+    return f"{'... ' * bool(start)}{line[start:end].strip()}{' ...' * (end < len(line))}"

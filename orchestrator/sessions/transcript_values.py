@@ -9,6 +9,7 @@ from orchestrator.sessions.models import (
     ApiFailure,
     Compaction,
     Entry,
+    Interjection,
     Interruption,
     ModelCall,
     Prompt,
@@ -48,6 +49,8 @@ def _build_values(entry: Entry, mask: Mask) -> Values:
     match entry:
         case Prompt():
             values = {"kind": "prompt", "text": _mask_text(entry.text, mask)}
+        case Interjection():
+            values = {"kind": "interjection", "text": _mask_text(entry.text, mask)}
         case ToolCall():
             values = _build_call(entry, mask)
         case ModelCall() if entry.text:

@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from orchestrator.cli.session_lines import iter_entry_lines, iter_session_table
 from orchestrator.platform.locking import FileLock
 from orchestrator.sessions.archive import archive_transcripts
 from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.listing import list_sessions
+from orchestrator.sessions.listing import list_sessions, shorten_ids
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
 from tests.cli.conftest import Call
@@ -61,7 +62,7 @@ def test_the_list_and_its_json_say_the_same(call: Call) -> None:
     assert lines[0].split() == [
         *("SESSION", "STARTED", "CLASS", "PROMPTS", "TOOLS", "ERRORS", "TESTS", "COST", "TITLE"),
     ]
-    assert [line.split()[0] for line in lines[1:]] == [TWO[:8], ONE[:8]]
+    assert [line.split()[0] for line in lines[1:]] == [TWO, ONE]  # only the last digit differs
     assert lines[2].split()[3:7] == ["human", "1", "4", "2"]
     assert lines[2].endswith("/home/dev/shop: Please make the cart work")
     found = call("sessions", "list", "--all", "--json").events
@@ -72,7 +73,7 @@ def test_the_list_and_its_json_say_the_same(call: Call) -> None:
 @pytest.mark.usefixtures("claude")
 def test_the_list_is_of_a_project(call: Call, tmp_path: Path) -> None:
     done = call("sessions", "list", "--project", "/home/dev/shop")
-    assert done.out.splitlines()[1].startswith(ONE[:8])
+    assert done.out.splitlines()[1].startswith(f"{ONE} ")
     assert len(done.out.splitlines()) == 2
     done = call("sessions", "list", "--project", tmp_path)
     assert done.out == f"no sessions of {tmp_path} that match; there are 2 in all (--all)\n"
@@ -147,6 +148,30 @@ def test_ids_are_found_by_their_beginning(call: Call) -> None:
     assert call("sessions", "show", "").code == 2
 
 
+@pytest.mark.parametrize(
+    ("others", "shown"),
+    [
+        ((), "0a1b2c3d"),
+        (("0a1b2c3e-0000-4000-8000-000000000001",), "0a1b2c3d"),
+        (("0a1b2c3d-0010-4000-8000-000000000001",), "0a1b2c3d-000"),
+        (("0a1b2c3d-0010", "0a1b2c3d-00001"), "0a1b2c3d-0000-"),
+        (("0a1b2c3d", "0a1b2c3d-0000"), "0a1b2c3d-0000-"),
+    ],
+)
+def test_the_ids_that_are_listed_can_be_used(
+    call: Call, home: Path, others: tuple[str, ...], shown: str
+) -> None:
+    for each in (ONE, *others):
+        write_shop_session(home / ".claude", each)
+    listed = [line.split()[0] for line in call("sessions", "list", "--all").out.splitlines()[1:]]
+    assert shown in listed
+    assert len(listed) == 1 + len(others)
+    for short in listed:
+        assert call("sessions", "show", short).code == 0
+    found = call("sessions", "search", "please", "--all").out.splitlines()
+    assert {line.split()[0] for line in found} == set(listed)
+
+
 @pytest.mark.usefixtures("claude")
 def test_secrets_and_control_characters_are_replaced(call: Call) -> None:
     for words in (
@@ -170,7 +195,7 @@ def test_secrets_and_control_characters_are_replaced(call: Call) -> None:
 @pytest.mark.usefixtures("claude")
 def test_a_text_is_found_wherever_it_is(call: Call) -> None:
     done = call("sessions", "search", "MAKE THE", "--all")
-    assert done.out == f"{ONE[:8]}  2026-11-20  prompt: Please make the cart work\n"
+    assert done.out == f"{ONE}  2026-11-20  prompt: Please make the cart work\n"
     assert "reply: It works now." in call("sessions", "search", "it works", "--all").out
     assert "Bash: 2 passed" in call("sessions", "search", "2 passed", "--all").out
     assert "Edit: /home/dev/shop/cart.py" in call("sessions", "search", "cart.py", "--all").out
@@ -216,16 +241,45 @@ def test_what_is_gone_for_good_is_one_clear_line(call: Call, claude: Path) -> No
     assert len(call("sessions", "export", "--all", "--format", "jsonl").events) == 2
 
 
-def test_a_damaged_copy_is_one_clear_line(call: Call, claude: Path) -> None:
+def damage_end(data: bytes) -> bytes:
+    return data[:60]
+
+
+def damage_stream(data: bytes) -> bytes:
+    return data[:10] + b"\xff" * 20 + data[30:]
+
+
+@pytest.mark.parametrize("damage", [damage_end, damage_stream])
+def test_a_damaged_copy_is_one_clear_line(
+    call: Call, claude: Path, damage: Callable[[bytes], bytes]
+) -> None:
     call("sessions", "list", "--all")
     archive(claude)
-    for path in transcripts_folder(resolve_state_directory()).rglob("*.jsonl.gz"):
-        path.write_bytes(path.read_bytes()[:60])
+    for path in transcripts_folder(resolve_state_directory()).rglob(f"{ONE}.jsonl.gz"):
+        path.write_bytes(damage(path.read_bytes()))
     shutil.rmtree(claude / "projects")
-    done = call("sessions", "show", ONE)
-    assert done.code == 3
-    assert f"the archived transcript of session {ONE} cannot be read" in done.err
-    assert len(done.err.splitlines()) == 1
+    for words in (["show", ONE], ["export", ONE]):
+        done = call("sessions", *words)
+        assert done.code == 3
+        assert f"the archived transcript of session {ONE} cannot be read" in done.err
+        assert len(done.err.splitlines()) == 1
+    done = call("sessions", "search", "please", "--all")
+    assert (done.code, done.out[:8], done.err) == (0, TWO[:8], "")
+
+
+def test_a_damaged_copy_spoils_no_export_of_all(call: Call, claude: Path, tmp_path: Path) -> None:
+    call("sessions", "list", "--all")
+    archive(claude)
+    for path in transcripts_folder(resolve_state_directory()).rglob(f"{TWO}.jsonl.gz"):
+        path.write_bytes(damage_stream(path.read_bytes()))
+    shutil.rmtree(claude / "projects")
+    target = tmp_path / "all.jsonl"
+    done = call("sessions", "export", "--all", "--format", "jsonl", "--output", target)
+    assert done.code == 0
+    assert f"the archived transcript of session {TWO} cannot be read" in done.err
+    rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows if row["kind"] == "session"] == [TWO, ONE]
+    assert {row["session"] for row in rows if row["kind"] != "session"} == {ONE}
 
 
 @pytest.mark.usefixtures("claude")
@@ -282,8 +336,9 @@ def test_all_lines_fit_a_narrow_terminal(call: Call) -> None:
     assert call("sessions", "list").code == 0
     with open_database(resolve_state_directory()) as database:
         found = list_sessions(database)
+        short = shorten_ids(database, [each.id for each in found])
     for width in (80, 120):
-        table = iter_session_table(found, width, with_project=True)
+        table = iter_session_table(found, short, width, with_project=True)
         assert max(map(len, table)) <= width
     call_of_tool = {
         **{"kind": "tool call", "at": "2026-11-20T10:00:00.000Z", "row": "r", "agent": ""},

@@ -12,6 +12,7 @@ from orchestrator.sessions.models import (
     Compaction,
     Denial,
     Entry,
+    Interjection,
     Interruption,
     ModelCall,
     Prompt,
@@ -48,6 +49,11 @@ class Script:
     def prompt(self, text: str) -> "Script":
         at, row = self._next()
         self._take(Prompt(text, at, row))
+        return self
+
+    def interject(self, text: str) -> "Script":
+        at, row = self._next()
+        self._take(Interjection(text, at, row))
         return self
 
     def answer(self, usage: Usage | None = None, model: str = "m", message: str = "") -> "Script":

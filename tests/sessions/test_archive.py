@@ -3,6 +3,7 @@
 import gzip
 import os
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -132,6 +133,76 @@ def test_a_lost_record_copies_nothing_twice(claude: Path, tmp_path: Path) -> Non
         assert (result.copied, result.older_copies) == (0, 0)
     assert read_copies(tmp_path / "a") == before
     assert len(load_index(tmp_path / "a", claude).states) == 4
+
+
+def damage_checksum(data: bytes) -> bytes:
+    return data[:-8] + bytes(8)
+
+
+def damage_stream(data: bytes) -> bytes:
+    return data[:10] + b"\xff" * 20 + data[30:]
+
+
+def damage_end(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize("damage", [damage_checksum, damage_stream, damage_end])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_damaged_copy_stays_beside_the_new_one(
+    claude: Path, tmp_path: Path, damage: Callable[[bytes], bytes], lost: bool
+) -> None:
+    archive(claude, tmp_path / "a")
+    copy = next((tmp_path / "a").rglob(f"{SESSION}.jsonl.gz"))
+    damaged = damage(copy.read_bytes())
+    copy.write_bytes(damaged)
+    if lost:
+        next((tmp_path / "a").rglob("index.json")).unlink()
+    result = archive(claude, tmp_path / "a")
+    assert (result.copied, result.older_copies) == (1, 1)
+    assert gzip.decompress(copy.read_bytes()) == b'{"type":"user"}\n'
+    assert copy.with_name(f"{SESSION}.jsonl.1.gz").read_bytes() == damaged
+
+
+def test_a_record_is_not_trusted_about_a_copy_that_it_does_not_describe(
+    claude: Path, tmp_path: Path
+) -> None:
+    archive(claude, tmp_path / "a")
+    index = next((tmp_path / "a").rglob("index.json"))
+    before = index.read_bytes()
+    name = f"projects/-p/{SESSION}.jsonl"
+    write(claude, name, b'{"type":"user"}\n{"type":"precious"}\n', 0.5)
+    archive(claude, tmp_path / "a")
+    index.write_bytes(before)  # as if it was killed after the copy
+    write(claude, name, b'{"type":"user"}\nrewritten', 0)
+    assert archive(claude, tmp_path / "a").older_copies == 1
+    assert set(read_copies(tmp_path / "a").values()) >= {
+        b'{"type":"user"}\n{"type":"precious"}\n',
+        b'{"type":"user"}\nrewritten',
+    }
+
+
+def test_a_copy_that_is_gone_is_made_again(claude: Path, tmp_path: Path) -> None:
+    archive(claude, tmp_path / "a")
+    before = read_copies(tmp_path / "a")
+    for copy in list((tmp_path / "a").rglob("*.jsonl.gz")):
+        copy.unlink()
+    result = archive(claude, tmp_path / "a")
+    assert (result.copied, result.unchanged) == (2, 2)
+    assert read_copies(tmp_path / "a") == before
+
+
+def test_what_was_removed_is_copied_again_when_there_is_room(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "c", f"projects/-p/s{number}.jsonl", os.urandom(1000), 10 + number)
+    first = archive(tmp_path / "c", tmp_path / "a")
+    before = read_copies(tmp_path / "a")
+    cap = first.size - 1  # there is room for a part of the third
+    assert len(archive(tmp_path / "c", tmp_path / "a", cap=cap).removed) == 1
+    again = archive(tmp_path / "c", tmp_path / "a", cap=cap)
+    assert (again.copied, again.unchanged, again.over_limit, again.removed) == (0, 2, 1, ())
+    assert archive(tmp_path / "c", tmp_path / "a").copied == 1
+    assert read_copies(tmp_path / "a") == before
 
 
 def test_a_deleted_file_keeps_its_copy(claude: Path, tmp_path: Path) -> None:

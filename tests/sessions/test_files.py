@@ -38,6 +38,20 @@ def test_subagents_whose_main_file_is_gone_are_a_family(tmp_path: Path) -> None:
     assert families == {SESSION: False, "agent-broken": True}
 
 
+@pytest.mark.parametrize("name", [".claude", "..", ".", "a/b", "/etc", "a\0b", "\ud800", "x" * 300])
+def test_an_id_that_is_no_name_names_no_session(tmp_path: Path, name: str) -> None:
+    path = main_file(tmp_path, "agent-1")
+    write_rows(path, {**say("a", "x"), "sessionId": name})
+    assert [each.name for each in find_transcripts(tmp_path)] == ["agent-1"]
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_a_name_that_leads_out_names_no_folder(tmp_path: Path, name: str) -> None:
+    write_rows(main_file(tmp_path, name), say("a", "x"))
+    write_rows(tmp_path / "projects" / f"{name}.jsonl", say("b", "x"))
+    assert [each.folder for each in find_transcripts(tmp_path)] == ["", ""]
+
+
 def test_the_oldest_file_is_first(tmp_path: Path) -> None:
     for name, time in (("b", 100), ("c", 50), ("a", 100)):
         os.utime(write_rows(main_file(tmp_path, name), say(name, "x")), (time, time))

@@ -1,9 +1,10 @@
-"""Find prompts with which a person corrected the model, in English, German, Spanish and French.
+"""Find texts with which a person corrected the model, in English, German, Spanish and French.
 
-Only short prompts right after something that the model did, that are no questions and begin as
-corrections do (`correction_openers`). Of what looser patterns found in real sessions, a third was
-none, and most of the rest of it had been written by Claude Code. `detail.tool` is the last tool
-that was used before, `detail.intent` what is wanted.
+Only short prompts, and what was typed while the model worked, right after something that the model
+did, that are no questions and begin as corrections do (`correction_openers`). Of what looser
+patterns found in real sessions, a third was none, and most of the rest of it had been written by
+Claude Code. `detail.tool` is the last tool that was used before,
+`detail.intent` what is wanted.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,14 @@ from typing import Final
 from orchestrator.sessions.detectors.correction_openers import says_correction
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.user_text import ends_as_question, find_intent, normalize_text
-from orchestrator.sessions.models import ModelCall, Prompt, Session, SessionClass, ToolCall
+from orchestrator.sessions.models import (
+    Interjection,
+    ModelCall,
+    Prompt,
+    Session,
+    SessionClass,
+    ToolCall,
+)
 
 LONGEST_CORRECTION: Final = 300
 """Characters. Longer prompts are tasks, whatever they begin with."""
@@ -21,7 +29,7 @@ _INJECTED: Final = ("<", "[Request interrupted", "Caveat:", "Stop hook", "This s
 
 
 def find_corrections(session: Session) -> Iterator[Occurrence]:
-    """Yield one occurrence for each prompt that corrects what the model did just before.
+    """Yield one occurrence for each text that corrects what the model did just before.
 
     Only a person corrects: the prompts of other sessions are written by programs.
     """
@@ -34,7 +42,7 @@ def find_corrections(session: Session) -> Iterator[Occurrence]:
             has_acted = True
         elif isinstance(entry, ToolCall):
             has_acted, tool = True, entry.name
-        elif isinstance(entry, Prompt):
+        elif isinstance(entry, Prompt | Interjection):
             if has_acted and is_correction(entry.text):
                 yield Occurrence(
                     Detector.CORRECTION,

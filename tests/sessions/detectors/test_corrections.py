@@ -127,6 +127,14 @@ def test_it_is_found_after_an_action_and_after_an_interruption() -> None:
     )
 
 
+def test_it_may_be_typed_while_the_model_works() -> None:
+    script = Script().prompt("Install it").bash("npm i").interject("no, use pnpm")
+    (found,) = find_corrections(build_session(script))
+    assert (found.row, found.detail) == ("r2", {"tool": "Bash"})
+    script = Script().prompt("Install it").interject("no, use pnpm")
+    assert not list(find_corrections(build_session(script)))
+
+
 @pytest.mark.parametrize("kind", [SessionClass.HEADLESS, SessionClass.OWN, SessionClass.SUBAGENT])
 def test_programs_do_not_correct(kind: SessionClass) -> None:
     script = Script().prompt("Install it").answer().prompt("no, use pnpm")
