@@ -196,11 +196,11 @@ class _Recorder:
             return self.store.record_answer(proposal.id, ProposalStatus.ACCEPTED, why, rule)
         return self._drop(proposal, f"rule {rule} says this already: {change.change}", rule)
 
-    def _record_try(self, proposal: Proposal, trouble: str) -> Proposal:
+    def _record_try(self, proposal: Proposal, problem: str) -> Proposal:
         stored = self.store.count_try(proposal.id)
         if stored.read_count(TRIES) < MOST_TRIES:
             return stored
-        return self._drop(stored, f"{format_count(MOST_TRIES, 'answer')} unusable: {trouble}")
+        return self._drop(stored, f"{format_count(MOST_TRIES, 'answer')} unusable: {problem}")
 
     def _drop(self, proposal: Proposal, reason: str, rule: str = "") -> Proposal:
         return self.store.record_answer(proposal.id, ProposalStatus.DROPPED, reason, rule)

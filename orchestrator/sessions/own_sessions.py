@@ -129,7 +129,7 @@ def _read_session(database: Database, row: Row, last_written: Mapping[str, float
     mark = ProcessMark(str(host), int(process), float(process_started))
     if end is None and not is_running(mark, local=database.is_local):
         last = last_written.get(session) or _find_last_event(database, session)
-        # What it has started may have begun after it was written last.
+        # What it has started may have started after it was written last.
         end = max(begin, datetime.fromtimestamp(last, UTC) + _MARGIN) if last else _now()
         end = min(end, _now())
         _close(database, session, end)

@@ -6,7 +6,7 @@ TOO_LONG: Final = "<long>"
 """In place of a single word that is too long."""
 
 
-def cut_words(text: str, most: int) -> str:
+def cut_at_word(text: str, most: int) -> str:
     """Return the beginning of a text, without the word that does not fit."""
     if len(text) <= most:
         return text

@@ -95,7 +95,7 @@ CHECKS: Final = (
     LinkCheck(
         Link.SESSIONS,
         check_sessions,
-        "Past sessions can be read, and it is known when Claude Code deletes their transcripts, and "
+        "Past sessions can be read, it is known when Claude Code deletes their transcripts, and "
         "when they are reviewed. None is opened.",
     ),
     LinkCheck(Link.LIMITS, check_limits, "What a run may cost, in money, attempts and time."),
