@@ -74,8 +74,8 @@ def review_sessions(request: ReviewRequest, listener: Listener) -> ReviewOutcome
     """
     project = resolve_project(request.project) if request.project else None
     with Store() as store:
-        # The file of one project, such as that of the folder at hand, must not decide about a review of
-        # all: then the environment and the defaults count.
+        # The file of one project, such as that of the folder at hand, must not decide about a
+        # review of all: then the environment and the defaults count.
         loaded = load_known_config(project or store.directory, None)
         try:
             with _hold_lock(store):
