@@ -22,7 +22,7 @@ from orchestrator.cli.review_schedule import schedule
 from orchestrator.cli.since import Since
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
-from orchestrator.visible_text import flatten_text
+from orchestrator.masking.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -74,7 +74,7 @@ def review(
     if everything and project:
         raise UsageError("--project and --all exclude each other", "give one of them")
     run_review_command(
-        None if everything else find_project(project),
+        None if everything else find_project(project, only_reads=True),
         since,
         only_due=only_due,
         dry_run=dry_run,

@@ -13,7 +13,7 @@ from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_text
-from orchestrator.visible_text import flatten_text
+from orchestrator.masking.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -74,7 +74,9 @@ def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[st
         yield "Nothing was copied, proposed or recorded: this was a dry run."
         return
     if report.waiting:
-        yield f"{format_count(report.waiting, 'proposal')} waiting: orchestrator review list"
+        everywhere = " --all" if len(report.projects) > 1 else ""
+        count = format_count(report.waiting, "proposal")
+        yield f"{count} waiting: `orchestrator review list{everywhere}`"
     yield f"Report: {outcome.path}"
 
 
@@ -102,7 +104,7 @@ def _serialize(outcome: "ReviewOutcome") -> dict[str, Any]:
             {
                 "project": each.project,
                 "sessions": {kind.value: n for kind, n in sorted(each.sessions.items())},
-                "counted_sessions": each.lookback_sessions,
+                "counted_sessions": each.counted_sessions,
                 "problem": each.problem,
                 "findings": [
                     {

@@ -110,7 +110,6 @@ HARMLESS: Final[Mapping[str, Check]] = {
     "workspace.isolate": _always,
     "review.max_lessons": _at_most,
     "review.max_cost_usd": _at_most,
-    "review.lookback_days": _always,
 }
 """The settings that are harmless in a project's own file, and with which values. The default is
 always harmless. Stricter than the default is harmless too: less money, time and trust."""

@@ -12,6 +12,8 @@ SESSIONS_SEEN: Final = "sessions_seen"
 """Key of the content: the number of sessions that were looked at."""
 OCCURRENCES: Final = "occurrences"
 """Key of the content: how often it occurred."""
+TRIES: Final = "tries"
+"""Key of the content: how often the teacher gave no answer that can be used."""
 TEXT: Final = "text"
 """Key of the content. Of a rule that is in no rulebook yet: its `rule`, `when` and `why`. Of a
 skill: its whole file, whose folder is `name`, and `rule` is the text of its index line."""

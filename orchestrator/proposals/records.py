@@ -18,6 +18,7 @@ from orchestrator.proposals.models import (
     SESSIONS,
     SESSIONS_SEEN,
     TEXT,
+    TRIES,
     Proposal,
     ProposalDraft,
     ProposalEvidence,
@@ -90,12 +91,6 @@ class ProposalStore:
             several if found and identity else none, "see `orchestrator review list --all`"
         )
 
-    def find_by_rule(self, project: str, rule: str) -> Proposal | None:
-        """Return the proposal of a project that became this rule."""
-        return self._fetch_one(
-            "project = ? AND kind = ? AND rule = ?", (project, ProposalKind.RULE, rule)
-        )
-
     def add_proposal(self, draft: ProposalDraft) -> Proposal | None:
         """Store a proposal, or newer counts and evidence of one that waits.
 
@@ -121,14 +116,39 @@ class ProposalStore:
             return self._store(proposal)
 
     def attach_rule(self, identity: str, rule: str) -> Proposal:
-        """Record that a proposal became a pending rule of the rulebook.
+        """Record that a proposal became a pending rule, unless somebody has decided before.
 
         Raises:
             UsageError: there is no such proposal.
         """
         with self._database.transaction():
             known = self.resolve_proposal(identity)
+            if not known.is_open:
+                return known
             return self._store(replace(known, rule=rule, status=ProposalStatus.WAITING))
+
+    def record_answer(
+        self, identity: str, status: ProposalStatus, reason: str, rule: str = ""
+    ) -> Proposal:
+        """Record what the teacher's answer means, unless somebody has decided before.
+
+        Raises:
+            UsageError: there is no such proposal.
+        """
+        with self._database.transaction():
+            known = self.resolve_proposal(identity)
+            return self.decide(identity, status, reason, rule) if known.is_open else known
+
+    def count_try(self, identity: str) -> Proposal:
+        """Record that the teacher was asked, and gave no answer that can be used.
+
+        Raises:
+            UsageError: there is no such proposal.
+        """
+        with self._database.transaction():
+            known = self.resolve_proposal(identity)
+            content = {**known.content, TRIES: known.read_count(TRIES) + 1}
+            return self._store(replace(known, content=content))
 
     def change_content(self, identity: str, content: Mapping[str, Any]) -> Proposal:
         """Store what was made of a proposal, which waits for a decision now.

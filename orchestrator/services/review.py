@@ -73,8 +73,10 @@ def review_sessions(request: ReviewRequest, listener: Listener) -> ReviewOutcome
         LoopError: the state directory, the archive or the configuration cannot be used.
     """
     project = resolve_project(request.project) if request.project else None
-    loaded = load_known_config(project or Path.cwd().resolve(), None)
     with Store() as store:
+        # The file of one project, such as that of the folder at hand, must not steer a review of
+        # all: then the environment and the defaults count.
+        loaded = load_known_config(project or store.directory, None)
         try:
             with _hold_lock(store):
                 return _review_locked(replace(request, project=project), loaded, store, listener)

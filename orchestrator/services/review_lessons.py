@@ -13,8 +13,9 @@ from typing import Final
 from orchestrator.budget.ledger import CapReachedError
 from orchestrator.budget.metering import Account
 from orchestrator.config import Config, LoadedConfig
+from orchestrator.counts import format_count
 from orchestrator.errors import LoopError
-from orchestrator.events import Listener, Notice
+from orchestrator.events import Event, Listener, Notice
 from orchestrator.failures.log_excerpt import clean_text
 from orchestrator.failures.record_masking import mask_failure
 from orchestrator.failures.session_failure import (
@@ -23,7 +24,9 @@ from orchestrator.failures.session_failure import (
     build_session_failure,
 )
 from orchestrator.models import PENDING_CHANGES, Approval, ChangeKind
-from orchestrator.proposals.models import Proposal, ProposalStatus
+from orchestrator.proposals.models import TRIES, Proposal, ProposalStatus
+from orchestrator.proposals.records import ProposalStore
+from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.screening.characters import find_bad_characters
 from orchestrator.services import rulebooks, wiring
 from orchestrator.sessions.detectors.occurrences import Detector
@@ -71,22 +74,16 @@ _EXPLANATIONS: Final[Mapping[Detector, tuple[FailureType, str]]] = {
 }
 _OTHER: Final = (FailureType.OTHER, "It went wrong in several sessions.")
 
-
-@dataclass(frozen=True)
-class TaughtProposal:
-    """What became of a proposal that the teacher was asked about."""
-
-    proposal: Proposal
-    status: ProposalStatus
-    rule: str = ""
-    reason: str = ""
+MOST_TRIES: Final = 3
+"""Answers that cannot be used, after which the teacher is not asked again about a finding."""
 
 
 @dataclass(frozen=True)
 class TeachingRound:
     """What became of the proposals of one project in one review."""
 
-    taught: tuple[TaughtProposal, ...] = ()
+    taught: tuple[Proposal, ...] = ()
+    """The proposals that it was asked about, as they stand now."""
     obstacle: str = ""
     """Why the teacher was not asked about the rest; empty if it was asked about all."""
 
@@ -95,7 +92,8 @@ def select_approval(loaded: LoadedConfig) -> Approval:
     """Return which rules of a review become active by themselves.
 
     What the default says does not count: a rule that appears in a file overnight, from sessions
-    that nobody looked at, is something that a person has to have asked for.
+    that nobody looked at, is something that somebody has to have asked for. The file of a project
+    counts as well: whoever writes it can write CLAUDE.md beside it.
     """
     chosen = Approval(loaded.config.learning.approval)
     is_written = loaded.find_origin("learning.approval") != "default"
@@ -109,7 +107,7 @@ def teach_proposals(
     account: Account,
     listener: Listener,
 ) -> TeachingRound:
-    """Ask the teacher about proposals of one project, and apply its lessons.
+    """Ask the teacher about proposals of one project, apply its lessons, and record them.
 
     Args:
         proposals: those to ask about, in order; all of one project.
@@ -118,31 +116,94 @@ def teach_proposals(
         account: who pays, with the limit of the whole review.
         listener: receives notices.
     """
-    project = Path(proposals[0].project)
+    project, heard = Path(proposals[0].project), _LastNotice(listener)
     try:
         config = _set_approval(loaded.config, select_approval(loaded))
         rulebooks.require_loaded(config, project)
-        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
+        book, history = rulebooks.open_rulebook(config, project, store.database, heard.listen)
         parts = wiring.build_teaching_parts(
-            config, project, store, listener, rulebook, account=account
+            config, project, store, heard.listen, book, account=account
         )
     except (LoopError, TeacherError) as error:
         return TeachingRound(obstacle=str(error))
-    taught: list[TaughtProposal] = []
+    recorder = _Recorder(ProposalStore(store.database), RuleManager(book, history), heard)
+    taught: list[Proposal] = []
     for each in proposals:
         failure = build_failure(each)
         try:
             result = teach_failure(failure, parts)
-        except CapReachedError as error:
-            limits = "review.max_cost_usd limits a review, limits.max_cost_usd_per_day a day"
-            return TeachingRound(tuple(taught), f"{error.message} ({limits})")
         except TeacherError as error:
             _forget_question(parts, failure)
-            return TeachingRound(tuple(taught), error.message)
+            return TeachingRound(tuple(taught), _describe_obstacle(error))
         except LoopError as error:  # the answer is stored, and found again by the next review
             return TeachingRound(tuple(taught), str(error))
-        taught.append(_describe_result(each, result))
+        taught.append(recorder.record_result(each, result))
     return TeachingRound(tuple(taught))
+
+
+def _describe_obstacle(error: TeacherError) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, CapReachedError):
+        cause = cause.__cause__
+    if cause is None:
+        return error.message
+    return (
+        f"{error.message} (review.max_cost_usd limits a review, limits.max_cost_usd_per_day a day)"
+    )
+
+
+class _LastNotice:
+    """Remembers the last notice: why a lesson changed nothing is said there only."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener, self.text = listener, ""
+
+    def listen(self, event: Event) -> None:
+        """Pass an event on."""
+        if isinstance(event, Notice):
+            self.text = event.text
+        self._listener(event)
+
+
+@dataclass(frozen=True)
+class _Recorder:
+    """Records what the teacher made of proposals."""
+
+    store: ProposalStore
+    rules: RuleManager
+    heard: _LastNotice
+
+    def record_result(self, proposal: Proposal, result: TeachingResult) -> Proposal:
+        """Record the result of a lesson; return the proposal as it stands.
+
+        A person may have rejected the proposal while the teacher was asked: then the rule is
+        rejected, too.
+        """
+        lesson, change = result.teaching.lesson, result.change
+        if lesson is None:
+            return self._record_try(proposal, result.teaching.trouble)
+        if change is None:
+            why = lesson.reason if lesson.action is Action.NONE else self.heard.text
+            return self._drop(proposal, why)
+        rule = change.rule.id
+        if change.change in PENDING_CHANGES:
+            stored = self.store.attach_rule(proposal.id, rule)
+            if not stored.is_open:
+                self.rules.reject_rule(rule)
+            return stored
+        if change.change in (ChangeKind.ADDED, ChangeKind.AMENDED):
+            why = "learning.approval is auto"
+            return self.store.record_answer(proposal.id, ProposalStatus.ACCEPTED, why, rule)
+        return self._drop(proposal, f"rule {rule} says this already: {change.change}", rule)
+
+    def _record_try(self, proposal: Proposal, trouble: str) -> Proposal:
+        stored = self.store.count_try(proposal.id)
+        if stored.read_count(TRIES) < MOST_TRIES:
+            return stored
+        return self._drop(stored, f"{format_count(MOST_TRIES, 'answer')} unusable: {trouble}")
+
+    def _drop(self, proposal: Proposal, reason: str, rule: str = "") -> Proposal:
+        return self.store.record_answer(proposal.id, ProposalStatus.DROPPED, reason, rule)
 
 
 def build_failure(proposal: Proposal) -> Failure:
@@ -160,7 +221,7 @@ def build_failure(proposal: Proposal) -> Failure:
     return build_session_failure(
         type_,
         proposal.fingerprint,
-        proposal.title,
+        _screen_text(proposal.title),
         explanation,
         evidence,
         _screen_text(diff) if isinstance(diff, str) else "",
@@ -206,20 +267,3 @@ def _forget_question(parts: TeachingContext, failure: Failure) -> None:
     safe = mask_failure(parts.masker, failure)
     if not parts.pending.find_answer(safe):
         parts.pending.remove_failure(safe)
-
-
-def _describe_result(proposal: Proposal, result: TeachingResult) -> TaughtProposal:
-    lesson, change = result.teaching.lesson, result.change
-    if lesson is None:
-        return TaughtProposal(proposal, ProposalStatus.DROPPED, reason=result.teaching.trouble)
-    if change is None:
-        reason = lesson.reason if lesson.action is Action.NONE else "the rule was refused before"
-        return TaughtProposal(proposal, ProposalStatus.DROPPED, reason=reason)
-    rule = change.rule.id
-    if change.change in PENDING_CHANGES:
-        return TaughtProposal(proposal, ProposalStatus.WAITING, rule, change.reason)
-    if change.change in (ChangeKind.ADDED, ChangeKind.AMENDED):
-        return TaughtProposal(proposal, ProposalStatus.ACCEPTED, rule, "learning.approval is auto")
-    return TaughtProposal(
-        proposal, ProposalStatus.DROPPED, rule, f"rule {rule} says this already: {change.change}"
-    )

@@ -39,6 +39,7 @@ from orchestrator.sessions.files import Family
 from orchestrator.sessions.findings import SessionFinding, StoredOccurrence, find_findings
 from orchestrator.sessions.homes import find_homes
 from orchestrator.sessions.models import SessionClass
+from orchestrator.sessions.project_sessions import format_transcript_time
 from orchestrator.sessions.records import load_occurrences
 from orchestrator.sessions.report import (
     FindingReport,
@@ -48,8 +49,7 @@ from orchestrator.sessions.report import (
 from orchestrator.sessions.scanning import list_families, scan_transcripts
 from orchestrator.sessions.session_counts import (
     count_sessions,
-    format_time,
-    is_in_project,
+    count_unreadable_rows,
     list_starts,
 )
 from orchestrator.storage.runs import Store
@@ -112,12 +112,13 @@ class ReviewNight:
             since=self._since.astimezone(),
             until=self._now.astimezone(),
             homes=tuple(map(str, homes)),
+            project=str(self._project) if self._project else "",
             counted_days=(self._now - self._first) / timedelta(days=1),
             sessions=sessions,
             files_read=scan.read,
             files_unchanged=scan.unchanged,
             rows=scan.rows,
-            unreadable_rows=scan.unreadable,
+            unreadable_rows=count_unreadable_rows(self._database),
             problems=tuple(f"{each.location}: {each.reason}" for each in scan.problems),
             archived=_describe_archive(archived) if archived else "",
             cleanup="; ".join(dict.fromkeys(find_cleanup_period(each).text for each in homes)),
@@ -144,18 +145,13 @@ class ReviewNight:
 
     def _review_projects(self) -> list[ProjectReport]:
         """Return what was found in each project, the one with the most sessions first."""
-        chosen = self._project
-        first, since, until = (format_time(each) for each in self._times)
-        seen = count_sessions(self._database, first, until, chosen)
-        recent = count_sessions(self._database, since, until, chosen)
-        occurrences = load_occurrences(self._database, first, until)
+        chosen = str(self._project) if self._project else ""
+        seen = count_sessions(self._database, self._first, self._now, chosen)
+        recent = count_sessions(self._database, self._since, self._now, chosen)
+        first, until = (format_transcript_time(each) for each in (self._first, self._now))
+        occurrences = load_occurrences(self._database, first, until, chosen)
         if chosen:
-            seen, recent = ({str(chosen): sum(each.values(), Counter())} for each in (seen, recent))
-            occurrences = [
-                replace(each, project=str(chosen))
-                for each in occurrences
-                if is_in_project(each.project, chosen)
-            ]
+            occurrences = [replace(each, project=chosen) for each in occurrences]
         names = sorted(seen, key=lambda name: (-_count_teaching(seen[name]), name))
         return [
             self._review_project(
@@ -167,10 +163,6 @@ class ReviewNight:
             for name in names
             if _count_teaching(seen[name]) or recent.get(name)
         ]
-
-    @property
-    def _times(self) -> tuple[datetime, datetime, datetime]:
-        return self._first, self._since, self._now
 
     def _review_project(
         self,
@@ -193,12 +185,14 @@ class ReviewNight:
             problem = "its folder is not on this machine"
         found = self._find(occurrences, project, seen, history)
         if history is None:
-            outcomes = [FindingReport(each, "") for each in found]
+            outcomes = [FindingReport(each, "") for each in found if self._is_recent(each)]
             return replace(report, findings=tuple(outcomes), problem=problem)
         proposer = FindingProposer(
             project, self._proposals, history.list_records(), dry_run=self._dry_run
         )
-        outcomes = [proposer.propose(each, seen) for each in found]
+        # What was left out before, or was read late, is proposed whenever it happened last.
+        shown = [each for each in found if self._is_recent(each) or proposer.is_new(each)]
+        outcomes = [proposer.propose(each, seen) for each in shown]
         stored = refresh_proposals(
             self._proposals,
             self._proposals.list_proposals(name),
@@ -206,9 +200,18 @@ class ReviewNight:
             self._store.directory,
         )
         remove_queued_failures(project, self._store.directory, stored, self._listener)
-        starts = list_starts(self._database, project)
+        starts = list_starts(self._database, name)
         follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
-        return replace(report, findings=tuple(outcomes), follow_ups=follow_ups)
+        return replace(
+            report,
+            findings=tuple(outcomes),
+            follow_ups=follow_ups,
+            older_findings=len(found) - len(shown),
+        )
+
+    def _is_recent(self, finding: SessionFinding) -> bool:
+        """Return whether it happened in the reviewed period."""
+        return max(each.at for each in finding.evidence) >= format_transcript_time(self._since)
 
     def _open_history(self, project: Path) -> History:
         config = load_trusted_config(project, None, of=TEACHING).config
@@ -223,17 +226,15 @@ class ReviewNight:
         seen: int,
         history: History | None,
     ) -> list[SessionFinding]:
-        """Return the findings that occurred in the reviewed period, what recurs most first."""
+        """Return the findings of all days that count, what recurs most first."""
         records = history.list_records() if history else ()
         find_rule = create_rule_finder(self._database, records)
-        found = find_findings(
+        return find_findings(
             occurrences,
             {str(project): seen},
             allow_rules=read_allow_rules(project, os.environ) if project.is_absolute() else (),
             find_loaded_rule=find_rule,
         )
-        since = format_time(self._since)
-        return [each for each in found if max(one.at for one in each.evidence) >= since]
 
     # ---- teaching
 
@@ -248,15 +249,26 @@ class ReviewNight:
             return lessons
         account = self._open_account()
         for name in dict.fromkeys(each.project for each in chosen):
-            loaded = load_trusted_config(Path(name), None, of=TEACHING)
             of_project = [each for each in chosen if each.project == name]
-            round_ = teach_proposals(of_project, loaded, self._store, account, self._listener)
-            self._record_lessons(round_, lessons)
+            round_ = self._teach_project(Path(name), of_project, account)
+            lessons.decided |= {each.id: each for each in round_.taught}
+            if round_.obstacle:
+                asked = "not asked about all of it" if lessons.decided else "not asked"
+                lessons.obstacle = f"{asked}: {round_.obstacle}"
         if len(waiting) > len(lessons.decided) and not lessons.obstacle:
             left = format_count(len(waiting) - len(lessons.decided), "proposal")
             lessons.obstacle = f"{left} more for the next review (review.max_lessons)"
         lessons.cost_usd = account.ledger.sum_run(account.run)
         return lessons
+
+    def _teach_project(
+        self, project: Path, proposals: Sequence[Proposal], account: Account
+    ) -> TeachingRound:
+        try:
+            loaded = load_trusted_config(project, None, of=TEACHING)
+        except LoopError as error:  # it was right when the review began
+            return TeachingRound(obstacle=str(error))
+        return teach_proposals(proposals, loaded, self._store, account, self._listener)
 
     def _list_untaught(self, projects: Sequence[ProjectReport]) -> list[Proposal]:
         """Return the proposals that wait for the teacher, those that recur most first."""
@@ -276,18 +288,6 @@ class ReviewNight:
         )
         caps = replace(account.caps, cost_usd_per_run=self._config.review.max_cost_usd)
         return replace(account, caps=caps)
-
-    def _record_lessons(self, round_: TeachingRound, lessons: "_Lessons") -> None:
-        for each in round_.taught:
-            if each.status is ProposalStatus.WAITING:
-                stored = self._proposals.attach_rule(each.proposal.id, each.rule)
-            else:
-                stored = self._proposals.decide(
-                    each.proposal.id, each.status, each.reason, each.rule
-                )
-            lessons.decided[stored.id] = stored
-        if round_.obstacle:
-            lessons.obstacle = f"not asked about all of it: {round_.obstacle}"
 
     def _count_waiting(self, project: str) -> int:
         return len(self._proposals.list_proposals(project, is_open=True))

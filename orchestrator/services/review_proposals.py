@@ -37,8 +37,9 @@ from orchestrator.sessions.findings import (
     StoredOccurrence,
     fingerprint_key,
 )
+from orchestrator.sessions.project_sessions import format_transcript_time
 from orchestrator.sessions.report import FindingReport, FollowUp
-from orchestrator.sessions.session_counts import find_transcript, format_time
+from orchestrator.sessions.session_counts import find_transcript
 from orchestrator.storage.database import Database
 
 KEY: Final = "key"
@@ -102,6 +103,12 @@ class FindingProposer:
         self._known = {
             (each.kind, each.fingerprint): each for each in store.list_proposals(str(project))
         }
+
+    def is_new(self, finding: SessionFinding) -> bool:
+        """Return whether a finding is to be proposed, and was not yet, under any of its keys."""
+        if finding.remedy is Remedy.NONE:
+            return False
+        return self._find_known(ProposalKind(finding.remedy.value), finding) is None
 
     def propose(self, finding: SessionFinding, sessions_seen: int) -> FindingReport:
         """Store a proposal for a finding, unless somebody has decided about it before.
@@ -267,8 +274,8 @@ def follow_up_proposals(
     for proposal in proposals:
         if proposal.status is not ProposalStatus.ACCEPTED or proposal.decided is None:
             continue
-        accepted = format_time(proposal.decided)
-        first = format_time(proposal.decided - lookback)
+        accepted = format_transcript_time(proposal.decided)
+        first = format_transcript_time(proposal.decided - lookback)
         before = {name for name, started in sessions.items() if first <= started < accepted}
         since = {name for name, started in sessions.items() if started >= accepted}
         hit = found.get(proposal.fingerprint, set())

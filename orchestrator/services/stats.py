@@ -19,6 +19,7 @@ from orchestrator.sessions.metrics import (
     find_week,
     split_at,
 )
+from orchestrator.sessions.project_sessions import CONDITION, list_values
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.run_costs import COST_COLUMN, TOKENS_COLUMN
@@ -35,9 +36,7 @@ _ATTEMPTS: Final = ("run", "number", "verdict", "solved", "model", "program_vers
 _SUITES: Final = ("run", "attempt")
 _COMPUTED: Final = {"cost_usd": COST_COLUMN, "tokens": TOKENS_COLUMN}
 _OF_PROJECT: Final = "project = ?"
-# A session is stored under the top of its git work tree, and a project may be a folder below it.
-_SESSION_OF_PROJECT: Final = "(project = ? OR folder = ? OR substr(folder, 1, ?) = ?)"
-_OF_SESSIONS: Final = f"family IN (SELECT family FROM sessions WHERE {_SESSION_OF_PROJECT})"  # noqa: S608 -- our own names
+_OF_SESSIONS: Final = f"family IN (SELECT family FROM sessions WHERE {CONDITION})"  # noqa: S608 -- our own names
 _OF_RUNS: Final = "run IN (SELECT id FROM runs WHERE project = ?)"
 
 
@@ -155,9 +154,8 @@ def _find_rule(database: Database, project: str, rule: str) -> tuple[str, str]:
 
 def _read_tasks(database: Database, project: str) -> list[MeasuredTask]:
     """Return all tasks of a project, or of all projects if it is empty."""
-    prefix = f"{project.rstrip('/')}/"
     by_project: list[str | int] = [project]
-    by_folder: list[str | int] = [project, project, len(prefix), prefix]
+    by_folder = list_values(project)
 
     def fetch(
         table: str, names: Sequence[str], where: str, values: Sequence[str | int]
@@ -172,7 +170,7 @@ def _read_tasks(database: Database, project: str) -> list[MeasuredTask]:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    sessions = fetch("sessions", _SESSIONS, _SESSION_OF_PROJECT, by_folder)
+    sessions = fetch("sessions", _SESSIONS, CONDITION, by_folder)
     for session in sessions:
         session["project"] = project or session["project"]
     tasks = fetch("session_tasks", _TASKS, _OF_SESSIONS, by_folder)

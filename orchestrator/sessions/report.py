@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.counts import format_count
+from orchestrator.masking.visible_text import escape_markdown
 from orchestrator.sessions.findings import Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
-from orchestrator.visible_text import escape_markdown
 
 _HEADINGS: Final[Mapping[Remedy, str]] = {
     Remedy.RULE: "For a rule",
@@ -61,10 +61,12 @@ class ProjectReport:
     project: str
     sessions: Mapping[SessionClass, int]
     """Sessions in the reviewed period."""
-    lookback_sessions: int
+    counted_sessions: int
     """Sessions in which findings were counted."""
     findings: tuple[FindingReport, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    older_findings: int = 0
+    """Findings that were proposed before and did not happen again in the period."""
     problem: str = ""
     """Why nothing could be proposed for this project; empty if it could."""
 
@@ -78,6 +80,9 @@ class ReviewReport:
     since: datetime
     until: datetime
     homes: tuple[str, ...]
+    """Folders in which transcripts were looked for; those that exist."""
+    project: str
+    """The project that was asked for; empty for all."""
     counted_days: float
     """Days in which findings are counted."""
     sessions: Mapping[SessionClass, int]
@@ -86,6 +91,7 @@ class ReviewReport:
     files_unchanged: int = 0
     rows: int = 0
     unreadable_rows: int = 0
+    """In all files, also in those that were read before."""
     problems: tuple[str, ...] = ()
     """Files that could not be read, and the like."""
     archived: str = ""
@@ -117,8 +123,8 @@ def iter_report_lines(
     yield f"- Sessions in it: {format_classes(report.sessions)}"
     yield (
         f"- Read: {format_count(report.files_read, 'file')} new or changed, "
-        f"{report.files_unchanged} unchanged, {format_count(report.rows, 'row')}, "
-        f"{report.unreadable_rows} of them unreadable"
+        f"{report.files_unchanged} unchanged; {format_count(report.rows, 'row')}. Unreadable rows "
+        f"in all files: {report.unreadable_rows}"
     )
     for each in report.problems:
         yield f"  - {show(each)}"
@@ -139,8 +145,18 @@ def iter_report_lines(
         yield f"Nothing found in {format_count(others, 'other project')}."
     if not any(project.findings for project in report.projects):
         yield ""
-        seen = sum(project.lookback_sessions for project in report.projects)
-        yield f"Nothing found in {format_count(seen, 'session')}."
+        yield _describe_nothing(report, show)
+
+
+def _describe_nothing(report: ReviewReport, show: Callable[[str], str]) -> str:
+    if not report.homes:
+        return "Nothing found: there are no transcripts of Claude Code for this user yet."
+    seen = sum(project.counted_sessions for project in report.projects)
+    if not seen and report.project:
+        return f"Nothing found: there are no sessions of {show(report.project)}; see `--all`."
+    is_known = any(project.older_findings for project in report.projects)
+    found = "Nothing new found" if is_known else "Nothing found"
+    return f"{found} in {format_count(seen, 'session')} of {report.counted_days:.0f} days."
 
 
 def _iter_project_lines(
@@ -151,7 +167,7 @@ def _iter_project_lines(
     yield ""
     yield (
         f"{format_classes(project.sessions)}; findings are counted in "
-        f"{format_count(project.lookback_sessions, 'session')} of {counted_days:.0f} days."
+        f"{format_count(project.counted_sessions, 'session')} of {counted_days:.0f} days."
     )
     if project.problem:
         yield ""

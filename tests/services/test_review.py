@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,14 @@ from orchestrator.platform.locking import FileLock
 from orchestrator.proposals.models import Proposal, ProposalKind, ProposalStatus
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.rulebook.records import Status
+from orchestrator.services import review_lessons
 from orchestrator.services.proposals import open_proposals
 from orchestrator.services.review import ReviewOutcome, ReviewRequest, review_sessions
 from orchestrator.sessions.findings import Remedy
 from orchestrator.sessions.report import ReviewReport, iter_report_lines
 from orchestrator.storage.opening import open_database
+from orchestrator.teaching.teach import teach_failure
 from tests.sessions.written import Written
 
 HIDING = "pytest -q | tail -3"
@@ -139,7 +143,7 @@ def test_what_did_not_happen_often_enough_is_no_finding(world: World) -> None:
     outcome = world.review()
     assert world.list_proposals() == []
     assert world.requests == []
-    assert "Nothing found in 1 session." in read_text(outcome)
+    assert "Nothing found in 1 session of 30 days." in read_text(outcome)
 
 
 def test_the_default_approves_nothing_at_night_but_what_is_written_does(world: World) -> None:
@@ -223,6 +227,91 @@ def test_a_teacher_that_cannot_be_asked_loses_nothing(
     world.review(since=datetime.now(UTC) - timedelta(days=30))
     (proposal,) = world.list_proposals()
     assert proposal.status is ProposalStatus.WAITING
+
+
+def test_answers_that_cannot_be_used_are_tried_again_but_not_for_ever(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    for number in (1, 2, 3):
+        world.review(reply={"json": {"foo": number}}, since=datetime.now(UTC) - timedelta(days=30))
+        assert world.requests
+        (proposal,) = world.list_proposals()
+        assert proposal.is_open is (number < 3)
+    world.review(since=datetime.now(UTC) - timedelta(days=30))
+    assert world.requests == []
+
+
+def test_what_was_rejected_while_the_teacher_was_asked_stays_rejected(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+
+    def reject_and_teach(failure: Any, context: Any) -> Any:
+        with open_proposals(world.project, None, lambda _event: None) as manager:
+            manager.reject(manager.list_items()[0].id)
+        return teach_failure(failure, context)
+
+    monkeypatch.setattr(review_lessons, "teach_failure", reject_and_teach)
+    world.review()
+    (proposal,) = world.list_proposals()
+    assert proposal.status is ProposalStatus.REJECTED
+    with open_proposals(world.project, None, lambda _event: None) as manager:
+        assert manager.list_items() == []
+
+
+def test_what_was_left_out_or_read_late_is_proposed_by_the_next_review(world: World) -> None:
+    make_many_errors(world, 8)
+    world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 5
+    outcome = world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 8
+    assert len(read_report(outcome).projects[0].findings) == 3
+    world.hide_failure("late-one", days_ago=9)
+    world.hide_failure("late-two", days_ago=9)
+    world.review({**LESSON, "action": "none"})
+    assert len(world.list_proposals()) == 9
+    assert "Nothing new found in 26 sessions of 30 days." in read_text(world.review())
+
+
+def test_the_file_of_a_folder_does_not_steer_a_review_of_all(world: World) -> None:
+    world.configure("review:\n  max_lessons: 0\n")
+    world.hide_failure("one", days_ago=9)
+    world.hide_failure("two", days_ago=9)
+    world.review(project=None)
+    assert len(world.requests) == 1
+
+
+def test_a_rule_that_waits_already_is_named(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    make_many_errors(world, 1)
+    world.review()
+    reasons = {each.reason for each in world.list_proposals() if not each.is_open}
+    assert [each for each in reasons if "waits for your approval already" in each]
+
+
+def test_a_folder_above_has_no_sessions_of_the_repositories_in_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    world.hide_failure("one")
+    world.hide_failure("two")
+    assert read_report(world.review(project=world.project.parent)).projects == ()
+    (report,) = read_report(world.review()).projects
+    assert report.counted_sessions == 2
+
+
+def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_path: Path) -> None:
+    for words in (
+        ["init", "-q"],
+        ["commit", "-q", "--allow-empty", "-m", "first"],
+        ["worktree", "add", "-q", str(tmp_path / "side")],
+    ):
+        subprocess.run(["git", *words], cwd=world.project, check=True)
+    world.hide_failure("one")
+    world.hide_failure("two", folder=str(tmp_path / "side"))
+    (report,) = read_report(world.review(project=None)).projects
+    assert report.project == str(world.project)
+    assert report.counted_sessions == 2
 
 
 def test_a_review_is_due_once_a_night(world: World) -> None:
@@ -330,7 +419,9 @@ def test_an_accepted_proposal_is_followed_up(world: World) -> None:
     assert (follow_up.sessions_before, follow_up.seen_before) == (2, 2)
 
 
-def test_findings_of_folders_below_belong_to_the_project(world: World) -> None:
+def test_sessions_in_folders_of_a_repository_belong_to_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    (world.project / "api").mkdir()  # web is gone
     world.hide_failure("one", folder=str(world.project / "api"))
     world.hide_failure("two", folder=str(world.project / "web"))
     outcome = world.review()
@@ -339,10 +430,47 @@ def test_findings_of_folders_below_belong_to_the_project(world: World) -> None:
     assert found.finding.sessions == ("one", "two")
 
 
+def test_a_loaded_rule_that_is_broken_again_becomes_a_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    text = re.sub(r"(?m)^ *<!--.*?-->\n", "", (world.project / "CLAUDE.md").read_text("utf-8"))
+    assert COMMAND_RULE["rule"] in text
+    for name in ("three", "four"):
+        made = world.write_session(name, 1)
+        loaded = {"path": str(world.project / "CLAUDE.md"), "type": "Project", "content": text}
+        made.add("attachment", attachment={"type": "instructions", "files": [loaded]})
+        made.call("Bash", {"command": HIDING}, FAILED)
+        made.save()
+    outcome = world.review()
+    (proposal,) = [each for each in world.list_proposals() if each.is_open]
+    assert proposal.kind is ProposalKind.CHECK
+    assert "2 of them with rule" in read_text(outcome)
+    accept_all(world)
+    with open_proposals(world.project, None, lambda _event: None) as manager:
+        record = manager.resolve_item(proposal.id).record
+    assert record
+    assert record.status is Status.ESCALATED
+    assert record.suggestion
+
+
+def test_a_rule_that_was_not_loaded_becomes_no_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    world.hide_failure("three", 1)
+    world.hide_failure("four", 1)
+    world.review()
+    assert not [each for each in world.list_proposals() if each.is_open]
+
+
 @pytest.mark.parametrize("word", ["home", "files"])
 def test_without_sessions_there_is_a_report_all_the_same(world: World, word: str) -> None:
     if word == "files":
         (world.home / ".claude" / "projects").mkdir(parents=True)
     outcome = world.review(project=None)
     assert read_report(outcome).projects == ()
-    assert "Nothing found in 0 sessions." in read_text(outcome)
+    nothing = {"home": "no transcripts of Claude Code", "files": "Nothing found in 0 sessions"}
+    assert nothing[word] in read_text(outcome)
