@@ -24,7 +24,7 @@ from orchestrator.cli.review_schedule import schedule
 from orchestrator.cli.since import Since
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
-from orchestrator.visible_text import flatten_text
+from orchestrator.masking.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event

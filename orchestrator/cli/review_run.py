@@ -13,7 +13,7 @@ from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_text
-from orchestrator.visible_text import flatten_text
+from orchestrator.masking.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event

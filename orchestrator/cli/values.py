@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from orchestrator.counts import format_count
-from orchestrator.visible_text import show_hidden
+from orchestrator.masking.visible_text import show_hidden
 
 
 def format_yaml(value: object) -> str:

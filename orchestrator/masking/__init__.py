@@ -14,6 +14,7 @@ known_secrets       finds values that are known, also divided ones
 text_views          ... reads a text without what divides or escapes it
 secret_forms        ... in which forms, and which values are replaced without their name
 process_output      masks what this process itself prints or writes
+visible_text        shows text from outside so that nothing in it acts, hides or forges
 
 Nothing here is heavy: the hook that Claude Code calls before each command imports it, and a pattern
 is compiled when a text first contains one of its hints.

@@ -108,9 +108,7 @@ class FindingProposer:
         """Return whether a finding is to be proposed, and was not yet, under any of its keys."""
         if finding.remedy is Remedy.NONE:
             return False
-        kind = ProposalKind(finding.remedy.value)
-        fingerprints = (finding.fingerprint, *finding.other_fingerprints)
-        return not any((kind, each) in self._known for each in fingerprints)
+        return self._find_known(ProposalKind(finding.remedy.value), finding) is None
 
     def propose(self, finding: SessionFinding, sessions_seen: int) -> FindingReport:
         """Store a proposal for a finding, unless somebody has decided about it before.

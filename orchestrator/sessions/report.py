@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from orchestrator.counts import format_count
+from orchestrator.masking.visible_text import escape_markdown
 from orchestrator.sessions.findings import Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
-from orchestrator.visible_text import escape_markdown
 
 _HEADINGS: Final[Mapping[Remedy, str]] = {
     Remedy.RULE: "For a rule",
@@ -145,15 +145,15 @@ def iter_report_lines(
         yield f"Nothing found in {format_count(others, 'other project')}."
     if not any(project.findings for project in report.projects):
         yield ""
-        yield _describe_nothing(report)
+        yield _describe_nothing(report, show)
 
 
-def _describe_nothing(report: ReviewReport) -> str:
+def _describe_nothing(report: ReviewReport, show: Callable[[str], str]) -> str:
     if not report.homes:
         return "Nothing found: there are no transcripts of Claude Code for this user yet."
     seen = sum(project.counted_sessions for project in report.projects)
     if not seen and report.project:
-        return f"Nothing found: there are no sessions of {report.project}; see `--all`."
+        return f"Nothing found: there are no sessions of {show(report.project)}; see `--all`."
     is_known = any(project.older_findings for project in report.projects)
     found = "Nothing new found" if is_known else "Nothing found"
     return f"{found} in {format_count(seen, 'session')} of {report.counted_days:.0f} days."

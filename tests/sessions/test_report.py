@@ -1,10 +1,12 @@
 """What a report shows of texts that others have written."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from markdown_it import MarkdownIt
 
+from orchestrator.masking.visible_text import flatten_text
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
@@ -15,7 +17,6 @@ from orchestrator.sessions.report import (
     ReviewReport,
     iter_report_lines,
 )
-from orchestrator.visible_text import flatten_text
 
 NOW = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
 EVIL = (
@@ -37,10 +38,10 @@ def build_report(text: str, project: str = "") -> ReviewReport:
         1,
         (FindingReport(finding, text, "p-12345678"),),
         (FollowUp("p-12345678", text, NOW, 1, 1, 2, 2),),
-        text,
+        problem=text,
     )
     return ReviewReport(
-        *(NOW, NOW - timedelta(days=1), NOW, ("/home",), 30, counts),
+        *(NOW, NOW - timedelta(days=1), NOW, ("/home",), "", 30, counts),
         problems=(text,),
         archived=text,
         cleanup=text,
@@ -75,3 +76,10 @@ def test_the_terminal_shows_it_without_backslashes() -> None:
 )
 def test_a_project_without_a_folder_is_named_so(project: str, heading: str) -> None:
     assert f"## {heading}" in list(iter_report_lines(build_report("plain", project)))
+
+
+def test_a_project_without_sessions_is_named_in_one_line() -> None:
+    report = replace(build_report("plain"), project=f"/{EVIL}", projects=())
+    (line,) = [each for each in iter_report_lines(report) if "there are no sessions" in each]
+    assert line.isprintable()
+    assert "http://" not in line

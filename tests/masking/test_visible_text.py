@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from orchestrator.visible_text import escape_markdown, flatten_text, show_hidden
+from orchestrator.masking.visible_text import escape_markdown, flatten_text, show_hidden
 
 PIECES = (
     *"\\`*_[]<>&~|@#+=-.:/!()'\" \n\t1x",
