@@ -18,8 +18,13 @@ config_file = click.option(
 )
 
 
-def find_project(given: Path | None) -> Path:
-    """Return the given project, or the one that the working directory belongs to."""
+def find_project(given: Path | None, *, only_reads: bool = False) -> Path:
+    """Return the given project, or the one that the working directory belongs to.
+
+    Args:
+        given: the project that the user named.
+        only_reads: whether no agent works in it, so that there is nothing to warn of.
+    """
     from orchestrator.cli.values import sanitize_text
     from orchestrator.platform import project as projects
 
@@ -30,7 +35,7 @@ def find_project(given: Path | None) -> Path:
     except FileNotFoundError:  # `resolve_project` says so
         return Path()
     found = projects.find_project(here)
-    if danger := projects.describe_danger(found.root):
+    if not only_reads and (danger := projects.describe_danger(found.root)):
         click.echo(f"warning: {danger}; give another with --project-dir", err=True)
     if found.root == here:
         return Path()

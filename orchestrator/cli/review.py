@@ -75,7 +75,7 @@ def review(
     if everything and project:
         raise UsageError("--project and --all exclude each other", "give one of them")
     return run_review_command(
-        None if everything else find_project(project),
+        None if everything else find_project(project, only_reads=True),
         since,
         only_due=only_due,
         dry_run=dry_run,

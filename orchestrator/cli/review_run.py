@@ -74,7 +74,9 @@ def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[st
         yield "Nothing was copied, proposed or recorded: this was a dry run."
         return
     if report.waiting:
-        yield f"{format_count(report.waiting, 'proposal')} waiting: orchestrator review list"
+        everywhere = " --all" if len(report.projects) > 1 else ""
+        count = format_count(report.waiting, "proposal")
+        yield f"{count} waiting: `orchestrator review list{everywhere}`"
     yield f"Report: {outcome.path}"
 
 
@@ -102,7 +104,7 @@ def _serialize(outcome: "ReviewOutcome") -> dict[str, Any]:
             {
                 "project": each.project,
                 "sessions": {kind.value: n for kind, n in sorted(each.sessions.items())},
-                "counted_sessions": each.lookback_sessions,
+                "counted_sessions": each.counted_sessions,
                 "problem": each.problem,
                 "findings": [
                     {

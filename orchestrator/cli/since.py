@@ -33,6 +33,9 @@ class Since(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return parse_since(value)
+            at = parse_since(value)
         except (ValueError, OverflowError, OSError):
             self.fail(f"{value!r} is no time; give `7d`, `24h`, `2w` or `2026-11-28`", param, ctx)
+        if at > datetime.now(UTC):
+            self.fail(f"{value} is in the future", param, ctx)
+        return at

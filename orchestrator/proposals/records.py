@@ -88,12 +88,6 @@ class ProposalStore:
             several if found and identity else none, "see `orchestrator review list --all`"
         )
 
-    def find_by_rule(self, project: str, rule: str) -> Proposal | None:
-        """Return the proposal of a project that became this rule."""
-        return self._fetch_one(
-            "project = ? AND kind = ? AND rule = ?", (project, ProposalKind.RULE, rule)
-        )
-
     def add_proposal(self, draft: ProposalDraft) -> Proposal | None:
         """Store a proposal, or newer counts and evidence of one that waits.
 

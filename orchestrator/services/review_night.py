@@ -39,6 +39,7 @@ from orchestrator.sessions.files import Family
 from orchestrator.sessions.findings import SessionFinding, StoredOccurrence, find_findings
 from orchestrator.sessions.homes import find_homes
 from orchestrator.sessions.models import SessionClass
+from orchestrator.sessions.project_sessions import format_transcript_time
 from orchestrator.sessions.records import load_occurrences
 from orchestrator.sessions.report import (
     FindingReport,
@@ -48,8 +49,7 @@ from orchestrator.sessions.report import (
 from orchestrator.sessions.scanning import list_families, scan_transcripts
 from orchestrator.sessions.session_counts import (
     count_sessions,
-    format_time,
-    is_in_project,
+    count_unreadable_rows,
     list_starts,
 )
 from orchestrator.storage.runs import Store
@@ -112,12 +112,13 @@ class ReviewNight:
             since=self._since.astimezone(),
             until=self._now.astimezone(),
             homes=tuple(map(str, homes)),
+            project=str(self._project) if self._project else "",
             counted_days=(self._now - self._first) / timedelta(days=1),
             sessions=sessions,
             files_read=scan.read,
             files_unchanged=scan.unchanged,
             rows=scan.rows,
-            unreadable_rows=scan.unreadable,
+            unreadable_rows=count_unreadable_rows(self._database),
             problems=tuple(f"{each.location}: {each.reason}" for each in scan.problems),
             archived=_describe_archive(archived) if archived else "",
             cleanup="; ".join(dict.fromkeys(find_cleanup_period(each).text for each in homes)),
@@ -144,18 +145,13 @@ class ReviewNight:
 
     def _review_projects(self) -> list[ProjectReport]:
         """Return what was found in each project, the one with the most sessions first."""
-        chosen = self._project
-        first, since, until = (format_time(each) for each in self._times)
-        seen = count_sessions(self._database, first, until, chosen)
-        recent = count_sessions(self._database, since, until, chosen)
-        occurrences = load_occurrences(self._database, first, until)
+        chosen = str(self._project) if self._project else ""
+        seen = count_sessions(self._database, self._first, self._now, chosen)
+        recent = count_sessions(self._database, self._since, self._now, chosen)
+        first, until = (format_transcript_time(each) for each in (self._first, self._now))
+        occurrences = load_occurrences(self._database, first, until, chosen)
         if chosen:
-            seen, recent = ({str(chosen): sum(each.values(), Counter())} for each in (seen, recent))
-            occurrences = [
-                replace(each, project=str(chosen))
-                for each in occurrences
-                if is_in_project(each.project, chosen)
-            ]
+            occurrences = [replace(each, project=chosen) for each in occurrences]
         names = sorted(seen, key=lambda name: (-_count_teaching(seen[name]), name))
         return [
             self._review_project(
@@ -167,10 +163,6 @@ class ReviewNight:
             for name in names
             if _count_teaching(seen[name]) or recent.get(name)
         ]
-
-    @property
-    def _times(self) -> tuple[datetime, datetime, datetime]:
-        return self._first, self._since, self._now
 
     def _review_project(
         self,
@@ -206,7 +198,7 @@ class ReviewNight:
             self._store.directory,
         )
         remove_queued_failures(project, self._store.directory, stored, self._listener)
-        starts = list_starts(self._database, project)
+        starts = list_starts(self._database, name)
         follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
         return replace(
             report,
@@ -217,7 +209,7 @@ class ReviewNight:
 
     def _is_recent(self, finding: SessionFinding) -> bool:
         """Return whether it happened in the reviewed period."""
-        return max(each.at for each in finding.evidence) >= format_time(self._since)
+        return max(each.at for each in finding.evidence) >= format_transcript_time(self._since)
 
     def _open_history(self, project: Path) -> History:
         config = load_trusted_config(project, None, of=TEACHING).config
@@ -259,7 +251,8 @@ class ReviewNight:
             round_ = self._teach_project(Path(name), of_project, account)
             lessons.decided |= {each.id: each for each in round_.taught}
             if round_.obstacle:
-                lessons.obstacle = f"not asked about all of it: {round_.obstacle}"
+                asked = "not asked about all of it" if lessons.decided else "not asked"
+                lessons.obstacle = f"{asked}: {round_.obstacle}"
         if len(waiting) > len(lessons.decided) and not lessons.obstacle:
             left = format_count(len(waiting) - len(lessons.decided), "proposal")
             lessons.obstacle = f"{left} more for the next review (review.max_lessons)"

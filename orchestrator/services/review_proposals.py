@@ -33,8 +33,9 @@ from orchestrator.sessions.findings import (
     StoredOccurrence,
     fingerprint_key,
 )
+from orchestrator.sessions.project_sessions import format_transcript_time
 from orchestrator.sessions.report import FindingReport, FollowUp
-from orchestrator.sessions.session_counts import find_transcript, format_time
+from orchestrator.sessions.session_counts import find_transcript
 from orchestrator.storage.database import Database
 
 KEY: Final = "key"
@@ -239,8 +240,8 @@ def follow_up_proposals(
     for proposal in proposals:
         if proposal.status is not ProposalStatus.ACCEPTED or proposal.decided is None:
             continue
-        accepted = format_time(proposal.decided)
-        first = format_time(proposal.decided - lookback)
+        accepted = format_transcript_time(proposal.decided)
+        first = format_transcript_time(proposal.decided - lookback)
         before = {name for name, started in sessions.items() if first <= started < accepted}
         since = {name for name, started in sessions.items() if started >= accepted}
         hit = found.get(proposal.fingerprint, set())

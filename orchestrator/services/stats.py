@@ -26,6 +26,7 @@ from orchestrator.sessions.metrics import (
     find_week,
     split_at,
 )
+from orchestrator.sessions.project_sessions import CONDITION, list_values
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.run_costs import COST_COLUMN, TOKENS_COLUMN
@@ -43,9 +44,7 @@ _ATTEMPTS: Final = ("run", "number", "verdict", "solved", "model", "program_vers
 _SUITES: Final = ("run", "attempt")
 _COMPUTED: Final = {"cost_usd": COST_COLUMN, "tokens": TOKENS_COLUMN}
 _OF_PROJECT: Final = "project = ?"
-# A session is stored under the top of its git work tree, and a project may be a folder below it.
-_SESSION_OF_PROJECT: Final = "(project = ? OR folder = ? OR substr(folder, 1, ?) = ?)"
-_OF_SESSIONS: Final = f"family IN (SELECT family FROM sessions WHERE {_SESSION_OF_PROJECT})"  # noqa: S608 -- our own names
+_OF_SESSIONS: Final = f"family IN (SELECT family FROM sessions WHERE {CONDITION})"  # noqa: S608 -- our own names
 _OF_RUNS: Final = "run IN (SELECT id FROM runs WHERE project = ?)"
 
 
@@ -185,13 +184,12 @@ class _Stored:
 
     def __init__(self, database: Database, project: str) -> None:
         self._database, self._project = database, project
-        prefix = f"{project.rstrip('/')}/"
         self._of_project: list[str | int] = [project]
-        self._of_folder: list[str | int] = [project, project, len(prefix), prefix]
+        self._of_folder = list_values(project)
 
     def read_tasks(self) -> tuple[list[dict[str, Any]], list[MeasuredTask]]:
         """Return the rows of the sessions, and all tasks."""
-        sessions = self._fetch("sessions", _SESSIONS, _SESSION_OF_PROJECT)
+        sessions = self._fetch("sessions", _SESSIONS, CONDITION)
         for session in sessions:
             session["project"] = self._project or session["project"]
         tasks = self._fetch("session_tasks", _TASKS, _OF_SESSIONS)
@@ -216,9 +214,7 @@ class _Stored:
         computed = _COMPUTED if table == "runs" else {}
         columns = ", ".join(computed.get(name, name) for name in names)
         statement = f"SELECT {columns} FROM {table}"  # noqa: S608 -- our own names
-        values = (
-            self._of_folder if where in (_SESSION_OF_PROJECT, _OF_SESSIONS) else self._of_project
-        )
+        values = self._of_folder if where in (CONDITION, _OF_SESSIONS) else self._of_project
         rows = (
             self._database.fetch_rows(f"{statement} WHERE {where}", values)
             if self._project

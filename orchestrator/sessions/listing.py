@@ -4,18 +4,21 @@ It imports neither the reader nor the types of a session: a list should appear a
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from orchestrator.errors import UsageError
+from orchestrator.sessions.project_sessions import (
+    CONDITION,
+    format_transcript_time,
+    list_values,
+)
 from orchestrator.storage.database import Database, Row
 
 LAST: Final = "last"
 """In place of an id."""
 OWN: Final = "own"
 """`SessionClass.OWN`, without importing the reader."""
-CLASSES: Final = ("human", "headless", "own", "subagent")
-"""The values of `SessionClass`."""
 
 
 class SessionSummary(NamedTuple):
@@ -55,11 +58,6 @@ class SessionSummary(NamedTuple):
 _COLUMNS: Final = ", ".join("class" if name == "kind" else name for name in SessionSummary._fields)
 
 
-def format_transcript_time(at: datetime) -> str:
-    """Return a time as it stands in transcripts, by which stored times are compared."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
-
-
 def list_sessions(
     database: Database,
     *,
@@ -96,11 +94,21 @@ def count_sessions(
     return int(rows[0][0])
 
 
-def _build_condition(project: str, since: datetime | None, kind: str) -> tuple[str, list[str]]:
-    at = format_transcript_time(since) if since else ""
-    chosen = {"project = ?": project, "ended >= ?": at, "class = ?": kind}
-    used = {condition: value for condition, value in chosen.items() if value}
-    return f"WHERE {' AND '.join(used)}" if used else "", list(used.values())
+def _build_condition(
+    project: str, since: datetime | None, kind: str
+) -> tuple[str, list[str | int]]:
+    conditions: list[str] = []
+    values: list[str | int] = []
+    if project:
+        conditions.append(CONDITION)
+        values += list_values(project)
+    if since:
+        conditions.append("ended >= ?")
+        values.append(format_transcript_time(since))
+    if kind:
+        conditions.append("class = ?")
+        values.append(kind)
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def _build_summary(row: Row) -> SessionSummary:

@@ -18,6 +18,7 @@ from orchestrator.sessions.models import (
     SessionClass,
     ToolCall,
 )
+from orchestrator.sessions.project_sessions import CONDITION, list_values
 from orchestrator.sessions.tasks import TaskFacts
 from orchestrator.sessions.tool_inputs import EditInput, read_input
 from orchestrator.storage.database import Database
@@ -231,11 +232,16 @@ def load_occurrences(
         until: the time after the last; empty for all.
         project: the path of a project, for its sessions alone.
     """
-    conditions, values = ["s.class <> ?"], [SessionClass.OWN.value]
-    for condition, value in (("o.at >= ?", since), ("o.at < ?", until), ("s.project = ?", project)):
+    conditions = ["s.class <> ?"]
+    values: list[str | int] = [SessionClass.OWN.value]
+    for condition, value in (("o.at >= ?", since), ("o.at < ?", until)):
         if value:
             conditions.append(condition)
             values.append(value)
+    if project:
+        chosen = f"SELECT family, id FROM sessions WHERE {CONDITION}"  # noqa: S608 -- a constant
+        conditions.append(f"(s.family, s.id) IN ({chosen})")
+        values += list_values(project)
     statement = f"{_OCCURRENCES} WHERE {' AND '.join(conditions)} {_OCCURRENCES_ORDER}"
     rows = database.fetch_rows(statement, values)
     with database.explain_damage():

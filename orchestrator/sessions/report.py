@@ -55,7 +55,7 @@ class ProjectReport:
     project: str
     sessions: Mapping[SessionClass, int]
     """Sessions in the reviewed period."""
-    lookback_sessions: int
+    counted_sessions: int
     """Sessions in which findings were counted."""
     findings: tuple[FindingReport, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
@@ -74,6 +74,9 @@ class ReviewReport:
     since: datetime
     until: datetime
     homes: tuple[str, ...]
+    """Folders in which transcripts were looked for; those that exist."""
+    project: str
+    """The project that was asked for; empty for all."""
     counted_days: float
     """Days in which findings are counted."""
     sessions: Mapping[SessionClass, int]
@@ -82,6 +85,7 @@ class ReviewReport:
     files_unchanged: int = 0
     rows: int = 0
     unreadable_rows: int = 0
+    """In all files, also in those that were read before."""
     problems: tuple[str, ...] = ()
     """Files that could not be read, and the like."""
     archived: str = ""
@@ -106,8 +110,8 @@ def iter_report_lines(report: ReviewReport) -> Iterator[str]:
     yield f"- Sessions in it: {format_classes(report.sessions)}"
     yield (
         f"- Read: {format_count(report.files_read, 'file')} new or changed, "
-        f"{report.files_unchanged} unchanged, {format_count(report.rows, 'row')}, "
-        f"{report.unreadable_rows} of them unreadable"
+        f"{report.files_unchanged} unchanged; {format_count(report.rows, 'row')}. Unreadable rows "
+        f"in all files: {report.unreadable_rows}"
     )
     for each in report.problems:
         yield f"  - {each}"
@@ -128,10 +132,18 @@ def iter_report_lines(report: ReviewReport) -> Iterator[str]:
         yield f"Nothing found in {format_count(others, 'other project')}."
     if not any(project.findings for project in report.projects):
         yield ""
-        seen = sum(project.lookback_sessions for project in report.projects)
-        is_known = any(project.older_findings for project in report.projects)
-        found = "Nothing new found" if is_known else "Nothing found"
-        yield f"{found} in {format_count(seen, 'session')}."
+        yield _describe_nothing(report)
+
+
+def _describe_nothing(report: ReviewReport) -> str:
+    if not report.homes:
+        return "Nothing found: there are no transcripts of Claude Code for this user yet."
+    seen = sum(project.counted_sessions for project in report.projects)
+    if not seen and report.project:
+        return f"Nothing found: there are no sessions of {report.project}; see `--all`."
+    is_known = any(project.older_findings for project in report.projects)
+    found = "Nothing new found" if is_known else "Nothing found"
+    return f"{found} in {format_count(seen, 'session')} of {report.counted_days:.0f} days."
 
 
 def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator[str]:
@@ -140,7 +152,7 @@ def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator
     yield ""
     yield (
         f"{format_classes(project.sessions)}; findings are counted in "
-        f"{format_count(project.lookback_sessions, 'session')} of {counted_days:.0f} days."
+        f"{format_count(project.counted_sessions, 'session')} of {counted_days:.0f} days."
     )
     if project.problem:
         yield ""

@@ -1,53 +1,58 @@
 """Count stored sessions, by project and class."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from orchestrator.sessions.models import SessionClass
+from orchestrator.sessions.project_sessions import (
+    CONDITION,
+    format_transcript_time,
+    list_values,
+)
 from orchestrator.storage.database import Database
 
 
-def format_time(moment: datetime) -> str:
-    """Return a time as it stands in transcripts: `2026-01-28T11:15:57.297Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def count_sessions(
-    database: Database, since: str, until: str, project: Path | None = None
+    database: Database, since: datetime, until: datetime, project: str = ""
 ) -> dict[str, Counter[SessionClass]]:
     """Return the sessions in which something happened in a period, by project and class.
 
     Args:
         database: the database.
-        since: the start of the period, as in transcripts (`2026-01-28T11:15:57.297Z`).
+        since: the start of the period.
         until: its end.
-        project: the path of a project, for the sessions in it and in folders below it; all
-            projects if None.
+        project: the path of a project, for its sessions alone, under this path; all if empty.
     """
+    where, values = _build_condition(project)
     rows = database.fetch_rows(
-        "SELECT project, class, count(*) FROM sessions WHERE ended >= ? AND started < ?"
-        " GROUP BY project, class ORDER BY project, class",
-        (since, until),
+        "SELECT project, class, count(*) FROM sessions WHERE ended >= ? AND started < ?"  # noqa: S608
+        f" {where} GROUP BY project, class ORDER BY project, class",
+        (format_transcript_time(since), format_transcript_time(until), *values),
     )
     found: dict[str, Counter[SessionClass]] = {}
     for name, kind, count in rows:
-        if project is None or is_in_project(name, project):
-            found.setdefault(name, Counter())[SessionClass(kind)] += int(count)
+        found.setdefault(project or name, Counter())[SessionClass(kind)] += int(count)
     return found
 
 
-def list_starts(database: Database, project: Path) -> dict[str, str]:
+def list_starts(database: Database, project: str) -> dict[str, str]:
     """Return the start of each session of a project that is not our own, by its id."""
+    where, values = _build_condition(project)
     rows = database.fetch_rows(
-        "SELECT id, started, project FROM sessions WHERE class <> ?", (SessionClass.OWN.value,)
+        f"SELECT id, started FROM sessions WHERE class <> ? {where}",  # noqa: S608 -- a constant
+        (SessionClass.OWN.value, *values),
     )
-    return {name: started for name, started, folder in rows if is_in_project(folder, project)}
+    return dict(rows)
 
 
-def is_in_project(folder: str, project: Path) -> bool:
-    """Return whether the project of a session is this one, or a folder below it."""
-    return Path(folder) == project or project in Path(folder).parents
+def count_unreadable_rows(database: Database) -> int:
+    """Return how many rows of all transcripts could not be read."""
+    return int(database.fetch_rows("SELECT coalesce(sum(unreadable), 0) FROM transcripts")[0][0])
+
+
+def _build_condition(project: str) -> tuple[str, list[str | int]]:
+    return (f"AND {CONDITION}", list_values(project)) if project else ("", [])
 
 
 def find_transcript(database: Database, session: str) -> Path | None:

@@ -13,7 +13,8 @@ def find_session_project(folder: str) -> str:
     """Return the project of a folder: the top of its git work tree, if it is on this machine.
 
     A work tree that `git worktree` made belongs to the project of the main one: people work there
-    for a while, and what is learned has to outlive it.
+    for a while, and what is learned has to outlive it. So does a folder that is gone, if there is
+    a work tree above it still.
 
     Args:
         folder: the folder in which a session started, as it stands in its transcript.
@@ -22,12 +23,18 @@ def find_session_project(folder: str) -> str:
         return folder
     try:
         real = Path(folder).resolve()
-        if not files.is_folder(real):
+        is_there = files.is_folder(real)
+        top = files.find_git_top(real if is_there else _find_existing(real))
+        if not is_there and not files.exists(top / GIT_FOLDER):
             return folder
-        top = files.find_git_top(real)
         return str(_find_main_work_tree(top) or top)
     except (OSError, RuntimeError, ValueError):
         return folder
+
+
+def _find_existing(folder: Path) -> Path:
+    """Return the nearest folder above one that is gone."""
+    return next(each for each in folder.parents if files.is_folder(each))
 
 
 def _find_main_work_tree(top: Path) -> Path | None:

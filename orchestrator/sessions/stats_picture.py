@@ -4,6 +4,7 @@ The file is complete in itself, without a script or a reference to another file,
 numbers always give the same bytes.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,8 +100,20 @@ def _add_text(root: ElementTree.Element, y: int, text: str, size: int) -> None:
     ElementTree.SubElement(root, f"{{{_SVG}}}text", style).text = _clean_text(text)
 
 
-def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
+def _import_pygal() -> Any:  # noqa: ANN401 -- a module without types
+    """Import the library, without the finder for its plugins that it adds to all later imports.
+
+    The finder is of a kind that Python 3.11 warns of at each import that comes to it.
+    """
+    finders = list(sys.meta_path)
     import pygal  # type: ignore[import-untyped]
+
+    sys.meta_path[:] = finders
+    return pygal
+
+
+def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
+    pygal = _import_pygal()
     from pygal.style import Style  # type: ignore[import-untyped]
 
     style = Style(

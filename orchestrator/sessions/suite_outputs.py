@@ -116,7 +116,6 @@ def _judge(text: str, runner: Runner) -> Verdict:
 
 
 _TASK_PREFIX: Final = re.compile(r"\n\[[\w:./-]{1,60}\] ")
-_COUNT: Final = r"\n=* ?(?:\d{1,9} [a-z]{4,12},? ){0,8}\d{1,9} "
 _PYTEST_END: Final = re.compile(
     r"\n(?:=+ )?((?:\d{1,9} (?:failed|passed|errors?|skipped|deselected|xfailed|xpassed|warnings?"
     r"|rerun|subtests passed)(?:, )?){1,9})(?: in [\d.]{1,12}s)?"

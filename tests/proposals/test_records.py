@@ -91,7 +91,6 @@ def test_a_rule_without_words_waits_for_the_teacher(store: ProposalStore, projec
     assert made
     assert made.status is ProposalStatus.NEEDS_TEACHER
     assert store.attach_rule(made.id, "r-123456").status is ProposalStatus.WAITING
-    assert store.find_by_rule(str(project), "r-123456")
 
 
 def test_an_id_that_names_none_or_several(store: ProposalStore, project: Path) -> None:

@@ -15,6 +15,7 @@ from orchestrator.platform.locking import FileLock
 from orchestrator.proposals.models import Proposal, ProposalKind, ProposalStatus
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.rulebook.records import Status
 from orchestrator.services import review_lessons
 from orchestrator.services.proposals import open_proposals
 from orchestrator.services.review import ReviewOutcome, ReviewRequest, review_sessions
@@ -142,7 +143,7 @@ def test_what_did_not_happen_often_enough_is_no_finding(world: World) -> None:
     outcome = world.review()
     assert world.list_proposals() == []
     assert world.requests == []
-    assert "Nothing found in 1 session." in read_text(outcome)
+    assert "Nothing found in 1 session of 30 days." in read_text(outcome)
 
 
 def test_the_default_approves_nothing_at_night_but_what_is_written_does(world: World) -> None:
@@ -270,7 +271,7 @@ def test_what_was_left_out_or_read_late_is_proposed_by_the_next_review(world: Wo
     world.hide_failure("late-two", days_ago=9)
     world.review({**LESSON, "action": "none"})
     assert len(world.list_proposals()) == 9
-    assert "Nothing new found in 26 sessions." in read_text(world.review())
+    assert "Nothing new found in 26 sessions of 30 days." in read_text(world.review())
 
 
 def test_the_file_of_a_folder_does_not_steer_a_review_of_all(world: World) -> None:
@@ -290,6 +291,15 @@ def test_a_rule_that_waits_already_is_named(world: World) -> None:
     assert [each for each in reasons if "waits for your approval already" in each]
 
 
+def test_a_folder_above_has_no_sessions_of_the_repositories_in_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    world.hide_failure("one")
+    world.hide_failure("two")
+    assert read_report(world.review(project=world.project.parent)).projects == ()
+    (report,) = read_report(world.review()).projects
+    assert report.counted_sessions == 2
+
+
 def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_path: Path) -> None:
     for words in (
         ["init", "-q"],
@@ -301,7 +311,7 @@ def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_
     world.hide_failure("two", folder=str(tmp_path / "side"))
     (report,) = read_report(world.review(project=None)).projects
     assert report.project == str(world.project)
-    assert report.lookback_sessions == 2
+    assert report.counted_sessions == 2
 
 
 def test_a_review_is_due_once_a_night(world: World) -> None:
@@ -409,7 +419,9 @@ def test_an_accepted_proposal_is_followed_up(world: World) -> None:
     assert (follow_up.sessions_before, follow_up.seen_before) == (2, 2)
 
 
-def test_findings_of_folders_below_belong_to_the_project(world: World) -> None:
+def test_sessions_in_folders_of_a_repository_belong_to_it(world: World) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=world.project, check=True)
+    (world.project / "api").mkdir()  # web is gone
     world.hide_failure("one", folder=str(world.project / "api"))
     world.hide_failure("two", folder=str(world.project / "web"))
     outcome = world.review()
@@ -418,10 +430,47 @@ def test_findings_of_folders_below_belong_to_the_project(world: World) -> None:
     assert found.finding.sessions == ("one", "two")
 
 
+def test_a_loaded_rule_that_is_broken_again_becomes_a_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    text = re.sub(r"(?m)^ *<!--.*?-->\n", "", (world.project / "CLAUDE.md").read_text("utf-8"))
+    assert COMMAND_RULE["rule"] in text
+    for name in ("three", "four"):
+        made = world.write_session(name, 1)
+        loaded = {"path": str(world.project / "CLAUDE.md"), "type": "Project", "content": text}
+        made.add("attachment", attachment={"type": "instructions", "files": [loaded]})
+        made.call("Bash", {"command": HIDING}, FAILED)
+        made.save()
+    outcome = world.review()
+    (proposal,) = [each for each in world.list_proposals() if each.is_open]
+    assert proposal.kind is ProposalKind.CHECK
+    assert "2 of them with rule" in read_text(outcome)
+    accept_all(world)
+    with open_proposals(world.project, None, lambda _event: None) as manager:
+        record = manager.resolve_item(proposal.id).record
+    assert record
+    assert record.status is Status.ESCALATED
+    assert record.suggestion
+
+
+def test_a_rule_that_was_not_loaded_becomes_no_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    world.hide_failure("three", 1)
+    world.hide_failure("four", 1)
+    world.review()
+    assert not [each for each in world.list_proposals() if each.is_open]
+
+
 @pytest.mark.parametrize("word", ["home", "files"])
 def test_without_sessions_there_is_a_report_all_the_same(world: World, word: str) -> None:
     if word == "files":
         (world.home / ".claude" / "projects").mkdir(parents=True)
     outcome = world.review(project=None)
     assert read_report(outcome).projects == ()
-    assert "Nothing found in 0 sessions." in read_text(outcome)
+    nothing = {"home": "no transcripts of Claude Code", "files": "Nothing found in 0 sessions"}
+    assert nothing[word] in read_text(outcome)

@@ -91,7 +91,7 @@ def test_what_a_fork_copied_counts_for_the_original(tmp_path: Path, fork_is_olde
         "and now?"
     ]
     assert forked.usage.input == 0
-    assert len(known) == sum(len(file.ids) for each in readings.values() for file in each.files)
+    assert len(known.ids) == sum(len(file.ids) for each in readings.values() for file in each.files)
 
 
 def test_a_fork_whose_original_is_gone_has_all_its_rows(tmp_path: Path) -> None:

@@ -33,6 +33,16 @@ def test_it_refers_to_nothing_outside_and_runs_nothing() -> None:
         assert word not in picture
 
 
+def test_drawing_leaves_the_imports_of_others_alone() -> None:
+    script = (
+        "import sys\nbefore = list(sys.meta_path)\n"
+        "from tests.sessions.test_stats_picture import CHARTS, draw_picture\n"
+        "import_finders = list(sys.meta_path)\ndraw_picture('T', ['N'], CHARTS)\n"
+        "assert sys.meta_path == import_finders, sys.meta_path\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_titles_weeks_and_names_stand_in_it() -> None:
     texts = list_texts(draw_picture("How it went", ["a note"], CHARTS))
     expected = {"How it went", "a note", "Red runs", "First green", *WEEKS, "shop", "100%"}
