@@ -5,6 +5,7 @@ It imports neither the reader nor the types of a session: a list should appear a
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from orchestrator.errors import UsageError
@@ -120,7 +121,20 @@ def _build_summary(row: Row) -> SessionSummary:
         for name in ("versions", "models", "paths")
     }
     cost = None if found.cost_usd is None else float(found.cost_usd)
-    return found._replace(**values, output_reliable=bool(found.output_reliable), cost_usd=cost)
+    return found._replace(
+        **values,
+        project=_mask_path(found.project),
+        folder=_mask_path(found.folder),
+        output_reliable=bool(found.output_reliable),
+        cost_usd=cost,
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _mask_path(path: str) -> str:
+    from orchestrator.masking import mask_text
+
+    return mask_text(path)
 
 
 def find_session(database: Database, session: str, project: str = "") -> SessionSummary:

@@ -217,6 +217,27 @@ def test_texts_are_masked_before_they_are_cut(
         assert load_occurrences(database, until="2026-11-21") == [found]
 
 
+def test_names_and_paths_are_masked(tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one", folder=f"/home/dev/{secret}")
+    for at, text in enumerate(made.rows):
+        row = json.loads(text) | {"version": f"2.1-{secret}"}
+        if row["type"] == "assistant":
+            row["message"]["model"] = f"m-{secret}" + "x" * 500
+        made.rows[at] = json.dumps(row).encode()
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        (found,) = list_sessions(database, project=f"/home/dev/{secret}")
+        assert secret not in repr(found)
+        assert found.project.startswith("/home/dev/")
+        assert max(map(len, found.models)) <= 100
+        columns = database.fetch_rows("SELECT versions, models FROM sessions")
+        columns += database.fetch_rows("SELECT version, model FROM session_tasks")
+        assert secret not in repr(columns)
+
+
 def test_an_error_in_one_session_hides_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
