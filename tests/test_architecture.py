@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("storage", "ports"),
     ("events",),
     ("models", "config", "platform", "replay", "teacher"),
-    ("errors", "counts", "masking", "vocabulary", "prompts"),
+    ("errors", "counts", "masking", "vocabulary", "prompts", "visible_text"),
 )
 """The rooms, from the roof to the ground. Neighbours on a floor do not know each other."""
 

@@ -131,6 +131,18 @@ def add_rule_scope_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def add_queue_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `review` commands about one project: the project, configuration, JSON."""
+    project = click.option(
+        *("--project", "--project-dir", "project_dir"),
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        callback=_find_project,
+        help="The project [default: as for `run`].",
+    )
+    return project(config_file(as_json(command)))
+
+
 def add_rules_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every `rules` command: the project, the configuration, JSON."""
     return project_directory(config_file(as_json(command)))

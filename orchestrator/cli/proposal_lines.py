@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.cli.output import iter_wrapped_lines
 from orchestrator.cli.tables import Column, iter_table_lines
-from orchestrator.cli.values import sanitize_text
+from orchestrator.cli.values import sanitize_text, shorten_text
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_text
 
@@ -26,6 +26,9 @@ _COLUMNS: Final = (
 )
 _RULE: Final = "rule"
 _WAITING: Final = "waits for you"
+_MOST_QUOTED: Final = 12
+_MOST_DIFF: Final = 40
+_LONGEST_LINE: Final = 300
 
 
 def iter_list_lines(items: "Sequence[QueueItem]", width: int | None) -> Iterator[str]:
@@ -49,6 +52,8 @@ def iter_item_lines(item: "QueueItem", change: str, where: "Sequence[Path]" = ()
         yield "  evidence"
         for each in item.proposal.evidence:
             yield from _iter_evidence_lines(each)
+    if item.proposal:
+        yield from _iter_diff_lines(item.proposal)
     if change:
         yield ""
         yield from sanitize_text(mask_text(change)).splitlines()
@@ -121,6 +126,7 @@ def _list_facts(item: "QueueItem", where: "Sequence[Path]") -> list[tuple[str, s
         ("found by", proposal.detector if proposal else ""),
         ("since", f"{_find_since(item).astimezone():%Y-%m-%d %H:%M}"),
         ("rule", named),
+        ("allows", _describe_permissions(proposal) if proposal else ""),
     ]
     if text:
         facts += [("", text.rule), ("when", text.when), ("why", text.why)]
@@ -160,11 +166,49 @@ def _describe_counts(proposal: "Proposal") -> str:
     return f"{shown}, {format_count(times, 'time')} in all" if times else shown
 
 
+def _describe_permissions(proposal: "Proposal") -> str:
+    """Return what the permission rules of a proposal allow besides what was seen."""
+    from orchestrator.proposals.permission_safety import describe_open_rule
+    from orchestrator.proposals.states import read_permission_rules
+
+    rules = read_permission_rules(proposal)
+    return "\n".join(f"{each}: {also}" for each in rules if (also := describe_open_rule(each)))
+
+
 def _iter_evidence_lines(evidence: "ProposalEvidence") -> Iterator[str]:
-    at = evidence.at[:16].replace("T", " ")
-    head = f"    {at}  session {evidence.session[:8]}: "
-    quote = " ".join(sanitize_text(mask_text(evidence.quote)).split()) or "(no text)"
-    yield from iter_wrapped_lines(sanitize_text(head), quote)
+    head = f"    {_format_time(evidence.at)}  session {evidence.session[:8]}: "
+    first, *more = _list_text_lines(evidence.quote, _MOST_QUOTED) or ["(no text)"]
+    yield from iter_wrapped_lines(sanitize_text(head), first)
+    for line in more:
+        yield from iter_wrapped_lines("      ", line)
+
+
+def _iter_diff_lines(proposal: "Proposal") -> Iterator[str]:
+    """Yield what was changed between red and green tests, which the teacher is shown, too."""
+    from orchestrator.services.review_proposals import DIFF
+
+    diff = proposal.content.get(DIFF)
+    if isinstance(diff, str) and diff:
+        yield "  changed between red and green"
+        yield from (f"    {line}" for line in _list_text_lines(diff, _MOST_DIFF))
+
+
+def _list_text_lines(text: str, most: int) -> list[str]:
+    """Return the lines of a text from a transcript that have something, safe and not too many."""
+    lines = [line.rstrip() for line in sanitize_text(mask_text(text)).expandtabs(4).split("\n")]
+    shown = [shorten_text(line, _LONGEST_LINE) for line in lines if line.strip()]
+    left = len(shown) - most
+    return [*shown[:most], f"... and {format_count(left, 'more line')}"] if left > 0 else shown
+
+
+def _format_time(at: str) -> str:
+    """Return a time of a transcript in the user's zone; as it stands if it is none."""
+    from datetime import datetime
+
+    try:
+        return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return at[:16].replace("T", " ")
 
 
 def _find_since(item: "QueueItem") -> "datetime":

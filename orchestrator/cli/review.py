@@ -12,16 +12,19 @@ import click
 from orchestrator.cli import proposal_lines
 from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import (
+    add_queue_options,
     add_rule_text_options,
-    add_rules_options,
     as_json,
+    config_file,
     find_project,
+    project_or_all,
 )
-from orchestrator.cli.output import find_width, print_lines
+from orchestrator.cli.output import find_width, fit_lines, print_error, print_lines
 from orchestrator.cli.review_schedule import schedule
 from orchestrator.cli.since import Since
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
+from orchestrator.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--due", "only_due", is_flag=True, help="Only if the last review is 20 hours ago.")
 @click.option(
-    "--project",
+    *("--project", "--project-dir", "project"),
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The project [default: as for `run`].",
@@ -66,13 +69,13 @@ def review(
     A proposal is a rule, a skill, a permission or a check. Nothing that was found is active before
     you accept it, and what you reject never comes back.
     """
-    if context.invoked_subcommand is not None:
-        return
+    if name := context.invoked_subcommand:
+        return _require_no_options(context, name)
     from orchestrator.cli.review_run import run_review_command
 
     if everything and project:
         raise UsageError("--project and --all exclude each other", "give one of them")
-    run_review_command(
+    return run_review_command(
         None if everything else find_project(project, only_reads=True),
         since,
         only_due=only_due,
@@ -81,18 +84,36 @@ def review(
     )
 
 
+def _require_no_options(context: click.Context, name: str) -> None:
+    """Reject options before the name of a command, which would not reach it."""
+    given = [
+        each.opts[0]
+        for each in context.command.params
+        if each.name
+        and context.get_parameter_source(each.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(
+            f"`{name}` is a command, so its options come after it: {', '.join(given)}",
+            f"see its options: orchestrator review {name} --help",
+        )
+
+
 review.add_command(schedule)
 
 
 @review.command("list")
-@click.option("--all", "everywhere", is_flag=True, help="Of all projects.")
+@project_or_all
 @click.option("--decided", is_flag=True, help="Include what was accepted or rejected.")
-@add_rules_options
+@config_file
+@as_json
 def list_proposals(
-    everywhere: bool, decided: bool, project_dir: Path, config_file: Path | None, as_json: bool
+    project_dir: Path, everything: bool, decided: bool, config_file: Path | None, as_json: bool
 ) -> None:
     """List what waits for you: proposals and pending rules, each once."""
-    if everywhere:
+    if everything and project_dir != Path():
+        raise UsageError("--project and --all exclude each other", "give one of them")
+    if everything:
         _list_everywhere(as_json, is_open=not decided)
         return
     with _open_manager(project_dir, config_file) as manager:
@@ -106,16 +127,16 @@ def list_proposals(
 
 @review.command()
 @click.argument("identity", metavar="ID")
-@add_rules_options
+@add_queue_options
 def show(identity: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Show a proposal with its evidence and the exact change."""
-    with _open_manager(project_dir, config_file) as manager:
+    with _open_manager(project_dir, config_file, may_be_gone=True) as manager:
         _print_item(manager, manager.resolve_item(identity), as_json)
 
 
 @review.command()
 @click.argument("identities", metavar="ID...", nargs=-1, required=True)
-@add_rules_options
+@add_queue_options
 def accept(
     identities: tuple[str, ...], project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
@@ -127,7 +148,7 @@ def accept(
 @review.command()
 @click.argument("identities", metavar="ID...", nargs=-1, required=True)
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
-@add_rules_options
+@add_queue_options
 def reject(
     identities: tuple[str, ...],
     reason: str,
@@ -139,14 +160,14 @@ def reject(
     from orchestrator.masking import mask_line
 
     text = mask_line(reason, 400)
-    with _open_manager(project_dir, config_file) as manager:
+    with _open_manager(project_dir, config_file, may_be_gone=True) as manager:
         _decide_all(manager, identities, lambda each: manager.reject(each, text), as_json)
 
 
 @review.command()
 @click.argument("identity", metavar="ID")
 @add_rule_text_options
-@add_rules_options
+@add_queue_options
 def edit(
     identity: str,
     rule: str,
@@ -170,7 +191,7 @@ def edit(
         else:
             done = edit_proposal(manager, identity)
         if done.warning:
-            click.echo(sanitize_text(f"warning: {done.warning}"), err=True)
+            print_error(sanitize_text(f"warning: {done.warning}"))
         _print_item(manager, done.item, as_json)
 
 
@@ -178,7 +199,7 @@ def _list_everywhere(as_json: bool, *, is_open: bool) -> None:
     from orchestrator.services.proposals import list_all_items
 
     def report(line: str) -> None:
-        click.echo(sanitize_text(line), err=True)
+        click.echo(flatten_text(line), err=True)
 
     found = list_all_items(report, is_open=is_open)
     if as_json:
@@ -187,7 +208,7 @@ def _list_everywhere(as_json: bool, *, is_open: bool) -> None:
         )
         return
     for project in dict.fromkeys(project for project, _ in found):
-        click.echo(sanitize_text(f"{project}:"))
+        click.echo(flatten_text(f"{project}:"))
         items = [item for each, item in found if each == project]
         print_lines(proposal_lines.iter_list_lines(items, find_width()))
     _print_steps([item for _, item in found])
@@ -202,25 +223,29 @@ def _print_table(items: "Sequence[QueueItem]") -> None:
 def _print_steps(items: "Sequence[QueueItem]") -> None:
     is_waiting = any(each.is_open for each in items)
     steps = "Next: `orchestrator review show ID`, then `review accept ID` or `review reject ID`"
-    click.echo(steps if is_waiting else "nothing waits for you")
+    print_lines(fit_lines([steps if is_waiting else "nothing waits for you"], find_width()))
 
 
 def _print_item(manager: "ProposalManager", item: "QueueItem", as_json: bool) -> None:
-    change = manager.preview(item) if item.is_open else ""
+    is_gone = not manager.project.exists()
+    change = manager.preview(item) if item.is_open and not is_gone else ""
     if as_json:
         values = proposal_lines.serialize_item(item, str(manager.project), change)
         click.echo(json.dumps(values))
         return
     where = [] if item.is_open else manager.list_files(item)
     print_lines(proposal_lines.iter_item_lines(item, change, where))
-    if step := _describe_step(item):
-        click.echo(step)
+    if step := _describe_step(item, is_gone=is_gone):
+        print_lines(fit_lines([sanitize_text(step)], find_width()))
 
 
-def _describe_step(item: "QueueItem") -> str:
+def _describe_step(item: "QueueItem", *, is_gone: bool) -> str:
     from orchestrator.proposals.models import ProposalStatus
 
     status = item.proposal.status if item.proposal else None
+    if is_gone:
+        shown = f"`orchestrator review reject {item.id}` with the same --project"
+        return f"Next: {shown}" if item.is_open else ""
     if status is ProposalStatus.NEEDS_TEACHER:
         return f"Next: wait for the teacher, or `orchestrator review edit {item.id} --rule TEXT`"
     if item.is_open:
@@ -260,25 +285,35 @@ def _print_decision(manager: "ProposalManager", done: "DecisionResult", as_json:
     else:
         status = item.proposal.status if item.proposal else item.record and item.record.status
         line = f"{item.id}: {status}: {proposal_lines.describe_item(item)}"
-        click.echo(sanitize_text(line))
-        for path in dict.fromkeys(done.files):
-            click.echo(sanitize_text(f"  changed: {path}"))
+        lines = [line, *(f"  changed: {path}" for path in dict.fromkeys(done.files))]
         if item.record and item.record.suggestion:
-            click.echo(sanitize_text(f"  to enforce it: {item.record.suggestion}"))
+            lines.append(f"  to enforce it: {item.record.suggestion}")
+        print_lines(fit_lines(map(sanitize_text, lines), find_width()))
     for line in done.archived_rules:
-        click.echo(sanitize_text(f"archived: {line}"), err=True)
+        print_error(sanitize_text(f"archived: {line}"))
     if done.warning:
-        click.echo(sanitize_text(f"warning: {done.warning}"), err=True)
+        print_error(sanitize_text(f"warning: {done.warning}"))
 
 
 @contextmanager
 def _open_manager(
-    project_dir: Path, config_file: Path | None, *, adding: bool = False
+    project_dir: Path, config_file: Path | None, *, adding: bool = False, may_be_gone: bool = False
 ) -> "Iterator[ProposalManager]":
-    from orchestrator.platform.project import resolve_project
-    from orchestrator.services.proposals import open_proposals
+    """Open the queue of a project.
 
-    project = resolve_project(project_dir)
+    Args:
+        project_dir: the folder of the project.
+        config_file: the configuration that the user named.
+        adding: whether something may be added to its rules.
+        may_be_gone: whether the record alone is enough, where the folder was moved or deleted.
+    """
+    from orchestrator.platform.project import resolve_project
+    from orchestrator.services.proposals import find_gone_project, open_proposals
+
+    gone = find_gone_project(project_dir) if may_be_gone else None
+    if gone:
+        print_error(sanitize_text(f"{gone} is gone: read from the record alone"))
+    project = gone or resolve_project(project_dir)
     with open_proposals(project, config_file, _print_notice, adding=adding) as manager:
         yield manager
 

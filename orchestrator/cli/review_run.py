@@ -13,6 +13,7 @@ from orchestrator.cli.output import find_width, fit_lines, print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_text
+from orchestrator.visible_text import flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.events import Event
@@ -67,8 +68,7 @@ def _shorten_night_log() -> None:
 def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[str]:
     from orchestrator.sessions.report import iter_report_lines
 
-    for line in iter_report_lines(report):
-        yield sanitize_text(line)
+    yield from iter_report_lines(report, flatten_text)
     yield ""
     if report.dry_run:
         yield "Nothing was copied, proposed or recorded: this was a dry run."

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from orchestrator.sessions.schedule.job import ClockTime
     from orchestrator.sessions.schedule.timers import TimerFile
 
-_INSTALL: Final = "install"
-_REMOVE: Final = "remove"
-_SHOW: Final = "show"
-
 
 def _parse_time(_context: click.Context, _option: click.Parameter, given: str) -> "ClockTime":
     from orchestrator.sessions.schedule.job import parse_clock
@@ -31,15 +27,9 @@ def _parse_time(_context: click.Context, _option: click.Parameter, given: str) -
 
 
 @click.command()
-@click.option("--install", "action", flag_value=_INSTALL, help="Write the timer, after a yes.")
-@click.option("--remove", "action", flag_value=_REMOVE, help="Remove the timer, and only that.")
-@click.option(
-    "--show",
-    "action",
-    flag_value=_SHOW,
-    default=_SHOW,
-    help="Show what is installed, or would be [default].",
-)
+@click.option("--install", is_flag=True, help="Write the timer, after a yes.")
+@click.option("--remove", is_flag=True, help="Remove the timer, and only that.")
+@click.option("--show", is_flag=True, help="Show what is installed, or would be [default].")
 @click.option(
     "--at",
     default="02:00",
@@ -55,7 +45,9 @@ def _parse_time(_context: click.Context, _option: click.Parameter, given: str) -
     help="The scheduler [default: the one that this machine has].",
 )
 @click.option("--yes", is_flag=True, help="Write what is shown, without asking.")
-def schedule(action: str, at: "ClockTime", chosen: str | None, yes: bool) -> None:
+def schedule(
+    install: bool, remove: bool, show: bool, at: "ClockTime", chosen: str | None, yes: bool
+) -> None:
     """Start the review every night: with a user timer of systemd, launchd on a Mac, or cron.
 
     Everything that would be written is shown first. The timer starts this very installation of the
@@ -65,10 +57,12 @@ def schedule(action: str, at: "ClockTime", chosen: str | None, yes: bool) -> Non
     from orchestrator.services.review_schedule import plan_schedule, remove_schedule
     from orchestrator.sessions.schedule.job import Scheduler
 
-    if action == _REMOVE:
+    if install + remove + show > 1:
+        raise UsageError("--install, --remove and --show exclude each other", "give one of them")
+    if remove:
         return _print_removed(remove_schedule())
     plan = plan_schedule(at, Scheduler(chosen) if chosen else None)
-    if action == _INSTALL:
+    if install:
         return _install(plan, yes=yes)
     return _show(plan, is_chosen=chosen is not None)
 
@@ -78,6 +72,11 @@ def _show(plan: "Plan", *, is_chosen: bool) -> None:
     from orchestrator.sessions.schedule.choose import choose_scheduler
 
     installed = list_installed()
+    if is_chosen:
+        others = [each for each in installed if each.scheduler is not plan.scheduler]
+        for each in others:
+            _print(f"scheduled with {each.scheduler.value}, which is left out here")
+        installed = [each for each in installed if each not in others]
     for each in installed:
         _print(f"scheduled with {each.scheduler.value}:")
         _print_files(each.files)
@@ -89,7 +88,8 @@ def _show(plan: "Plan", *, is_chosen: bool) -> None:
         _print("not scheduled: this machine has no systemd for users, no launchd and no crontab")
         _print("where there is cron, this is the line for it:")
         return _print_files(plan.files)
-    _print(f"not scheduled; `--install` would write this for {plan.scheduler.value}:")
+    which = f"not scheduled with {plan.scheduler.value}" if is_chosen else "not scheduled"
+    _print(f"{which}; `--install` would write this for {plan.scheduler.value}:")
     return _print_plan(plan)
 
 

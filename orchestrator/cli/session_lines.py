@@ -95,7 +95,7 @@ def iter_head_lines(each: "SessionSummary", origin: str = "") -> Iterator[str]:
         ("version", name_first(each.versions, 5)),
         ("model", name_first(each.models, 5)),
         ("counts", _describe_counts(each)),
-        ("tests", each.tests and f"{each.tests} (the last run that could be read)"),
+        ("tests", _describe_tests(each)),
         ("tokens", _describe_tokens(each)),
         ("cost", _describe_cost(each)),
         ("source", origin),
@@ -105,6 +105,11 @@ def iter_head_lines(each: "SessionSummary", origin: str = "") -> Iterator[str]:
     if each.paths:
         yield f"{format_count(len(each.paths), 'file')} changed:"
         yield from (f"    {sanitize_text(path)}" for path in each.paths)
+
+
+def _describe_tests(each: "SessionSummary") -> str:
+    is_read = each.tests in ("red", "green")
+    return f"{each.tests} (the last run that could be read)" if is_read else each.tests
 
 
 def _describe_counts(each: "SessionSummary") -> str:

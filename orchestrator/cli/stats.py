@@ -118,7 +118,7 @@ def _write_picture(found: "Stats", path: Path) -> None:
 
     if not files.is_folder(path.parent):
         raise UsageError(f"{path.parent} is not a folder", "create it, or give another --svg FILE")
-    picture = draw_stats(found.weeks, lambda project: clean_text(Path(project).name or project, 30))
+    picture = draw_stats(found.weeks, lambda text: clean_text(text, 1000))
     try:
         files.write_file(path, picture)
     except OSError as error:

@@ -70,6 +70,8 @@ def format_percent(share: Share) -> str:
 def format_cost(numbers: TaskNumbers) -> str:
     """Return the cost of a solved task."""
     cost = numbers.cost_per_solved
+    if numbers.solved and cost is None:
+        return "not recorded"
     return NOTHING if cost is None else format_dollars(cost)
 
 

@@ -20,6 +20,11 @@ _COMMON: Final = (
     *(Column("first green"), Column("no test", True)),
 )
 _OF_SESSIONS: Final = (Column("sess", True), Column("/sess", True), Column("/100"))
+_SOLVED_IN_SESSIONS: Final = (
+    *(Column("week"), Column("solved", True), Column("min", True), Column("cost")),
+    *(Column("rules", True), Column("back", True)),
+)
+"""In a table of their own, so that both fit into 80 columns."""
 _OF_RUNS: Final = (
     *(Column("cost"), Column("min", True), Column("rules", True), Column("back", True)),
 )
@@ -33,13 +38,17 @@ _LEGEND: Final = (
 )
 _LEGEND_OF_SESSIONS: Final = (
     "sess: sessions; /sess, /100: rejections, interruptions and corrections in a session, and in "
-    "100 tool calls",
+    "100 tool calls of the main conversation",
     "approvals leave no trace: not visible",
+    "solved: tasks whose last run of tests was green; min: the median of their minutes, pauses "
+    "included; cost: dollars of all sessions, divided by the number of solved tasks",
+    "rules: active at the end of the week; back: sessions in which the failure of an active rule "
+    "came back",
 )
 _LEGEND_OF_RUNS: Final = (
-    "cost, min: dollars and minutes of all runs, divided by the number of solved ones",
-    "rules: active at the end of the week; back: attempts in which the failure of an active rule "
-    "came back",
+    "cost, min of runs: dollars and minutes of all runs, divided by the number of solved ones",
+    "rules: active at the end of the week; back of runs: attempts in which the failure of an "
+    "active rule came back",
 )
 
 
@@ -81,6 +90,15 @@ def _iter_week_lines(
     columns = (*_COMMON, *(_OF_RUNS if is_run else _OF_SESSIONS), _LAST)
     rows = [(*_list_common_cells(week), *describe(week), _describe_changes(week)) for week in weeks]
     yield from iter_table_lines(columns, rows, width)
+    if not is_run:
+        yield ""
+        solved = [_list_solved_cells(week) for week in weeks]
+        yield from iter_table_lines(_SOLVED_IN_SESSIONS, solved, width)
+
+
+def _list_solved_cells(week: WeekNumbers) -> tuple[str, ...]:
+    cost, minutes, rules, back = _list_run_cells(week)
+    return (str(week.week), str(week.numbers.solved), minutes, cost, rules, back)
 
 
 def _list_common_cells(week: WeekNumbers) -> tuple[str, ...]:
@@ -119,9 +137,10 @@ def _list_run_cells(week: WeekNumbers) -> tuple[str, ...]:
 def _describe_changes(week: WeekNumbers) -> str:
     """Return what changed beside the project, and what could not be read."""
     parts = []
-    for what, names in (("Claude Code", week.new_versions), ("model", week.new_models)):
+    for what, names in (("Claude Code", week.other_versions), ("model", week.other_models)):
         if names:
-            parts.append(f"new {what} {', '.join(map(cells.clean_text, names))}")
+            shown = ", ".join(map(cells.clean_text, names))
+            parts.append(f"other than in the week before: {what} {shown}")
     if unread := week.numbers.no_verdict:
         parts.append(f"tests without a readable verdict: {unread}")
     return "; ".join(parts)
@@ -129,11 +148,14 @@ def _describe_changes(week: WeekNumbers) -> str:
 
 def iter_rule_lines(stats: RuleStats, width: int | None) -> Iterator[str]:
     """Yield the numbers before and after a rule became active, without a word about why."""
+    begin = f"{stats.since.astimezone():%Y-%m-%d %H:%M}"
+    end = f"{stats.until.astimezone():%Y-%m-%d %H:%M}" if stats.until else ""
+    active = f"active from {begin} to {end}" if end else f"active since {begin}"
+    until = ", up to its end" if end else ""
     head = (
         f"rule {stats.rule}: {cells.clean_text(stats.text, 300)}",
-        f"active since {stats.since.astimezone():%Y-%m-%d %H:%M} in "
-        f"{cells.clean_text(stats.project, 300)}",
-        f"counted: {stats.weeks} weeks before, and {stats.weeks} weeks after",
+        f"{active} in {cells.clean_text(stats.project, 300)}",
+        f"counted: {stats.weeks} weeks before, and {stats.weeks} weeks after{until}",
         "",
     )
     yield from fit_lines(head, width)
@@ -171,12 +193,12 @@ def _iter_rule_rows(source: TaskSource, split: BeforeAndAfter) -> Iterator[tuple
         cells.format_arrow(change.first_green),
     )
     yield "no test ran", *(str(each.no_suite_ran) for each in sides), ""
-    if source is TaskSource.RUNS:
-        costs = map(cells.format_cost, sides)
-        yield "cost of a solved task", *costs, cells.format_arrow(change.cost_per_solved)
-    else:
+    costs = map(cells.format_cost, sides)
+    yield "cost of a solved task", *costs, cells.format_arrow(change.cost_per_solved)
+    yield "minutes for a solved task", *map(cells.format_minutes, sides), ""
+    if source is not TaskSource.RUNS:
         yield (
-            "interventions in 100 tool calls",
+            "interventions in 100 main tool calls",
             *(cells.format_number(each.interventions_per_100_calls) for each in sides),
             cells.format_arrow(change.interventions_per_100_calls),
         )

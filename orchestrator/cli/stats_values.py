@@ -35,6 +35,7 @@ def iter_rule_json_lines(stats: RuleStats) -> Iterator[str]:
                 "project": cells.clean_text(stats.project, 1000),
                 "source": source.value,
                 "since": stats.since.isoformat(),
+                "until": stats.until.isoformat() if stats.until else None,
                 "weeks": stats.weeks,
                 "before": _list_numbers(split.before),
                 "after": _list_numbers(split.after),
@@ -60,8 +61,8 @@ def _list_week_values(week: WeekNumbers) -> dict[str, Any]:
         **_list_numbers(week.numbers),
         "rules_active": week.rules_active,
         "recurrences": week.recurrences,
-        "new_versions": [cells.clean_text(each) for each in week.new_versions],
-        "new_models": [cells.clean_text(each) for each in week.new_models],
+        "other_versions": [cells.clean_text(each) for each in week.other_versions],
+        "other_models": [cells.clean_text(each) for each in week.other_models],
     }
 
 
@@ -106,7 +107,7 @@ _CSV_COLUMNS: Final = (
     *("rejections", "interruptions", "corrections", "interventions_per_session"),
     *("interventions_per_100_tool_calls", "tokens", "solved", "cost_usd_per_solved"),
     *("seconds_per_solved", "rules_active", "recurrences", "versions", "models"),
-    *("new_versions", "new_models"),
+    *("other_versions", "other_models"),
 )
 
 

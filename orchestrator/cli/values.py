@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from orchestrator.counts import format_count
+from orchestrator.visible_text import show_hidden
 
 
 def format_yaml(value: object) -> str:
@@ -37,14 +38,8 @@ def format_dollars(amount: float) -> str:
 
 
 def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
-    """Return a text from outside with its control characters replaced.
-
-    They could move the cursor, change colours, or set the title of the user's terminal.
-    """
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in str(text)
-    )
+    """Return a text from outside as it may be shown in a terminal: nothing in it acts or hides."""
+    return show_hidden(str(text))
 
 
 def shorten_text(text: str, limit: int) -> str:

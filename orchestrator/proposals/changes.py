@@ -8,6 +8,7 @@ from orchestrator.proposals.permissions import LOCAL_SETTINGS, PermissionFile
 from orchestrator.proposals.skill_files import SkillFile
 from orchestrator.proposals.states import (
     find_rule_record,
+    read_added_rules,
     read_permission_rules,
     read_rule_text,
 )
@@ -51,7 +52,7 @@ class ChangePreview:
             found = [path, *found] if path.exists() else found
         elif proposal.kind is ProposalKind.PERMISSION:
             settings = PermissionFile(self._project, self._state)
-            if set(read_permission_rules(proposal)) & set(settings.read_rules()):
+            if set(read_added_rules(proposal)) & set(settings.read_rules()):
                 found = [settings.path]
         elif proposal.kind is ProposalKind.CHECK:
             found = []

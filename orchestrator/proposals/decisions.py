@@ -13,6 +13,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.proposals.changes import ChangePreview
 from orchestrator.proposals.checks import escalate_rule, withdraw_escalation
 from orchestrator.proposals.models import (
+    ADDED,
     RULES,
     TEXT,
     Proposal,
@@ -23,9 +24,10 @@ from orchestrator.proposals.permissions import PermissionFile, require_safe
 from orchestrator.proposals.queue import QueueItem, build_items, describe_decision
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.proposals.skill_files import SkillFile
-from orchestrator.proposals.skills import explain_invalid_skill
+from orchestrator.proposals.skills import explain_invalid_skill, explain_unreadable_skill
 from orchestrator.proposals.states import (
     find_rule_record,
+    read_added_rules,
     read_permission_rules,
     read_rule_text,
     refresh_proposals,
@@ -108,6 +110,11 @@ class ProposalManager:
             raise UsageError(f"{identity} is the beginning of several: {ids}", "write more of it")
         if identity.startswith("p-"):
             self._require_own(identity)
+        rules = (*(each.rule for each in self.list_records()), *self._rules.list_hand_written())
+        if identity and not any(each.id.startswith(identity) for each in rules):
+            raise UsageError(
+                f"there is no proposal and no rule {identity}", "see `orchestrator review list`"
+            )
         record = self._rules.resolve_record(identity)
         about = [e for e in items if e.proposal and e.proposal.rule == record.rule.id]
         own = [e for e in about if e.proposal and e.proposal.kind is ProposalKind.RULE]
@@ -146,9 +153,7 @@ class ProposalManager:
             case ProposalKind.SKILL:
                 done = self._accept_skill(proposal)
             case ProposalKind.PERMISSION:
-                settings = PermissionFile(self.project, self._state)
-                path = settings.add_rules(read_permission_rules(proposal))
-                done = DecisionResult(item, (path,) if path else ())
+                done = self._accept_permission(proposal)
             case ProposalKind.CHECK:
                 record = escalate_rule(self._history, proposal.rule, proposal.title)
                 done = DecisionResult(QueueItem(proposal, record))
@@ -187,9 +192,7 @@ class ProposalManager:
     def edit_skill(self, identity: str, text: str) -> DecisionResult:
         """Change the whole text of a proposed SKILL.md."""
         proposal = _require_proposal(self._resolve_open(identity, ProposalKind.SKILL))
-        name = str(proposal.content.get("name"))
-        if why := explain_invalid_skill(text, name):
-            raise UsageError(f"Claude Code would not load the skill {name}: {why}")
+        _require_valid_skill(str(proposal.content.get("name")), text)
         return self._change_content(proposal, {TEXT: text})
 
     def edit_permissions(self, identity: str, rules: Sequence[str]) -> DecisionResult:
@@ -226,8 +229,7 @@ class ProposalManager:
         index = read_rule_text(proposal.content.get("rule"))
         text = str(proposal.content.get(TEXT))
         skill = SkillFile(self.project, str(proposal.content.get("name")), self._state)
-        if why := explain_invalid_skill(text, skill.name):
-            raise UsageError(f"Claude Code would not load the skill {skill.name}: {why}")
+        _require_valid_skill(skill.name, text, index)
         written = skill.write(text)
         files = (written,) if written else ()
         if index is None:
@@ -241,6 +243,16 @@ class ProposalManager:
                 skill.remove(text)
             raise
         return replace(done, files=(*files, *done.files))
+
+    def _accept_permission(self, proposal: Proposal) -> DecisionResult:
+        """Add the rules, after noting which of them are new: only these are removed again."""
+        settings, rules = PermissionFile(self.project, self._state), read_permission_rules(proposal)
+        require_safe(rules)
+        known = settings.read_rules()
+        new = [each for each in rules if each not in known]
+        changed = self.store.change_content(proposal.id, {ADDED: new})
+        path = settings.add_rules(rules)
+        return DecisionResult(QueueItem(changed), (path,) if path else ())
 
     def _withdraw(self, proposal: Proposal, item: QueueItem) -> tuple[Path, ...]:
         """Remove what a proposal has written; return the files that were changed."""
@@ -258,7 +270,7 @@ class ProposalManager:
                 return self._withdraw_skill(proposal)
             case ProposalKind.PERMISSION if proposal.status is ProposalStatus.ACCEPTED:
                 settings = PermissionFile(self.project, self._state)
-                path = settings.remove_rules(read_permission_rules(proposal))
+                path = settings.remove_rules(read_added_rules(proposal))
                 return (path,) if path else ()
             case ProposalKind.CHECK if proposal.status is ProposalStatus.ACCEPTED:
                 withdraw_escalation(self._history, proposal.rule, "a person needs no check")
@@ -308,3 +320,15 @@ def _require_proposal(item: QueueItem) -> Proposal:
     if item.proposal is None:
         raise UsageError(f"{item.id} is a rule", f"see `orchestrator rules show {item.id}`")
     return item.proposal
+
+
+def _require_valid_skill(name: str, text: str, index: RuleText | None = None) -> None:
+    """Check that Claude Code would load a skill, and that a person sees all of it.
+
+    Raises:
+        UsageError: one of the two is not so.
+    """
+    if why := explain_invalid_skill(text, name):
+        raise UsageError(f"Claude Code would not load the skill {name}: {why}")
+    if found := explain_unreadable_skill(text, index):
+        raise UsageError(f"the skill {name} has {found}", "write it without them, or reject it")

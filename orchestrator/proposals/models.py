@@ -14,13 +14,14 @@ OCCURRENCES: Final = "occurrences"
 """Key of the content: how often it occurred."""
 TRIES: Final = "tries"
 """Key of the content: how often the teacher gave no answer that can be used."""
-EDITED: Final = "edited"
-"""Key of the content: whether a person has changed it, so that no night changes it again."""
 TEXT: Final = "text"
 """Key of the content. Of a rule that is in no rulebook yet: its `rule`, `when` and `why`. Of a
 skill: its whole file, whose folder is `name`, and `rule` is the text of its index line."""
 RULES: Final = "rules"
 """Key of the content of a permission: the permission rules to add."""
+ADDED: Final = "added"
+"""Key of the content of a permission: those of them that accepting has added to the file; others
+were there, and rejecting leaves them."""
 
 
 class ProposalKind(StrEnum):

@@ -1,15 +1,17 @@
 """Decide which commands may ever be allowed without a question, whoever proposes it.
 
 A permission rule lets a model run a command while nobody looks. So a program that can run any other
-one, reach the network, delete, or change what others see is never proposed. Of programs that are
-known to check, build or read, the rule may leave the arguments open (`Bash(go test *)`); any other
-program is allowed with exactly the arguments that were seen.
+one, reach the network, delete, or change what others see is never proposed. Of a few that are known
+to check, format or test, the rule may leave the arguments open (`Bash(go test *)`), and it is said
+what that allows; any other program is allowed with exactly the arguments that were seen, and a
+target or a script of the project only if its name says that it checks, formats, tests or builds.
 
 A rule is plain words: no quotes, variables, globs, operators or redirections, because Claude Code
 compares text, and text with those can mean something else than it says.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _RULE: Final = re.compile(r"Bash\((?P<command>.*)\)", re.DOTALL)
@@ -63,66 +65,112 @@ _KINDS: Final[dict[str, str]] = {
 _REFUSED: Final = {name: why for why, names in _KINDS.items() for name in names.split()}
 _VERSION: Final = re.compile(r"(?<=[A-Za-z])-?\d+(?:\.\d+)*$")
 
-_OPEN_PROGRAMS: Final = frozenset(
-    name
-    for names in (
-        "pytest py.test mypy pyright ruff black isort flake8 pylint bandit vulture tox nox",
-        "jest vitest mocha ava tsc eslint prettier stylelint biome",
-        "rustfmt gofmt golangci-lint staticcheck shellcheck shfmt hadolint yamllint markdownlint",
-        "actionlint ctest rspec rubocop phpunit phpstan ktlint detekt swiftlint clang-format",
-        "clang-tidy cppcheck",
-    )
-    for name in names.split()
+
+def _split(*lines: str) -> frozenset[str]:
+    return frozenset(name for line in lines for name in line.split())
+
+
+_OPEN_COMMANDS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        _split(
+            "black isort vulture rustfmt shellcheck shfmt hadolint yamllint clang-format",
+            "staticcheck",
+        ),
+        "",
+    ),
+    "gofmt": "those that write a profile to a file (-cpuprofile)",
+    "ruff": "those that write to a file (--output-file)",
+    "bandit": "those that write to a file (-o)",
+    "go test": "those that make go test run another program (-exec, -toolexec)",
+    **dict.fromkeys(
+        ("pytest", "py.test"),
+        "those that make pytest load other code (-p, -c, --rootdir) or empty a folder (--basetemp)",
+    ),
+}
+"""Commands whose arguments may be left open, and which of them do more than check or format. None
+of them runs other programs, installs or changes the folder; but without a rule for them a person is
+asked about each test, and tests are code that may do anything, whatever the arguments are."""
+
+_CHECKERS: Final = _split(
+    "mypy pyright flake8 pylint jest mocha ava tsc eslint prettier stylelint markdownlint",
+    "actionlint ctest rspec rubocop phpunit clang-tidy cppcheck",
 )
-"""Programs that check, format or test; their arguments may be left open."""
+"""Programs that check, format or test, and by an option or a file of settings run other programs,
+load code or install something: only what was seen may be allowed."""
 
 _SUBCOMMANDS: Final[dict[str, frozenset[str]]] = {
-    program: frozenset(names.split())
-    for program, names in {
-        "git": "status blame ls-files rev-parse describe",
-        "go": "test vet build fmt list doc version",
-        "cargo": "test check build clippy fmt doc tree metadata bench nextest",
-        "npm": "test run run-script ls list outdated",
-        "pnpm": "test run ls list lint build",
-        "yarn": "test run lint build list why",
-        "make": "",
-        "just": "",
-        "task": "",
-        "ninja": "",
-        "cmake": "--build",
-        "gradle": "test check build",
-        "mvn": "test verify compile validate",
-        "uv": "tree lock-check",
-        "poetry": "check show",
-        "rake": "",
-        "mix": "test format credo compile",
-        "bundle": "check list",
-        "pre-commit": "run",
-        "hatch": "test fmt",
-    }.items()
+    "git": _split("status blame ls-files rev-parse describe"),
+    "go": _split("test vet build fmt list doc version"),
+    "cargo": _split("test check build clippy fmt doc tree metadata bench nextest"),
+    "golangci-lint": _split("run fmt"),
+    "biome": _split("check lint format ci"),
+    "vitest": _split("run"),
+    "phpstan": _split("analyse analyze"),
+    "swiftlint": _split("lint"),
+    "uv": _split("tree"),
+    "poetry": _split("check show"),
+    "mix": _split("test format credo compile"),
+    "bundle": _split("check list"),
+    "pre-commit": _split("run"),
+    "hatch": _split("test fmt"),
 }
-"""Programs with commands of their own: only these may be allowed. Where none is named, each target
-of the project may be, as what it does is written in the project."""
+"""Programs with commands of their own: only these may be allowed."""
 
-_SEVERAL_TARGETS: Final = frozenset(("make", "just", "task", "ninja", "rake", "gradle", "mvn"))
-"""Of these, each further word is one more target: nothing may follow what was seen."""
+_TARGETS: Final = frozenset(("make", "just", "task", "ninja", "rake", "gradle", "mvn"))
+"""Programs whose words are targets of the project: what they do is written there, so all that is
+known of one is its name."""
+_SCRIPTS: Final = frozenset(("npm", "pnpm", "yarn"))
+"""Programs that run scripts of the project, with or without `run` before the name."""
+_NAMES: Final = _split(
+    "test tests lint check build compile verify fmt format typecheck types vet coverage"
+)
+"""What a target or script may be named..."""
+_ENDINGS: Final = _split(
+    "all unit integration e2e fix ci cov html dev debug fast quick js ts css go py rust"
+)
+"""... and what may follow, as in `test:unit`."""
+
+_OPTIONS: Final = _split(
+    "-q -v -vv --quiet --verbose --silent --all --all-files --all-targets --all-features",
+    "--workspace --release --locked --check --diff --fix --write --strict --noEmit --ci --coverage",
+    "--no-cache --output-on-failure",
+)
+"""Options that do not start another program, load code, install or lead out of the project."""
+_JOBS: Final = re.compile(r"-j\d+")
 
 _PUBLISHES: Final = re.compile(
     r"(?i)(?:^|[-_:/. ])(?:deploy|publish|release|push|upload|install|uninstall|clean|purge|delete"
     r"|destroy|drop|reset|migrate|migration|rollback|prod|production|seed|remove|rm|eject|login"
     r"|logout)(?:$|[-_:/. ])"
 )
-"""Words in the name of a target or script that do more than check or build."""
+"""Words in the name of a program, or in what follows, that do more than check or build."""
 _DANGEROUS_OPTIONS: Final = re.compile(
-    r"(?:^| )(?:-exec|-toolexec|-vettool|--exec|--eval|-delete|--output|--ext-diff|--open-files-in-"
-    r"pager|--upload-pack|--pager|--pre|SHELL|-f|--file|--makefile|-C|--directory)(?:=| |$)"
+    r"(?:^| )(?:--?(?:exec|toolexec|vettool|eval|delete|init-hook|load-plugins|basetemp|rootdir"
+    r"|config|manifest-path|prefix|cwd|shell|script-shell|output|output-file|ext-diff"
+    r"|open-files-in-pager|upload-pack|pager|pre|file|makefile|directory)|exec|SHELL|-f|-C)"
+    r"(?:=| |$)"
 )
 """Options by which a harmless program runs another one, or works elsewhere."""
 
 
 def is_known_program(name: str) -> bool:
-    """Return whether a rule may leave the arguments of a program open, or some of them."""
-    return name in _OPEN_PROGRAMS or name in _SUBCOMMANDS
+    """Return whether a program is known to check, format, test or build."""
+    groups = (_CHECKERS, _SUBCOMMANDS, _TARGETS, _SCRIPTS)
+    return name in _OPEN_COMMANDS or any(name in each for each in groups)
+
+
+def has_dangerous_option(words: Sequence[str]) -> bool:
+    """Return whether some words have an option that runs another program, or leads elsewhere."""
+    return any(_DANGEROUS_OPTIONS.search(word.partition(" ")[0]) for word in words)
+
+
+def describe_open_rule(rule: str) -> str:
+    """Return what the `*` of a permission rule allows, in a line; empty if it has none."""
+    found = _RULE.fullmatch(rule)
+    if not found or not _OPEN.search(found["command"]):
+        return ""
+    also = _OPEN_COMMANDS.get(_find_open(_OPEN.sub("", found["command"])), "")
+    return f"any arguments, also {also or 'those that name files elsewhere'}"
 
 
 def explain_refusal(rule: str) -> str:
@@ -167,38 +215,61 @@ def _find_refusal(program: str) -> str:
 
 
 def _explain_arguments(program: str, arguments: list[str], *, is_open: bool) -> str:
-    text = " ".join(arguments)
-    if found := _DANGEROUS_OPTIONS.search(f" {text}"):
+    text = " ".join((program, *arguments))
+    if found := _DANGEROUS_OPTIONS.search(text.removeprefix(program)):
         return f"with {found[0].strip(' =')} it can run another program, or work elsewhere"
-    if program in _OPEN_PROGRAMS:
+    if _find_open(text):
         return ""
-    if program in _SUBCOMMANDS:
-        return _explain_subcommand(program, arguments, is_open=is_open)
-    if _PUBLISHES.search(f"{program} {text}"):
-        return f"{program} {text}".strip() + " does more than check or build, by its name"
     if is_open:
         return (
-            f"{program} is not known to do nothing but check, build or read, so it is only allowed"
-            " with exactly the arguments that were seen"
+            f"{text} may do more than check, format or test, with other arguments, so it is only"
+            " allowed with exactly those that were seen"
         )
-    return ""
+    if is_known_program(program):
+        return _explain_exact(program, arguments)
+    is_more = _PUBLISHES.search(text)
+    return f"{text} does more than check or build, by its name" if is_more else ""
 
 
-def _explain_subcommand(program: str, arguments: list[str], *, is_open: bool) -> str:
-    if is_open and program in _SEVERAL_TARGETS:
-        return f"what may follow {program} are more targets, and each of them would be allowed"
-    if not arguments:
-        return f"{program} alone would allow all of its commands" if is_open else ""
-    known, name = _SUBCOMMANDS[program], arguments[0]
-    if known and name not in known:
-        return f"{program} {name} is not known to do nothing but check, build or read"
-    if _takes_script(program, name) and (not arguments[1:] or arguments[1].startswith("-")):
-        return f"{program} {name} without the name of a script would allow all scripts"
-    if _PUBLISHES.search(" ".join(arguments)):
-        return f"{program} {' '.join(arguments)} does more than check or build, by its name"
-    return ""
+def _find_open(command: str) -> str:
+    """Return the beginning of a command whose arguments may be left open, or nothing."""
+    words = command.split(" ")
+    begins = (" ".join(words[: count + 1]) for count in range(len(words)))
+    return next((each for each in begins if each in _OPEN_COMMANDS), "")
 
 
-def _takes_script(program: str, name: str) -> bool:
-    """Return whether a command of a program runs a script that is named after it."""
-    return name in ("run", "run-script") and program in ("npm", "pnpm", "yarn")
+def _explain_exact(program: str, arguments: list[str]) -> str:
+    """Return why a known program is not allowed with exactly these arguments."""
+    if program in _TARGETS or program in _SCRIPTS:
+        return _explain_targets(program, arguments)
+    if program in _SUBCOMMANDS and not _SUBCOMMANDS[program].intersection(arguments[:1]):
+        return f"{program} {' '.join(arguments[:1])} is not known to do nothing but check or build"
+    unknown = next((each for each in arguments if not _is_harmless(each)), "")
+    return f"{unknown} is not known to stay in the project and run nothing else" if unknown else ""
+
+
+def _explain_targets(program: str, arguments: list[str]) -> str:
+    """Return why targets or scripts are not allowed: their names have to say what they do."""
+    is_script = program in _SCRIPTS
+    names = arguments[1:] if is_script and arguments[:1] in (["run"], ["run-script"]) else arguments
+    names = [each for each in names if is_script or not _is_option(each)]
+    if not names:
+        return f"{program} without a name runs whatever the project has made of it"
+    unknown = next((each for each in names if not _is_known_name(each)), "")
+    return f"{unknown} does more than check or build, as far as its name says" if unknown else ""
+
+
+def _is_known_name(target: str) -> bool:
+    first, *rest = re.split(r"[-_:.]", target)
+    return first in _NAMES and _NAMES.union(_ENDINGS).issuperset(rest)
+
+
+def _is_harmless(argument: str) -> bool:
+    """Return whether an argument is a known option, or names something in the project."""
+    if argument.startswith("-"):
+        return _is_option(argument)
+    return not argument.startswith("/") and ".." not in argument.split("/") and "=" not in argument
+
+
+def _is_option(argument: str) -> bool:
+    return argument in _OPTIONS or bool(_JOBS.fullmatch(argument))

@@ -1,7 +1,8 @@
 """Store proposals, find them, and record what was decided about them.
 
 A proposal is the same in any night if project, kind and fingerprint are the same. One that waits
-gets the newer counts and evidence; one that somebody has decided about never comes back.
+gets the newer counts and evidence, and nothing else: what is accepted is what was shown. One that
+somebody has decided about never comes back.
 """
 
 import hashlib
@@ -13,10 +14,10 @@ from typing import Any, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.proposals.models import (
-    EDITED,
     OCCURRENCES,
     SESSIONS,
     SESSIONS_SEEN,
+    TEXT,
     TRIES,
     Proposal,
     ProposalDraft,
@@ -50,17 +51,19 @@ class ProposalStore:
     def __init__(self, database: Database, now: Callable[[], datetime] = _current_time) -> None:
         self._database, self._now = database, now
 
-    def list_proposals(self, project: str = "", *, is_open: bool = False) -> list[Proposal]:
+    def list_proposals(
+        self, project: str | None = None, *, is_open: bool = False
+    ) -> list[Proposal]:
         """Return the proposals in the order in which they were made.
 
         Args:
-            project: the real path of a project; all projects if empty.
+            project: the real path of a project; all projects if None.
             is_open: whether to return only those that nobody has decided about.
         """
-        where = "WHERE project = ?" if project else ""
+        where = "" if project is None else "WHERE project = ?"
         rows = self._database.fetch_rows(
             f"SELECT {_COLUMNS} FROM proposals {where} ORDER BY created, id",  # noqa: S608
-            (project,) if project else (),
+            () if project is None else (project,),
         )
         with self._database.explain_damage():
             found = [_build_proposal(row) for row in rows]
@@ -86,12 +89,6 @@ class ProposalStore:
         none = f"there is no proposal {identity}" if identity else "the proposal's id is empty"
         raise UsageError(
             several if found and identity else none, "see `orchestrator review list --all`"
-        )
-
-    def find_by_rule(self, project: str, rule: str) -> Proposal | None:
-        """Return the proposal of a project that became this rule."""
-        return self._fetch_one(
-            "project = ? AND kind = ? AND rule = ?", (project, ProposalKind.RULE, rule)
         )
 
     def add_proposal(self, draft: ProposalDraft) -> Proposal | None:
@@ -154,14 +151,14 @@ class ProposalStore:
             return self._store(replace(known, content=content))
 
     def change_content(self, identity: str, content: Mapping[str, Any]) -> Proposal:
-        """Store what a person made of a proposal; it waits for a decision now.
+        """Store what was made of a proposal, which waits for a decision now.
 
         Raises:
             UsageError: there is no such proposal.
         """
         with self._database.transaction():
             known = self.resolve_proposal(identity)
-            changed = {**known.content, **content, EDITED: True}
+            changed = {**known.content, **content}
             return self._store(replace(known, content=changed, status=ProposalStatus.WAITING))
 
     def decide(
@@ -225,12 +222,10 @@ def _derive_id(draft: ProposalDraft, nth: int) -> str:
 
 def _merge_draft(known: Proposal, draft: ProposalDraft) -> Proposal:
     """Return a proposal that waits with the counts and evidence of a newer draft of it."""
-    is_edited = bool(known.content.get(EDITED))
-    newer = {
-        name: value for name, value in draft.content.items() if name in _COUNTS or not is_edited
-    }
+    is_unworded = known.status is ProposalStatus.NEEDS_TEACHER
+    newer = {name: value for name, value in draft.content.items() if name in _COUNTS or is_unworded}
     rule = known.rule or draft.rule
-    is_worded = known.status is ProposalStatus.NEEDS_TEACHER and (rule or draft.content.get("text"))
+    is_worded = is_unworded and (rule or draft.content.get(TEXT))
     return replace(
         known,
         status=ProposalStatus.WAITING if is_worded else known.status,

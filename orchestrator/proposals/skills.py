@@ -3,7 +3,8 @@
 What stands in a SKILL.md is not inert, as seen with 2.1.332: `!` before a command in backticks is
 executed when the skill is loaded, also inside of a code fence, `@name` includes a file there, and
 `$1` and `$ARGUMENTS` are replaced. The commands come from transcripts, so none of this may come out
-of them: backticks never get into a skill, and the other two are escaped.
+of them: backticks never get into a skill, and the other two are escaped. Nor does a character get
+into one that a reader does not see.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Final
 
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_line
+from orchestrator.rulebook.screening.characters import find_bad_characters
 from orchestrator.rulebook.text import sanitize_line
 from teacher.models import RuleText
 
@@ -71,7 +73,8 @@ def draft_skill(procedure: Procedure, taken: Collection[str] = ()) -> SkillDraft
     seen = f"in {format_count(procedure.sessions, 'session')} of this project"
     description = f"Runs {steps}, in this order. Use it when you are about to run {labels[0]}."
     text = _render_file(name, description, commands, seen, _describe_dates(procedure))
-    return SkillDraft(name, text, build_index(name, labels, seen))
+    index = build_index(name, labels, seen)
+    return None if explain_unreadable_skill(text, index) else SkillDraft(name, text, index)
 
 
 def build_index(name: str, labels: Sequence[str], seen: str) -> RuleText:
@@ -107,6 +110,12 @@ def explain_invalid_skill(text: str, name: str) -> str:
     return "" if body.strip() else "it has no text"
 
 
+def explain_unreadable_skill(text: str, index: RuleText | None = None) -> str:
+    """Return what a reader of a SKILL.md, or of its index line, could not see; empty if nothing."""
+    texts = (text, *vars(index).values()) if index else (text,)
+    return next(filter(None, map(find_bad_characters, texts)), "")
+
+
 def is_skill_name(name: str) -> bool:
     """Return whether Claude Code takes a text as the name of a skill."""
     is_short = len(name) <= LONGEST_NAME
@@ -114,9 +123,13 @@ def is_skill_name(name: str) -> bool:
 
 
 def _escape_command(command: str) -> str:
-    """Return a command that can stand in a skill; empty if it has backticks or several lines."""
+    """Return a command that can stand in a skill.
+
+    It is empty if it has backticks, several lines, or characters that a reader does not see.
+    """
     line = mask_line(command, LONGEST_COMMAND)
-    if "`" in line or len(command.strip().splitlines()) != 1:
+    # It is code: single letters in it are options, and no hidden words.
+    if "`" in line or len(command.strip().splitlines()) != 1 or find_bad_characters(f"`{line}`"):
         return ""
     return _ARGUMENT.sub(r"\\$", _IMPORT.sub(r"\\@", line))
 

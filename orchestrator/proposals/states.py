@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError
-from orchestrator.proposals.models import RULES, TEXT, Proposal, ProposalKind, ProposalStatus
+from orchestrator.proposals.models import (
+    ADDED,
+    RULES,
+    TEXT,
+    Proposal,
+    ProposalKind,
+    ProposalStatus,
+)
 from orchestrator.proposals.permission_rules import is_rule_covered, read_allow_rules
 from orchestrator.proposals.permissions import PermissionFile
 from orchestrator.proposals.records import ProposalStore
@@ -33,8 +40,17 @@ def read_rule_text(value: object) -> RuleText | None:
 
 def read_permission_rules(proposal: Proposal) -> list[str]:
     """Return the permission rules that a proposal would add."""
-    rules = proposal.content.get(RULES)
-    return [str(each) for each in rules] if isinstance(rules, list) else []
+    return _read_list(proposal, RULES)
+
+
+def read_added_rules(proposal: Proposal) -> list[str]:
+    """Return the permission rules that accepting a proposal has added to the file."""
+    return _read_list(proposal, ADDED)
+
+
+def _read_list(proposal: Proposal, name: str) -> list[str]:
+    values = proposal.content.get(name)
+    return [str(each) for each in values] if isinstance(values, list) else []
 
 
 def find_rule_record(proposal: Proposal, records: Sequence[RuleRecord]) -> RuleRecord | None:

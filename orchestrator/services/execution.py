@@ -21,6 +21,7 @@ from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
 from orchestrator.services.suite_reports import SuiteReports
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
+from orchestrator.sessions.own_sessions import name_run, record_own_session
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace
@@ -60,8 +61,11 @@ class RunExecution:
         self.emit.listen_first(self.reports.handle_event)
         self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
         self.emit(events.RunPlanned(self.plan))
+        name = name_run(record.id, self.token)
         try:
-            result = self._loop_or_stop()
+            # Whatever starts Claude Code in this folder until the end is no session of a person.
+            with record_own_session(self.store.database, name, self.work_folder.folder):
+                result = self._loop_or_stop()
         except LostRunError:
             self.work_folder.lost = True
             self.children.end_all()

@@ -11,7 +11,7 @@ from orchestrator.errors import UsageError
 from orchestrator.platform import files
 from orchestrator.proposals.decisions import DecisionResult, ProposalManager
 from orchestrator.proposals.models import TEXT, ProposalKind
-from orchestrator.proposals.queue import QueueItem
+from orchestrator.proposals.queue import QueueItem, describe_decision
 from orchestrator.proposals.states import read_permission_rules, read_rule_text
 from orchestrator.services.config_editing import find_editor, run_editor
 from teacher.models import RuleText
@@ -33,6 +33,8 @@ def edit_proposal(
     """
     item = manager.resolve_item(identity)
     kind = item.proposal.kind if item.proposal else ProposalKind.RULE
+    if item.proposal and not item.proposal.is_open:
+        raise UsageError(f"{item.id} is decided: {describe_decision(item.proposal)}")
     if kind is ProposalKind.CHECK:
         rule = item.proposal.rule if item.proposal else item.id
         raise UsageError(

@@ -1,5 +1,6 @@
 """Open the queue of proposals: of one project to decide, of all projects to look at."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Final
 
 from orchestrator.errors import LoopError
 from orchestrator.events import Listener
+from orchestrator.platform import files
 from orchestrator.proposals.decisions import ProposalManager
 from orchestrator.proposals.queue import QueueItem, build_items
 from orchestrator.proposals.records import ProposalStore
@@ -20,6 +22,21 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 
 _PENDING: Final = (Status.WAITING.value, Status.QUARANTINED.value)
+
+
+def find_gone_project(folder: Path) -> Path | None:
+    """Return the path of a project whose folder is gone, if it has proposals or pending rules.
+
+    Raises:
+        InfrastructureError: the database cannot be used.
+    """
+    project = Path(os.path.realpath(folder))
+    if files.exists(project):
+        return None
+    with open_database(resolve_state_directory()) as database:
+        is_known = bool(ProposalStore(database).list_proposals(str(project)))
+        book = str(rulebooks.resolve_rulebook_path(project))
+        return project if is_known or book in _list_pending_books(database) else None
 
 
 @contextmanager

@@ -174,7 +174,9 @@ class ReviewNight:
         project = Path(name)
         report = ProjectReport(name, recent, seen)
         problem, history = "", None
-        if files.is_folder(project):
+        if not project.is_absolute():
+            problem = "no folder is known in which these sessions worked"
+        elif files.is_folder(project):
             try:
                 history = self._open_history(project)
             except (LoopError, TeacherError) as error:
@@ -230,7 +232,7 @@ class ReviewNight:
         return find_findings(
             occurrences,
             {str(project): seen},
-            allow_rules=read_allow_rules(project, os.environ),
+            allow_rules=read_allow_rules(project, os.environ) if project.is_absolute() else (),
             find_loaded_rule=find_rule,
         )
 

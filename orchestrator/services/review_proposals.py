@@ -27,6 +27,10 @@ from orchestrator.proposals.skill_files import list_taken_names
 from orchestrator.proposals.skills import Procedure, draft_skill
 from orchestrator.rulebook.records import RuleRecord, Witness
 from orchestrator.rulebook.witness import witness_rules
+from orchestrator.sessions.alike_words import group_alike
+from orchestrator.sessions.command_sequences import are_alike
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.detectors.procedures import SEPARATOR
 from orchestrator.sessions.findings import (
     Remedy,
     SessionFinding,
@@ -43,6 +47,8 @@ KEY: Final = "key"
 DIFF: Final = "diff"
 """Key of a proposal's content: the changes of a test loop, which the teacher sees."""
 
+_SPOKEN: Final = (Detector.REJECTION, Detector.CORRECTION)
+"""Detectors whose keys are words of a person."""
 MOST_NEW: Final = 5
 """New proposals of one kind and project in one review: a long queue is not read."""
 
@@ -116,9 +122,13 @@ class FindingProposer:
         if finding.remedy is Remedy.NONE:
             return FindingReport(finding, "")
         kind = ProposalKind(finding.remedy.value)
-        if known := self._find_known(kind, finding):
+        known = self._find_known(kind, finding)
+        if known and not known.is_open:
             return FindingReport(finding, describe_known(known), known.id)
-        draft = self._draft(kind, finding, sessions_seen)
+        if known and kind is ProposalKind.SKILL and known.fingerprint != finding.fingerprint:
+            return FindingReport(finding, describe_open(known), known.id)
+        fingerprint = known.fingerprint if known else finding.fingerprint
+        draft = self._draft(kind, finding, sessions_seen, fingerprint)
         return (
             FindingReport(finding, draft) if isinstance(draft, str) else self._add(finding, draft)
         )
@@ -137,25 +147,23 @@ class FindingProposer:
         return FindingReport(finding, describe_open(proposal), proposal.id)
 
     def _find_known(self, kind: ProposalKind, finding: SessionFinding) -> Proposal | None:
-        """Return a proposal that was decided about, also under an earlier key."""
-        for fingerprint in (finding.fingerprint, *finding.other_fingerprints):
-            known = self._known.get((kind, fingerprint))
-            if known and not known.is_open:
-                return known
-        return None
+        """Return the proposal that is about the same, rather one that is decided.
+
+        Its key may be another one: the words that were said first may be out of the period, and a
+        procedure grows and shrinks with the sessions that are counted.
+        """
+        fingerprints = (finding.fingerprint, *finding.other_fingerprints)
+        same = [
+            known for each in fingerprints if (known := self._known.get((kind, each))) is not None
+        ]
+        same += _list_alike([each for each in self._known.values() if each.kind is kind], finding)
+        decided = [each for each in same if not each.is_open]
+        return next(iter(decided + same), None)
 
     def _draft(
-        self, kind: ProposalKind, finding: SessionFinding, sessions_seen: int
+        self, kind: ProposalKind, finding: SessionFinding, sessions_seen: int, fingerprint: str
     ) -> ProposalDraft | str:
         """Return the proposal, or in a few words why there is none."""
-        fingerprint = next(
-            (
-                each
-                for each in (finding.fingerprint, *finding.other_fingerprints)
-                if (kind, each) in self._known
-            ),
-            finding.fingerprint,
-        )
         content: dict[str, Any] = {
             SESSIONS: len(finding.sessions),
             SESSIONS_SEEN: sessions_seen,
@@ -196,6 +204,34 @@ class FindingProposer:
             finding.detector,
             rule,
         )
+
+
+def _list_alike(proposals: Sequence[Proposal], finding: SessionFinding) -> list[Proposal]:
+    """Return the proposals of one kind that are about the same as a finding, under another key.
+
+    A procedure that is longer than one that waits is another proposal: what is accepted is what was
+    shown.
+    """
+    if finding.detector is Detector.PROCEDURE:
+        commands = finding.key.split(SEPARATOR)
+        shown = [(each, str(each.content.get(KEY)).split(SEPARATOR)) for each in proposals]
+        return [
+            each
+            for each, its in shown
+            if are_alike(commands, its) and not (each.is_open and len(its) < len(commands))
+        ]
+    if finding.detector not in _SPOKEN:
+        return []
+    words = [finding.key, *finding.other_keys]
+    spoken = [each for each in proposals if each.detector in _SPOKEN and each.content.get(KEY)]
+    groups = group_alike([*words, *(str(each.content[KEY]) for each in spoken)])
+    return [
+        spoken[index - len(words)]
+        for group in groups
+        if group[0] < len(words)
+        for index in group
+        if index >= len(words)
+    ]
 
 
 def _build_procedure(finding: SessionFinding) -> Procedure:

@@ -1,7 +1,9 @@
 """Find out when the rules of a project were active, from what is recorded of them."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -46,17 +48,24 @@ def list_periods(database: Database, project: str, rule: str = "") -> list[RuleP
     marks = ", ".join("?" * len(books))
     one = " AND r.id = ?" if rule else ""
     rows = database.fetch_rows(
-        "SELECT r.book, r.id, r.status, r.learned, e.at, e.what FROM rules r"  # noqa: S608 -- our own names
+        "SELECT r.book, r.id, r.status, r.learned, e.at, e.what, r.origin FROM rules r"  # noqa: S608 -- our own names
         " LEFT JOIN rule_events e ON e.book = r.book AND e.rule = r.id"
         f" WHERE r.book IN ({marks}){one} ORDER BY r.book, r.id, e.position",
         (*books, *([rule] if rule else [])),
     )
     with database.explain_damage():
         return [
-            period
+            replace(period, failure=failure)
             for _, group in groupby(rows, key=lambda row: (row[0], row[1]))
-            for period in find_periods(project, list(group))
+            for failure, periods in [_split_origin(project, list(group))]
+            for period in periods
         ]
+
+
+def _split_origin(project: str, rows: Sequence[Row]) -> tuple[str, list[RulePeriod]]:
+    """Return the failure that a rule is against, and when the rule was active."""
+    failure = json.loads(str(rows[0][-1])).get("failure")
+    return str(failure or ""), find_periods(project, [row[:-1] for row in rows])
 
 
 def find_periods(project: str, rows: Sequence[Row]) -> list[RulePeriod]:

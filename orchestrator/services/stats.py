@@ -9,7 +9,14 @@ from typing import Any, Final
 from orchestrator.errors import UsageError
 from orchestrator.platform.local_zone import LocalZone
 from orchestrator.services.rule_periods import list_books, list_periods, list_recurrences
-from orchestrator.sessions.measured_tasks import add_rules, read_runs, read_session_tasks
+from orchestrator.sessions.measured_tasks import (
+    Recurrence,
+    RulePeriod,
+    add_rules,
+    find_session_recurrences,
+    read_runs,
+    read_session_tasks,
+)
 from orchestrator.sessions.metrics import (
     BeforeAndAfter,
     MeasuredTask,
@@ -25,7 +32,8 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.run_costs import COST_COLUMN, TOKENS_COLUMN
 from orchestrator.storage.state_directory import resolve_state_directory
 
-_SESSIONS: Final = ("family", "id", "class", "project")
+_SESSIONS: Final = ("family", "id", "class", "project", "cost_usd")
+_OCCURRENCES: Final = ("family", "session", "detector", "key", "at")
 _TASKS: Final = (
     *("family", "session", "number", "started", "ended", "tool_calls", "edits", "suite_runs"),
     *("unknown_runs", "red_runs", "resolved", "first_green", "rejections", "interruptions"),
@@ -61,6 +69,8 @@ class RuleStats:
     weeks: int
     """How many weeks are counted on each side."""
     since: datetime
+    until: datetime | None
+    """When it was active last, which is where `after` ends; None while it is active."""
     by_source: tuple[tuple[TaskSource, BeforeAndAfter], ...]
 
 
@@ -81,11 +91,16 @@ def gather_stats(
     zone = zone or LocalZone()
     now = now or datetime.now(zone)
     with open_database(resolve_state_directory()) as database:
-        tasks = _read_tasks(database, str(project) if project else "")
+        stored = _Stored(database, str(project) if project else "")
+        sessions, tasks = stored.read_tasks()
         counted = count_weeks(tasks, zone)  # all of them: the first one shown has one before it
         projects = sorted({each.project for each in counted})
         periods = [period for each in projects for period in list_periods(database, each)]
-        counted = add_rules(counted, periods, list_recurrences(database, projects), zone)
+        back = [
+            *list_recurrences(database, projects),
+            *stored.read_recurrences(sessions, periods),
+        ]
+        counted = add_rules(counted, periods, back, zone)
     # From noon on: a day is not always 24 hours long.
     noon = now.astimezone(zone).replace(hour=12)
     first = find_week(noon - timedelta(weeks=weeks - 1), zone)
@@ -115,15 +130,22 @@ def gather_rule_stats(project: Path, rule: str, weeks: int) -> RuleStats:
             raise UsageError(
                 f"rule {known} has never been active", f"see `orchestrator rules show {known}`"
             )
-        tasks = _read_tasks(database, str(project))
+        _, tasks = _Stored(database, str(project)).read_tasks()
     since = min(each.since for each in periods)
-    near = [each for each in tasks if abs(each.started - since) <= timedelta(weeks=weeks)]
+    ends = [each.until for each in periods if each.until]
+    until = max(ends) if len(ends) == len(periods) else None
+    near = [
+        each
+        for each in tasks
+        if abs(each.started - since) <= timedelta(weeks=weeks)
+        and (until is None or each.started < max(since, until))
+    ]
     by_source = [
         (source, split_at([each for each in near if each.source is source], since))
         for source in TaskSource
         if any(each.source is source for each in near)
     ]
-    return RuleStats(known, text, str(project), weeks, since, tuple(by_source))
+    return RuleStats(known, text, str(project), weeks, since, until, tuple(by_source))
 
 
 def _find_rule(database: Database, project: str, rule: str) -> tuple[str, str]:
@@ -152,30 +174,52 @@ def _find_rule(database: Database, project: str, rule: str) -> tuple[str, str]:
     return found[0]
 
 
-def _read_tasks(database: Database, project: str) -> list[MeasuredTask]:
-    """Return all tasks of a project, or of all projects if it is empty."""
-    by_project: list[str | int] = [project]
-    by_folder = list_values(project)
+class _Stored:
+    """What is stored of the sessions and runs of a project, or of all projects.
 
-    def fetch(
-        table: str, names: Sequence[str], where: str, values: Sequence[str | int]
-    ) -> list[dict[str, Any]]:
+    Args:
+        database: the database.
+        project: the project's real path; all projects if empty.
+    """
+
+    def __init__(self, database: Database, project: str) -> None:
+        self._database, self._project = database, project
+        self._of_project: list[str | int] = [project]
+        self._of_folder = list_values(project)
+
+    def read_tasks(self) -> tuple[list[dict[str, Any]], list[MeasuredTask]]:
+        """Return the rows of the sessions, and all tasks."""
+        sessions = self._fetch("sessions", _SESSIONS, CONDITION)
+        for session in sessions:
+            session["project"] = self._project or session["project"]
+        tasks = self._fetch("session_tasks", _TASKS, _OF_SESSIONS)
+        runs = self._fetch("runs", _RUNS, _OF_PROJECT)
+        attempts = self._fetch("attempts", _ATTEMPTS, _OF_RUNS)
+        suites = self._fetch("suites", _SUITES, _OF_RUNS)
+        with self._database.explain_damage():
+            measured = [*read_session_tasks(tasks, sessions), *read_runs(runs, attempts, suites)]
+        return sessions, measured
+
+    def read_recurrences(
+        self, sessions: Sequence[dict[str, Any]], periods: Sequence[RulePeriod]
+    ) -> list[Recurrence]:
+        """Return the sessions in which the failure of an active rule came back."""
+        if not any(each.failure for each in periods):
+            return []
+        rows = self._fetch("occurrences", _OCCURRENCES, _OF_SESSIONS)
+        with self._database.explain_damage():
+            return find_session_recurrences(rows, sessions, periods)
+
+    def _fetch(self, table: str, names: Sequence[str], where: str) -> list[dict[str, Any]]:
         computed = _COMPUTED if table == "runs" else {}
         columns = ", ".join(computed.get(name, name) for name in names)
         statement = f"SELECT {columns} FROM {table}"  # noqa: S608 -- our own names
+        values = (
+            self._of_folder if where in (CONDITION, _OF_SESSIONS) else self._of_project
+        )
         rows = (
-            database.fetch_rows(f"{statement} WHERE {where}", values)
-            if project
-            else database.fetch_rows(statement)
+            self._database.fetch_rows(f"{statement} WHERE {where}", values)
+            if self._project
+            else self._database.fetch_rows(statement)
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-    sessions = fetch("sessions", _SESSIONS, CONDITION, by_folder)
-    for session in sessions:
-        session["project"] = project or session["project"]
-    tasks = fetch("session_tasks", _TASKS, _OF_SESSIONS, by_folder)
-    runs = fetch("runs", _RUNS, _OF_PROJECT, by_project)
-    attempts = fetch("attempts", _ATTEMPTS, _OF_RUNS, by_project)
-    suites = fetch("suites", _SUITES, _OF_RUNS, by_project)
-    with database.explain_damage():
-        return [*read_session_tasks(tasks, sessions), *read_runs(runs, attempts, suites)]

@@ -11,7 +11,9 @@ In the order in which a night passes through them:
 - `large_outputs`, `plain_files`: read outputs that stand beside a transcript; open files safely.
 - `prompts`, `denials`, `classes`, `own_sessions`, `costs`: what a row means.
 - `tool_inputs`, `commands`, `causes`, `suite_runs`: what a tool call did.
-- `shell`, `programs`, `error_lines`, `suite_commands`, `suite_outputs`: what these four rest on.
+- `shell`, `programs`, `error_lines`, `code_errors`, `suite_commands`, `suite_outputs`: what these
+  four rest on.
+- `whole_words`: cuts keys that are not masked yet.
 - `detectors/`: what went wrong in one session.
 - `tasks`: the numbers of each task in a session.
 - `records`: what is stored of a session.

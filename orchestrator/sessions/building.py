@@ -193,6 +193,14 @@ class SessionBuilder:
             draft.typed += prompts.is_typed(row)
         elif any(text.lstrip().startswith(prompts.INTERRUPTED) for text in prompts.list_texts(row)):
             draft.entries.append(Interruption(row.timestamp, row.uuid))
+            self._note_interrupted_calls(row.interruptedMessageId)
+
+    def _note_interrupted_calls(self, message: str | None) -> None:
+        """Note that calls were stopped while they ran: their results read as if refused."""
+        for call in self._tools.values() if message else ():
+            refused = call.denial is Denial.REJECTED and not call.user_message
+            if call.message == message and refused:
+                call.denial = Denial.INTERRUPTED
 
     def _take_interjection(self, row: Row, texts: Sequence[str], draft: SessionDraft) -> None:
         if texts:
@@ -213,7 +221,7 @@ class SessionBuilder:
             call.is_error = bool(block.is_error)
             call.denial = denials.classify(row, text, call.is_error)
             if call.denial is Denial.REJECTED:
-                call.user_message = denials.read_user_message(row, text)
+                call.user_message = denials.read_user_message(row, text, call.name)
 
     def _list_output_folders(self, row: Row) -> list[Path]:
         folder = Path(self._family.key).parent

@@ -12,13 +12,15 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.sessions import programs
+from orchestrator.sessions.code_errors import is_code_error, reads_code
 from orchestrator.sessions.commands import name_segment
-from orchestrator.sessions.error_lines import find_error_line, normalize_line
+from orchestrator.sessions.error_lines import MOST_RETURNED, find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.shell import Segment, split_command
 from orchestrator.sessions.suite_outputs import TAIL, cut_output
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
+from orchestrator.sessions.whole_words import cut_words
 
 
 class Cause(StrEnum):
@@ -43,6 +45,7 @@ class Cause(StrEnum):
     MACHINE = "machine"
     CASCADE = "cascade"
     DENIED = "denied"
+    CODE = "code"
     OTHER = "other"
 
 
@@ -55,6 +58,8 @@ class Origin(StrEnum):
     """An edit did not fit the file: counted by `edit_mismatches`."""
     WORK = "work"
     """A result, not a mistake: a test is red, a search found nothing."""
+    CODE = "code"
+    """The code that is being edited does not compile or pass a linter: it is only counted."""
     HARNESS = "harness"
     """How Claude Code works, on every project."""
     MACHINE = "machine"
@@ -147,6 +152,15 @@ _FAILED_TASK: Final = re.compile(
     r"\[([\w:./-]{1,60})\] ERROR task failed|(?:[Ll]ifecycle script|Recipe) `([\w:.-]{1,60})`"
 )
 """What task runners say of the task that failed."""
+_MERGE: Final = re.compile(
+    r"CONFLICT|error: could not apply|error: Your local changes|Automatic merge failed"
+    r"|error: Merging is not possible|fatal: (?:Not possible to fast-forward|refusing to merge)"
+)
+"""What git says of what it could not merge."""
+_MERGING: Final = frozenset(
+    f"git {each}"
+    for each in ("merge", "rebase", "pull", "cherry-pick", "revert", "stash", "checkout", "am")
+)
 _ASKS: Final = frozenset(
     {"grep", "egrep", "fgrep", "rg", "ag", "diff", "cmp", "test", "[", "[[", "pgrep", "which"}
     | {"command", "type", "false", "find", "ls", "lsof", "git diff", "git merge-base", "git grep"}
@@ -161,7 +175,6 @@ _ASKS: Final = frozenset(
     }
 )
 """Commands that answer with exit code 1, and print nothing then."""
-_MOST_OF_START: Final = 400
 _MOST_OF_TOOL: Final = 80
 
 
@@ -173,7 +186,7 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
     text = (call.result or "").lstrip()
     if call.denial is not None:
         return ErrorCause(Cause.DENIED, Origin.USER, f"{tool}: denied", _first_line(text))
-    start = text.removeprefix("<tool_use_error>")[:_MOST_OF_START].lstrip()
+    start = text.removeprefix("<tool_use_error>")[:MOST_RETURNED].lstrip()
     is_edit = call.name in {"Edit", "MultiEdit"}
     for row in _TABLE:
         if start.startswith(row.starts) and (row.cause is not Cause.TEXT_AMBIGUOUS or is_edit):
@@ -187,7 +200,7 @@ def find_cause(call: ToolCall) -> ErrorCause | None:
 
 def _first_line(text: str) -> str:
     line = text.lstrip().removeprefix("<tool_use_error>").partition("\n")[0]
-    return line[:_MOST_OF_START].removesuffix("</tool_use_error>").strip()
+    return line[:MOST_RETURNED].removesuffix("</tool_use_error>").strip()
 
 
 def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCause:
@@ -200,7 +213,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
     elif cause is Cause.TIMEOUT:
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
-        about = line.partition(". ")[0][:80]
+        about = cut_words(line.partition(". ")[0], 80)
     key = f"{call.name[:_MOST_OF_TOOL]}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
@@ -212,7 +225,7 @@ def _name_target(call: ToolCall, line: str) -> str:
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
         path = line.partition(": ")[2].partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", name[:120])[:80]
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", cut_words(name, 80))
 
 
 def find_suffix(call: ToolCall) -> str:
@@ -221,7 +234,7 @@ def find_suffix(call: ToolCall) -> str:
     path = PurePosixPath(given.path.replace("\\", "/")) if isinstance(given, EditInput) else None
     if path is None or not path.name:
         return ""
-    return f"*{path.suffix}"[:20] if path.suffix else path.name[:40]
+    return cut_words(f"*{path.suffix}", 20) if path.suffix else cut_words(path.name, 40)
 
 
 def _read_shell_error(call: ToolCall, text: str) -> ErrorCause:
@@ -240,9 +253,11 @@ def _read_shell_error(call: ToolCall, text: str) -> ErrorCause:
         key = f"Bash: {Cause.MISSING_PROGRAM}: {missing[1]}"
         return ErrorCause(Cause.MISSING_PROGRAM, Origin.PROJECT, key, line)
     name = _name_failing(call, line)
+    about = normalize_line(line) or "no output"
+    if is_code_error(cut, line) and (checker := _name_checker(call, name)):
+        return ErrorCause(Cause.CODE, Origin.CODE, f"Bash: {checker}: {about}", line)
     if not line and _exit_code(text) == 1 and name in _ASKS:
         return ErrorCause(Cause.NO_MATCH, Origin.WORK, f"Bash: {Cause.NO_MATCH}: {name}", line)
-    about = normalize_line(line) or "no output"
     return ErrorCause(Cause.EXIT_CODE, Origin.PROJECT, f"Bash: {name}: {about}", line)
 
 
@@ -253,10 +268,7 @@ def _exit_code(text: str) -> int:
 
 def _name_failing(call: ToolCall, line: str) -> str:
     """Return the name of the segment that failed: the one that the output names, else the last."""
-    given = read_input(call)
-    segments = split_command(given.command) if isinstance(given, BashInput) else ()
-    named = [name_segment(each) for each in _drop_filters(segments)]
-    names = [each for each in named if each] or ["<text>"]
+    names = _name_segments(call)
     if len(names) == 1:
         return names[0]
     task = _FAILED_TASK.search((call.result or "")[-TAIL:])
@@ -268,11 +280,23 @@ def _name_failing(call: ToolCall, line: str) -> str:
             return each
         if (program and first == program[1]) or (by_git and first == "git" and rest in line):
             return each
-    return (
-        next((each for each in names if each.startswith("git ")), names[-1])
-        if by_git
-        else names[-1]
-    )
+    by_git_only = [each for each in names if by_git and each.startswith("git ")]
+    merging = [each for each in by_git_only if each in _MERGING and _MERGE.match(line)]
+    return (merging or by_git_only or names)[-1]
+
+
+def _name_checker(call: ToolCall, name: str) -> str:
+    """Return the segment that read the code: the one that failed, else the last that does so."""
+    names = (*_name_segments(call), name)
+    return next((each for each in reversed(names) if reads_code(each)), "")
+
+
+def _name_segments(call: ToolCall) -> list[str]:
+    """Return the names of the segments of a command that can be why it failed."""
+    given = read_input(call)
+    segments = split_command(given.command) if isinstance(given, BashInput) else ()
+    named = [name_segment(each) for each in _drop_filters(segments)]
+    return [each for each in named if each] or ["<text>"]
 
 
 def _drop_filters(segments: tuple[Segment, ...]) -> list[Segment]:

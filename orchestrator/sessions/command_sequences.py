@@ -89,11 +89,12 @@ def _count_sessions(locations: Iterable[Location]) -> int:
 def _drop_alike(found: Iterable[RecurringSequence]) -> list[RecurringSequence]:
     kept: list[RecurringSequence] = []
     for each in found:
-        commands = set(each.commands)
-        if not any(_are_alike(commands, set(other.commands)) for other in kept):
+        if not any(are_alike(each.commands, other.commands) for other in kept):
             kept.append(each)
     return kept
 
 
-def _are_alike(one: set[str], other: set[str]) -> bool:
-    return len(one & other) >= _LEAST_SHARED * min(len(one), len(other))
+def are_alike(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Return whether two sequences are parts of each other, or of the same procedure."""
+    mine, its = set(one), set(other)
+    return len(mine & its) >= _LEAST_SHARED * min(len(mine), len(its))

@@ -6,6 +6,7 @@ from typing import Final
 
 from orchestrator.sessions import programs
 from orchestrator.sessions.shell import Segment, Word, split_command
+from orchestrator.sessions.whole_words import cut_words
 
 MOST_OF_KEY: Final = 200
 """Characters of a key; a longer command is not repeated by chance, and its start says enough."""
@@ -17,7 +18,10 @@ _WITH_WRITING_OPTIONS: Final = frozenset({"sed", "find", "fd", "sort", "tree", "
 _HELP: Final = frozenset({"--version", "-v", "--help", "-h", "version", "help"})
 _MOST_OF_SUFFIX: Final = 5
 _MOST_OF_NAME: Final = 80
+_MOST_OF_PROGRAM: Final = 40
 _NAMED: Final = re.compile(r"[a-z][\w:.-]*", re.ASCII)
+_LETTERS: Final = re.compile(r"-[a-z]{1,4}", re.ASCII)
+_ONE_DASH: Final = re.compile(r"-[a-z][a-z-]*", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[a-zA-Z%]{0,2}")
 _HEX: Final = re.compile(r"(?=\w*\d)[0-9a-f]{7,64}|[0-9a-f]{8}-[0-9a-f-]{27}")
 
@@ -63,7 +67,7 @@ def normalize(command: str) -> str:
     working = [each for each in segments if not _only_reads(each)]
     looking = [each for each in segments if each.program not in programs.SILENT] or segments
     keys = [normalize_segment(each) for each in working or looking[:1]]
-    return " && ".join(dict.fromkeys(keys))[:MOST_OF_KEY]
+    return cut_words(" && ".join(dict.fromkeys(keys)), MOST_OF_KEY)
 
 
 def normalize_segment(segment: Segment) -> str:
@@ -71,16 +75,17 @@ def normalize_segment(segment: Segment) -> str:
     words = strip_wrappers(segment.words)
     if not words:
         return ""
-    program = words[0].text.rpartition("/")[2][:40]
+    program = cut_words(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
     if words[0].is_quoted:
         program = "<text>"
     words = _drop_global_options(words, program)
     count = _count_subcommands(words, program)
     named = [each.text for each in words[1 : 1 + count]]
-    rest = {_replace_argument(each): None for each in words[1 + count :]}
+    has_words = program in programs.LONG_WITH_ONE_DASH
+    rest = {_replace_argument(each, has_words): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
     others = sorted(each for each in rest if each.startswith("<"))
-    return " ".join((program, *named, *options, *others))[:MOST_OF_KEY]
+    return cut_words(" ".join((program, *named, *options, *others)), MOST_OF_KEY)
 
 
 def name_segment(segment: Segment) -> str:
@@ -88,10 +93,11 @@ def name_segment(segment: Segment) -> str:
     words = strip_wrappers(segment.words)
     if not words or words[0].is_quoted:
         return "<text>" if words else ""
-    program = words[0].text.rpartition("/")[2][:40]
+    program = cut_words(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
     words = _drop_global_options(words, program)
     count = _count_subcommands(words, program)
-    return " ".join((program, *(each.text for each in words[1 : 1 + count])))[:_MOST_OF_NAME]
+    named = [each.text for each in words[1 : 1 + count]]
+    return cut_words(" ".join((program, *named)), _MOST_OF_NAME)
 
 
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:
@@ -121,13 +127,20 @@ def _is_path(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _replace_argument(word: Word) -> str:
-    """Return an option as it is, without its value, and a placeholder for anything else."""
+def _replace_argument(word: Word, has_words: bool) -> str:
+    """Return an option as it is, without its value, and a placeholder for anything else.
+
+    Args:
+        word: an argument.
+        has_words: whether the program has options such as `-run`; others have their values there.
+    """
     text = word.text
     if text.startswith("-") and len(text) > 1:
         if text == "--" or text[1:].isdigit():
             return ""
         option = text.partition("=")[0]
+        if not (_LETTERS.fullmatch(option) or (has_words and _ONE_DASH.fullmatch(option))):
+            option = option if option.startswith("--") else option[:2]
         return option if len(option) <= 40 and not _is_path(option) else "<option>"
     if "$(" in text or any(each in text for each in " \t\n"):
         return "<text>"

@@ -17,19 +17,6 @@ class KnownIds:
         self.ids = set(ids)
         """Also changed by the reader itself: a call for each row would cost a tenth of its time."""
 
-    def __contains__(self, identifier: str) -> bool:
-        return identifier in self.ids
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def claim(self, identifier: str) -> bool:
-        """Return whether an id is new; from now on it is known."""
-        if identifier in self.ids:
-            return False
-        self.ids.add(identifier)
-        return True
-
     def add(self, ids: Iterable[str]) -> set[str]:
         """Add the ids of a file that is not read again; return those that were not known."""
         new = set(ids) - self.ids

@@ -97,4 +97,5 @@ class SessionDraft:
             cost_usd=self.cost,
             title=self.title,
             instructions=tuple(self.instructions),
+            entrypoint=self.entrypoint,
         )

@@ -7,8 +7,12 @@ Only the beginning and the end of an output are looked at, and only the beginnin
 import re
 from typing import Final
 
+from orchestrator.sessions.whole_words import cut_words
+
 MOST_OF_LINE: Final = 500
 """Characters of a line that are looked at; a longer one is data."""
+MOST_RETURNED: Final = 4_500
+"""Characters of a line that are returned: it is masked before it is cut to what is stored."""
 MOST_OF_KEY: Final = 160
 """Characters of a normalized line: what differs after them is the circumstances."""
 
@@ -16,11 +20,14 @@ _ECHOES: Final = re.compile(
     r"(?:Error: )?Exit code \d|exit status \d|[$+>] "
     r"|\[[^\]]{1,40}\] (?:\$|ERROR task failed|Finished)"
     r"|\d{1,9} issues?:|FAIL$|Finished in |-+$|=+$"
+    r"|Error Trace:|error: \|-?$|error: test failed, to rerun|=+ FAIL|=== Failed$|Failed examples:$"
     r"|npm (?:ERR!|error) (?:code|errno|path|A complete log)"
 )
 """Lines that say that something failed, but not what."""
 _POSITION: Final = re.compile(r"(?:\[[^\]]{1,40}\] )?[^\s:()]{1,200}:\d{1,7}(?::\d{1,7})?:\s")
 """What compilers and linters put before their words: `path:line:column: `."""
+_ONLY_KIND: Final = re.compile(r"[A-Z]\w{0,60}(?:Error|Exception|Failed|Failure)")
+"""An exception without its words, as pytest puts it after the place; the words come later."""
 _STRONG: Final = re.compile(
     r"(?i)(?:\[[^\]]{1,40}\] )?\W{0,4}(?:[\w./()-]{1,60}: ){0,2}(?:fatal|panic|error|err!|failed"
     r"|cannot|can't|could not|unable|unknown|undefined|missing|invalid|permission denied|no such"
@@ -34,7 +41,7 @@ _WEAK: Final = (
 """Words of errors; one of them is in each line that `_STRONG` matches."""
 _MOST_LINES: Final = 300
 _EXCEPTION: Final = re.compile(
-    r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,400})"
+    r"\n((?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Exit|Interrupt)\b[^\n]{0,4000})"
 )
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _EXTENSIONS: Final = (
@@ -80,19 +87,19 @@ def find_error_line(text: str) -> str:
     if "Traceback (most recent call last)" in text:
         exceptions = _EXCEPTION.findall(text)
         if exceptions:
-            return str(exceptions[-1]).strip()[:MOST_OF_LINE]
+            return str(exceptions[-1]).strip()
     first = weak = ""
     for raw in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
-        line = raw[:MOST_OF_LINE].strip()
+        line = raw[:MOST_RETURNED].strip()
         if not line or _ECHOES.match(line):
             continue
         place = _POSITION.match(line)
         if place and line[place.end() :].lstrip(" :").startswith("#"):
             continue  # the name of a Go package, before its errors
-        if place:
+        if place and not _ONLY_KIND.fullmatch(line, place.end()):
             return line
         first = first or line
-        lower = line.lower()
+        lower = line[:MOST_OF_LINE].lower()
         if any(each in lower for each in _WEAK):
             if _STRONG.match(line):
                 return line
@@ -106,7 +113,7 @@ def normalize_line(line: str) -> str:
     Paths, addresses, numbers, times, hexadecimal ids and quoted names become placeholders; the
     place in a file that a compiler puts first is left out.
     """
-    line = _CONTROL.sub(" ", line[:MOST_OF_LINE])
+    line = _CONTROL.sub(" ", cut_words(line, MOST_OF_LINE))
     for pattern, into in _NOISE:
         line = pattern.sub(into, line)
-    return line.strip(" :")[:MOST_OF_KEY].strip()
+    return cut_words(line.strip(" :"), MOST_OF_KEY).strip()

@@ -100,7 +100,7 @@ class FamilyScan:
         records = []
         for session in reading.sessions:
             if session.kind is SessionClass.HEADLESS and self._own.is_child(
-                session.folder, session.started
+                session.folder, session.started, session.entrypoint
             ):
                 session.kind = SessionClass.OWN
             tasks, occurrences = self._analyze(session)

@@ -70,7 +70,7 @@ _SUBJECTS: Final[Mapping[Detector, Callable[[_Subject], str]]] = {
     Detector.REJECTION: lambda it: f'Said when rejecting a call, "{_shorten(it.quote or it.key)}"',
     Detector.CORRECTION: lambda it: f'Corrected, "{_shorten(it.quote or it.key)}"',
     Detector.INTERRUPTION: lambda _: "Interrupted by a person",
-    Detector.PERMISSION: lambda it: f"Safe to allow for good, {_shorten(it.key)}",
+    Detector.PERMISSION: lambda it: f"Often run, {_shorten(it.key)}",
     Detector.TOKEN_WASTE: lambda it: f"Large output, {_shorten(it.key)}",
     Detector.PROCEDURE: _name_procedure,
     Detector.CACHE_MISS: lambda _: "The cache of the prompt was not used",

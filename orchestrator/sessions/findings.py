@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from orchestrator.proposals.permission_rules import is_rule_covered
 from orchestrator.sessions.alike_words import group_alike
+from orchestrator.sessions.causes import Origin
 from orchestrator.sessions.command_sequences import join_sequences
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
@@ -78,8 +79,7 @@ class SessionFinding:
     """What the remedy needs in addition, of plain JSON values: `commands` of a procedure, `rule` of
     a permission or of the loaded rule that is broken, `diff` of a test loop."""
     other_keys: tuple[str, ...] = ()
-    """Keys under which the same may have been found before: words that say the same, parts of a
-    procedure."""
+    """Keys under which the same may have been found before: words that say the same."""
 
     @property
     def fingerprint(self) -> str:
@@ -224,17 +224,11 @@ def _group_procedures(members: Sequence[StoredOccurrence]) -> list[_Group]:
     least = THRESHOLDS[Detector.PROCEDURE].sessions
     groups = []
     for found in join_sequences(grams, least):
-        shorter = {
-            grams[session, at + step]
-            for session, at in found.locations
-            for step in range(len(found.commands) - len(grams[session, at]) + 1)
-        }
         groups.append(
             _Group(
                 SEPARATOR.join(found.commands),
                 tuple(sorted((places[place] for place in found.locations), key=_order)),
-                tuple(sorted({SEPARATOR.join(each) for each in shorter - {found.commands}})),
-                {"commands": list(found.commands)},
+                detail={"commands": list(found.commands)},
             )
         )
     return groups
@@ -256,7 +250,9 @@ def _judge(
         if not threshold.otherwise:
             return None
         remedy = Remedy.NONE
-    elif len(counted) == 1 and not any(_teaches(each) for each in members):
+    elif all(_is_work(each) for each in members) or (
+        len(counted) == 1 and not any(_teaches(each) for each in members)
+    ):
         remedy = Remedy.NONE
     detail = {**members[-1].detail, **group.detail}
     finding = SessionFinding(
@@ -285,6 +281,11 @@ def _write_title(finding: SessionFinding, seen: int) -> str:
 def _teaches(one: StoredOccurrence) -> bool:
     """Return whether a single one may be a rule: a question at a rejection is none."""
     return bool(one.detail.get("intent", Intent.INSTRUCTION) == Intent.INSTRUCTION)
+
+
+def _is_work(one: StoredOccurrence) -> bool:
+    """Return whether it is how programs are written: code that does not compile yet."""
+    return one.detail.get("origin") == Origin.CODE
 
 
 def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...]:

@@ -20,8 +20,6 @@ LAST: Final = "last"
 """In place of an id."""
 OWN: Final = "own"
 """`SessionClass.OWN`, without importing the reader."""
-CLASSES: Final = ("human", "headless", "own", "subagent")
-"""The values of `SessionClass`."""
 
 
 class SessionSummary(NamedTuple):

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from orchestrator.models.runs import RunOutcome
 from orchestrator.models.verdicts import VerdictKind
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.findings import THRESHOLDS, fingerprint_key
 from orchestrator.sessions.metrics import MeasuredTask, TaskSource, Week, WeekNumbers, find_week
 from orchestrator.sessions.models import SessionClass
 
@@ -32,6 +34,12 @@ class RulePeriod:
     since: datetime
     until: datetime | None = None
     """None while it is active."""
+    failure: str = ""
+    """The fingerprint of the failure that it is against; empty if it has none."""
+
+    def has(self, moment: datetime) -> bool:
+        """Return whether the rule was active at a moment."""
+        return self.since <= moment and (self.until is None or moment < self.until)
 
 
 @dataclass(frozen=True)
@@ -40,10 +48,13 @@ class Recurrence:
 
     project: str
     at: datetime
+    source: TaskSource = TaskSource.RUNS
 
 
 def read_session_tasks(tasks: Iterable[Row], sessions: Iterable[Row]) -> list[MeasuredTask]:
     """Return the tasks of stored sessions, without own ones, and without unreadable times.
+
+    A transcript has only the cost of the whole session, which is that of its first task here.
 
     Args:
         tasks: rows of `session_tasks`.
@@ -51,12 +62,15 @@ def read_session_tasks(tasks: Iterable[Row], sessions: Iterable[Row]) -> list[Me
     """
     known = {(row["family"], row["id"]): row for row in sessions}
     measured = []
-    for row in tasks:
-        session = known.get((row["family"], row["session"]))
-        source = _SOURCES.get(SessionClass(session["class"])) if session else None
+    charged: set[tuple[str, str]] = set()
+    for row in sorted(tasks, key=lambda row: int(row["number"])):
+        key = (row["family"], row["session"])
+        session = known.get(key)
+        source = _find_source(session) if session else None
         started = _read_time(row["started"])
         if session is None or source is None or started is None:
             continue
+        cost = session.get("cost_usd")
         measured.append(
             MeasuredTask(
                 source,
@@ -65,10 +79,54 @@ def read_session_tasks(tasks: Iterable[Row], sessions: Iterable[Row]) -> list[Me
                 started=started,
                 resolved=_read_truth(row["resolved"]),
                 first_green=_read_truth(row["first_green"]),
+                cost_usd=0.0 if cost is not None and key in charged else cost,
                 **{name: row[name] for name in _COUNTS},
             )
         )
+        charged.add(key)
     return measured
+
+
+def _find_source(session: Row) -> TaskSource | None:
+    return _SOURCES.get(SessionClass(session["class"]))
+
+
+def find_session_recurrences(
+    occurrences: Iterable[Row], sessions: Iterable[Row], rules: Iterable[RulePeriod]
+) -> list[Recurrence]:
+    """Return for each session and rule the first failure that the rule was against while active.
+
+    Args:
+        occurrences: rows of `occurrences`.
+        sessions: rows of `sessions`; what was found in others is left out.
+        rules: when rules were active.
+    """
+    by_failure: dict[tuple[str, str], list[RulePeriod]] = {}
+    for rule in rules:
+        if rule.failure:
+            by_failure.setdefault((rule.project, rule.failure), []).append(rule)
+    known = {(row["family"], row["id"]): row for row in sessions}
+    found: dict[tuple[str, str, str], list[datetime]] = {}
+    least: dict[tuple[str, str, str], int] = {}
+    for row in occurrences if by_failure else ():
+        session = known.get((row["family"], row["session"]))
+        at = _read_time(row["at"])
+        if session is None or at is None:
+            continue
+        detector = Detector(row["detector"])
+        failure = fingerprint_key(detector, row["key"])
+        periods = by_failure.get((session["project"], failure), ())
+        if any(each.has(at) for each in periods):
+            place = (row["family"], row["session"], failure)
+            found.setdefault(place, []).append(at)
+            least[place] = THRESHOLDS[detector].in_each
+    recurrences = []
+    for place, times in found.items():
+        session = known[place[:2]]
+        source = _find_source(session)
+        if source and len(times) >= least[place]:
+            recurrences.append(Recurrence(session["project"], min(times), source))
+    return recurrences
 
 
 _COUNTS: Final = (
@@ -147,7 +205,8 @@ def add_rules(
             each,
             rules_active=_count_active(each, rules, zone),
             recurrences=sum(
-                one.project == each.project and find_week(one.at, zone) == each.week
+                (one.project, one.source) == (each.project, each.source)
+                and find_week(one.at, zone) == each.week
                 for one in recurrences
             ),
         )

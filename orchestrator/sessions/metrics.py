@@ -41,6 +41,7 @@ class MeasuredTask:
     """The id of its session, or of its run."""
     started: datetime
     tool_calls: int = 0
+    """Of the main conversation."""
     edits: int = 0
     suite_runs: int = 0
     red_runs: int = 0
@@ -111,6 +112,8 @@ class TaskNumbers:
     """What all tasks cost, by the number of solved ones: what was in vain is paid for, too. None if
     a cost is not known."""
     seconds_per_solved: float | None
+    """Of runs, what all of them took by the number of solved ones. Of sessions, the median of the
+    solved ones: in many tasks no test runs, and people pause."""
     versions: tuple[str, ...]
     models: tuple[str, ...]
 
@@ -126,7 +129,7 @@ class TaskNumbers:
 
     @property
     def interventions_per_100_calls(self) -> float | None:
-        """How often a person intervened in a hundred tool calls."""
+        """How often a person intervened in a hundred tool calls of the main conversation."""
         return 100 * self.interventions / self.tool_calls if self.tool_calls else None
 
 
@@ -178,15 +181,16 @@ class WeekNumbers:
     project: str
     week: Week
     numbers: TaskNumbers
-    new_versions: tuple[str, ...]
-    """Versions of Claude Code that the week before it did not have; empty in the first week."""
-    new_models: tuple[str, ...]
+    other_versions: tuple[str, ...]
+    """Versions of Claude Code that the last week with tasks did not have; empty in the first."""
+    other_models: tuple[str, ...]
     since_last: Differences | None
     """How it differs from the last week with tasks; None in the first week."""
     rules_active: int | None = None
     """Rules that were active at the end of the week, and..."""
     recurrences: int | None = None
-    """... failures in it that an active rule is against; None where that is not known."""
+    """... failures in it that an active rule is against: attempts of runs, or sessions. None where
+    that is not known."""
 
 
 @dataclass(frozen=True)
@@ -222,8 +226,8 @@ def count_weeks(tasks: Iterable[MeasuredTask], zone: tzinfo) -> list[WeekNumbers
                     project,
                     week,
                     numbers,
-                    new_versions=_find_new(before.versions if before else (), numbers.versions),
-                    new_models=_find_new(before.models if before else (), numbers.models),
+                    other_versions=_find_other(before.versions if before else (), numbers.versions),
+                    other_models=_find_other(before.models if before else (), numbers.models),
                     since_last=compare_numbers(before, numbers) if before else None,
                 )
             )
@@ -252,7 +256,6 @@ def count_tasks_of(tasks: Sequence[MeasuredTask]) -> TaskNumbers:
     solved = sum(each.resolved is True for each in tasks)
     costs = [each.cost_usd for each in tasks if each.cost_usd is not None]
     cost = math.fsum(costs) if len(costs) == len(tasks) else None
-    seconds = math.fsum(each.seconds for each in tasks)
     return TaskNumbers(
         tasks=len(tasks),
         sessions=len({each.session for each in tasks}),
@@ -269,12 +272,21 @@ def count_tasks_of(tasks: Sequence[MeasuredTask]) -> TaskNumbers:
         tokens=sum(each.tokens for each in tasks),
         solved=solved,
         cost_per_solved=cost / solved if solved and cost is not None else None,
-        seconds_per_solved=seconds / solved if solved else None,
+        seconds_per_solved=_count_seconds_per_solved(tasks),
         versions=tuple(
             sorted({each.version for each in tasks if each.version}, key=_split_version)
         ),
         models=tuple(sorted({each.model for each in tasks if each.model})),
     )
+
+
+def _count_seconds_per_solved(tasks: Sequence[MeasuredTask]) -> float | None:
+    solved = [each.seconds for each in tasks if each.resolved]
+    if not solved:
+        return None
+    if tasks[0].source is not TaskSource.RUNS:
+        return statistics.median(solved)
+    return math.fsum(each.seconds for each in tasks) / len(solved)
 
 
 def find_percentile(values: Sequence[float], percent: int) -> float | None:
@@ -309,7 +321,7 @@ def _split_version(version: str) -> tuple[list[int], str]:
     return [int(each) for each in re.findall(r"\d{1,9}", version)], version
 
 
-def _find_new(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+def _find_other(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each for each in now if each not in before) if before else ()
 
 

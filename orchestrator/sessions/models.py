@@ -169,6 +169,9 @@ class Session(msgspec.Struct, gc=False):
     instructions: tuple[str, ...] = ()
     """Texts of instruction files (CLAUDE.md, rules) that the transcript shows as loaded."""
 
+    entrypoint: str = ""
+    """How Claude Code was started, where the transcript says so: `cli`, `sdk-cli`, `sdk-py`."""
+
     @property
     def main(self) -> Thread:
         """The main conversation; empty if only subagents are left."""

@@ -9,13 +9,21 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
+
+INHERITED_ENTRYPOINT: Final = "sdk-py"
+"""What the agent's environment says of how it was started. A `claude` that it starts inherits that;
+one that a person's script starts says `sdk-cli`."""
+_OF_RUN: Final = "#"
+_MARGIN: Final = timedelta(minutes=30)
+"""Time after the last sign of a killed process in which something that it started may begin."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,13 @@ class OwnSessions:
         """The ids of the sessions."""
         return frozenset(each.id for each in self.sessions)
 
-    def is_child(self, folder: str, started: str) -> bool:
-        """Return whether a headless session started in the folder of one that was open.
+    def is_child(self, folder: str, started: str, entrypoint: str = "") -> bool:
+        """Return whether a headless session was started by an own one, or by a run.
 
         Args:
-            folder: the folder in which it started, or one below.
+            folder: the folder in which it started.
             started: when it started, as in its transcript.
+            entrypoint: how Claude Code was started, as in its transcript.
         """
         if not folder or not self.sessions:
             return False
@@ -59,14 +68,23 @@ class OwnSessions:
         real = os.path.realpath(folder)
         return any(
             each.started <= at <= (each.ended or at)
-            and (real == each.folder or real.startswith(f"{each.folder.rstrip('/')}/"))
+            and (entrypoint == INHERITED_ENTRYPOINT or _is_in_folder(real, each.folder))
             for each in self.sessions
         )
 
 
+def _is_in_folder(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
 @contextmanager
 def record_own_session(database: Database, session: str, folder: Path) -> Iterator[None]:
-    """Record a session of an agent that is started in the block, and its end.
+    """Record a session of an agent, or a run, that is started in the block, and its end.
+
+    Args:
+        database: the database.
+        session: the session's id, or what `name_run` returns.
+        folder: the folder that it works in.
 
     Raises:
         InfrastructureError: it cannot be recorded; it must not be started.
@@ -82,6 +100,11 @@ def record_own_session(database: Database, session: str, folder: Path) -> Iterat
     finally:
         with suppress(InfrastructureError):  # it is closed by the next scan
             _close(database, session, _now())
+
+
+def name_run(run: str, token: int) -> str:
+    """Return the name of a run in one process: a resumed run works again."""
+    return f"{run}{_OF_RUN}{token}"
 
 
 def load_own_sessions(database: Database, last_written: Mapping[str, float]) -> OwnSessions:
@@ -105,10 +128,19 @@ def _read_session(database: Database, row: Row, last_written: Mapping[str, float
     begin, end = datetime.fromisoformat(started), ended and datetime.fromisoformat(ended)
     mark = ProcessMark(str(host), int(process), float(process_started))
     if end is None and not is_running(mark, local=database.is_local):
-        last = last_written.get(session)
-        end = max(begin, datetime.fromtimestamp(last, UTC) if last else _now())
+        last = last_written.get(session) or _find_last_event(database, session)
+        # What it has started may have begun after it was written last.
+        end = max(begin, datetime.fromtimestamp(last, UTC) + _MARGIN) if last else _now()
+        end = min(end, _now())
         _close(database, session, end)
     return OwnSession(session, folder, begin, end)
+
+
+def _find_last_event(database: Database, session: str) -> float | None:
+    """Return when a run reported something last, in seconds since 1970; None for a session."""
+    run, mark, _ = session.partition(_OF_RUN)
+    rows = database.fetch_rows("SELECT max(at) FROM events WHERE run = ?", (run,)) if mark else ()
+    return datetime.fromisoformat(rows[0][0]).timestamp() if rows and rows[0][0] else None
 
 
 def _close(database: Database, session: str, at: datetime) -> None:

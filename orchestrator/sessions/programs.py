@@ -49,6 +49,11 @@ PLAIN: Final = _list("""
     sqlite3 psql mysql redis-cli nc ping dig openssl base64 patch trap
 """)
 """Programs whose first argument is a name, not a subcommand."""
+LONG_WITH_ONE_DASH: Final = _list("""
+    go find fd java javac gofmt terraform openssl ffmpeg ffprobe convert gcc g++ clang xcodebuild
+    adb emulator nomad vault consul packer staticcheck govulncheck
+""")
+"""Programs whose options are words after one dash: `go test -run`."""
 READING: Final = {
     "git": _list("""
         status log diff show rev-parse ls-files ls-tree blame merge-base describe grep reflog
@@ -86,6 +91,17 @@ CHECKS: Final = _list("""
     lint build vet typecheck type-check check test tests add commit push fetch clippy audit
 """)
 """Subcommands and tasks that look at the source files of a project, or take them as they are."""
+CODE_TASKS: Final = CHECKS | _list("compile fmt format verify ci")
+"""Subcommands and tasks that compile or check code."""
+GO_COMPILES: Final = _list("build vet test run install generate fix")
+COMPILERS: Final = (
+    _list("""
+    gcc g++ cc c++ clang clang++ javac kotlinc rustc swiftc scalac golangci-lint staticcheck
+    pre-commit stylelint checkstyle cargo dotnet make cmake ninja mvn mvnw gradle gradlew
+""")
+    | FORMATTERS
+)
+"""Programs that compile or check code, whatever follows."""
 CHECKERS: Final = _list(
     "mypy pyright flake8 pylint tsc eslint shellcheck hadolint pytest jest vitest"
 )

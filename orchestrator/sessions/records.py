@@ -10,7 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from orchestrator.sessions.denials import is_cascade
-from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
+from orchestrator.sessions.detectors.occurrences import (
+    COMMAND_MARK,
+    MOST_OF_QUOTE,
+    Detector,
+    Occurrence,
+)
 from orchestrator.sessions.findings import StoredOccurrence
 from orchestrator.sessions.models import (
     ModelCall,
@@ -31,6 +36,7 @@ _MOST_OF_TEXT: Final = 4_000
 """Characters of a text in the details of an occurrence."""
 _MARGIN: Final = 4_000
 """Characters that are masked beyond those that are stored: a secret may begin before the cut."""
+_MOST_OF_RAW_QUOTE: Final = 20_000
 _MOST_ITEMS: Final = 100
 _LONGEST_PATH: Final = 4_096
 
@@ -175,9 +181,21 @@ def _build_occurrence_row(found: Occurrence, mask: Mask) -> tuple[Value, ...]:
         found.agent,
         found.row,
         found.at,
-        shorten_masked(found.quote, MOST_OF_QUOTE, mask),
+        _shorten_quote(found.quote, mask),
         json.dumps(_mask_value(found.detail, mask), sort_keys=True),
     )
+
+
+def _shorten_quote(quote: str, mask: Mask) -> str:
+    """Return a quote, masked and then cut: commands first, so that their outputs are seen."""
+    lines = mask(quote[:_MOST_OF_RAW_QUOTE]).split("\n")
+    commands = sum(line.startswith(COMMAND_MARK) for line in lines)
+    most = MOST_OF_QUOTE // max(2, commands) - 1
+    for at, line in enumerate(lines):
+        if line.startswith(COMMAND_MARK) and len(line) > most:
+            lines[at] = f"{line[: most - 4]} ..."
+    shown = "\n".join(lines)
+    return shown if len(shown) <= MOST_OF_QUOTE else f"{shown[: MOST_OF_QUOTE - 4]} ..."
 
 
 def shorten_masked(text: str, limit: int, mask: Mask) -> str:

@@ -1,6 +1,11 @@
-"""Describe what a review did, as Markdown for people; the terminal shows the same lines."""
+"""Describe what a review did, as Markdown for people; the terminal shows the same lines.
 
-from collections.abc import Iterator, Mapping, Sequence
+Paths, titles and messages come from transcripts and from the files of projects. Each becomes a part
+of one line, and of its markup nothing is left.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -8,6 +13,7 @@ from typing import Final
 from orchestrator.counts import format_count
 from orchestrator.sessions.findings import Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
+from orchestrator.visible_text import escape_markdown
 
 _HEADINGS: Final[Mapping[Remedy, str]] = {
     Remedy.RULE: "For a rule",
@@ -101,8 +107,15 @@ class ReviewReport:
     notices: tuple[str, ...] = field(default_factory=tuple)
 
 
-def iter_report_lines(report: ReviewReport) -> Iterator[str]:
-    """Yield the lines of a report, as Markdown."""
+def iter_report_lines(
+    report: ReviewReport, show: Callable[[str], str] = escape_markdown
+) -> Iterator[str]:
+    """Yield the lines of a report, as Markdown.
+
+    Args:
+        report: the report.
+        show: returns a text from outside as one line that can do no harm where it is shown.
+    """
     zone = report.until.strftime("%Z") or report.until.strftime("%z")
     yield f"# Review of {report.started:%Y-%m-%d %H:%M}"
     yield ""
@@ -114,19 +127,19 @@ def iter_report_lines(report: ReviewReport) -> Iterator[str]:
         f"in all files: {report.unreadable_rows}"
     )
     for each in report.problems:
-        yield f"  - {each}"
+        yield f"  - {show(each)}"
     for label, text in (("Archive", report.archived), ("Deletion", report.cleanup)):
         if text:
-            yield f"- {label}: {text}"
+            yield f"- {label}: {show(text)}"
     if report.teacher:
-        yield f"- Teacher: {report.teacher}"
+        yield f"- Teacher: {show(report.teacher)}"
     if report.cost_usd:
         yield f"- Cost of the teacher: {report.cost_usd:.2f} USD"
     for each in report.notices:
-        yield f"- {each}"
+        yield f"- {show(each)}"
     shown = [each for each in report.projects if each.findings or each.follow_ups]
     for project in shown:
-        yield from _iter_project_lines(project, report.counted_days)
+        yield from _iter_project_lines(project, report.counted_days, show)
     if shown and (others := len(report.projects) - len(shown)):
         yield ""
         yield f"Nothing found in {format_count(others, 'other project')}."
@@ -146,9 +159,11 @@ def _describe_nothing(report: ReviewReport) -> str:
     return f"{found} in {format_count(seen, 'session')} of {report.counted_days:.0f} days."
 
 
-def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator[str]:
+def _iter_project_lines(
+    project: ProjectReport, counted_days: float, show: Callable[[str], str]
+) -> Iterator[str]:
     yield ""
-    yield f"## {project.project}"
+    yield f"## {show(_name_project(project.project))}"
     yield ""
     yield (
         f"{format_classes(project.sessions)}; findings are counted in "
@@ -156,32 +171,42 @@ def _iter_project_lines(project: ProjectReport, counted_days: float) -> Iterator
     )
     if project.problem:
         yield ""
-        yield f"Nothing can be proposed: {project.problem}"
+        yield f"Nothing can be proposed: {show(project.problem)}"
     for remedy, heading in _HEADINGS.items():
         found = [each for each in project.findings if each.finding.remedy is remedy]
         if found:
-            yield from _iter_finding_lines(heading, found)
+            yield from _iter_finding_lines(heading, found, show)
     if project.follow_ups:
         yield ""
         yield "### Accepted before, and since"
         yield ""
     for follow_up in project.follow_ups:
+        title = show(follow_up.title)
         yield (
-            f"- `{follow_up.proposal}` ({follow_up.accepted:%Y-%m-%d}): {follow_up.title}: in "
+            f"- `{follow_up.proposal}` ({follow_up.accepted:%Y-%m-%d}): {title}: in "
             f"{follow_up.sessions_before} of {follow_up.seen_before} sessions before, in "
             f"{follow_up.sessions_since} of {follow_up.seen_since} since"
         )
 
 
-def _iter_finding_lines(heading: str, found: Sequence[FindingReport]) -> Iterator[str]:
+def _name_project(project: str) -> str:
+    """Return the name of a project for people; a session may have been in no known folder."""
+    if os.path.isabs(project):  # noqa: PTH117 -- a text
+        return project
+    return f"no folder ({project})" if project else "no folder"
+
+
+def _iter_finding_lines(
+    heading: str, found: Sequence[FindingReport], show: Callable[[str], str]
+) -> Iterator[str]:
     yield ""
     yield f"### {heading}"
     yield ""
     for each in found[:MOST_SHOWN]:
         mark = f" `{each.proposal}`" if each.proposal else ""
-        yield f"- {each.finding.title}"
+        yield f"- {show(each.finding.title)}"
         if each.outcome:
-            yield f"  -> {each.outcome}{mark}"
+            yield f"  -> {show(each.outcome)}{mark}"
     if len(found) > MOST_SHOWN:
         yield f"- and {len(found) - MOST_SHOWN} more, which occurred less often"
 

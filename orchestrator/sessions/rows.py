@@ -61,6 +61,7 @@ class Inner(msgspec.Struct, gc=False):
     timestamp: str = ""
     message: Message | None = None
     isApiErrorMessage: bool | None = None  # noqa: N815 -- the transcript's name
+    toolUseResult: msgspec.Raw = _EMPTY  # noqa: N815
 
 
 class Data(msgspec.Struct, gc=False):
@@ -138,9 +139,11 @@ class Row(msgspec.Struct, gc=False):
     message: Message | None = None
     data: Data | None = None
     attachment: Attachment | None = None
+    toolUseResult: msgspec.Raw = _EMPTY  # noqa: N815
     toolDenialKind: str | None = None  # noqa: N815
     permissionDecision: Decision | None = None  # noqa: N815
     userFeedback: str | None = None  # noqa: N815
+    interruptedMessageId: str | None = None  # noqa: N815
     compactMetadata: CompactMetadata | None = None  # noqa: N815
     requestSessionId: str | None = None  # noqa: N815
     forkedFrom: ForkedFrom | None = None  # noqa: N815
@@ -161,6 +164,7 @@ def unfold_row(row: Row, agent: str, inner: Inner) -> str:
     row.timestamp = inner.timestamp or row.timestamp
     row.message, row.isSidechain = inner.message, True
     row.isApiErrorMessage, row.agentId = inner.isApiErrorMessage, agent
+    row.toolUseResult = inner.toolUseResult
     return inner.type
 
 

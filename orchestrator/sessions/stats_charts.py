@@ -1,7 +1,9 @@
 """Choose what the picture of `stats` shows: sessions and own runs in charts of their own."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import PurePath
 from typing import Final
 
 from orchestrator.sessions.metrics import LEAST_FOR_TREND, TaskSource, Week, WeekNumbers
@@ -10,6 +12,8 @@ from orchestrator.sessions.stats_picture import MOST_LINES, Chart, Line, draw_pi
 Read = Callable[[WeekNumbers], float | None]
 
 _CHANGED: Final = "*"
+_LONGEST_NAME: Final = 22
+"""Characters of a name, so that four fit beside each other below a chart."""
 _FIRST_GREEN: Final = "first green, of tasks with a verdict after an edit"
 _COMMON: Final[tuple[tuple[str, Read], ...]] = (
     ("red runs until green, median", lambda week: week.numbers.red_median),
@@ -17,7 +21,7 @@ _COMMON: Final[tuple[tuple[str, Read], ...]] = (
 )
 _OF_SESSIONS: Final[tuple[tuple[str, Read], ...]] = (
     (
-        "interventions in 100 tool calls (approvals are not visible)",
+        "interventions in 100 main tool calls (approvals are not visible)",
         lambda week: week.numbers.interventions_per_100_calls,
     ),
 )
@@ -34,18 +38,18 @@ _OF_RUNS: Final[tuple[tuple[str, Read], ...]] = (
 )
 
 
-def draw_stats(weeks: Sequence[WeekNumbers], describe: Callable[[str], str]) -> bytes:
+def draw_stats(weeks: Sequence[WeekNumbers], clean: Callable[[str], str]) -> bytes:
     """Draw the numbers of some weeks.
 
     Args:
         weeks: the numbers.
-        describe: returns the name of a project to write into the picture, without secrets.
+        clean: returns a text without secrets and control characters.
 
     Returns:
         an SVG file.
     """
     projects = _choose_projects(weeks)
-    names = dict(zip(projects, _number_equal_names(map(describe, projects)), strict=True))
+    names = name_projects(projects, clean)
     charts = [
         chart
         for source in TaskSource
@@ -70,6 +74,30 @@ def _choose_projects(weeks: Sequence[WeekNumbers]) -> list[str]:
     return sorted(sorted(counts, key=lambda project: (-counts[project], project))[:MOST_LINES])
 
 
+def name_projects(projects: Sequence[str], clean: Callable[[str], str]) -> dict[str, str]:
+    """Return a short name for each project, and no two the same.
+
+    Args:
+        projects: their paths.
+        clean: returns a text without secrets and control characters.
+    """
+    last = [clean(PurePath(each).name or each) for each in projects]
+    often = Counter(last)
+    full = [
+        f"{clean(PurePath(path).parent.name)}/{name}" if often[name] > 1 else name
+        for path, name in zip(projects, last, strict=True)
+    ]
+    return dict(zip(projects, _number_equal_names(map(_shorten_name, full)), strict=True))
+
+
+def _shorten_name(name: str) -> str:
+    """Return a name without its middle if it is too long: names are alike at either end."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    begin = _LONGEST_NAME // 2
+    return f"{name[:begin]}\N{HORIZONTAL ELLIPSIS}{name[begin + 1 - _LONGEST_NAME :]}"
+
+
 def _number_equal_names(names: Iterable[str]) -> list[str]:
     """Return names with a number behind those that another project has, too."""
     seen: dict[str, int] = {}
@@ -92,7 +120,7 @@ def build_charts(weeks: Sequence[WeekNumbers], names: Mapping[str, str]) -> list
         return []
     source = shown[0].source
     every = list_weeks([each.week for each in shown])
-    changed = {each.week for each in shown if each.new_versions or each.new_models}
+    changed = {each.week for each in shown if each.other_versions or each.other_models}
     labels = tuple(f"{week}{_CHANGED if week in changed else ''}" for week in every)
     charts = []
     for title, read in _COMMON + (_OF_RUNS if source is TaskSource.RUNS else _OF_SESSIONS):
@@ -100,9 +128,9 @@ def build_charts(weeks: Sequence[WeekNumbers], names: Mapping[str, str]) -> list
         lines = tuple(
             Line(name, tuple(values.get((project, week)) for week in every), color)
             for color, (project, name) in enumerate(names.items())
+            if any(each.project == project for each in shown)
         )
-        lines = tuple(each for each in lines if any(value is not None for value in each.values))
-        if lines:
+        if any(line.has_values for line in lines):
             whole = f"{source.value[0].upper()}{source.value[1:]}: {title}"
             charts.append(Chart(whole, labels, lines, title == _FIRST_GREEN))
     return charts

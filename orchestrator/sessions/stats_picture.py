@@ -4,6 +4,7 @@ The file is complete in itself, without a script or a reference to another file,
 numbers always give the same bytes.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,10 @@ _COLORS: Final = (
 MOST_LINES: Final = len(_COLORS)
 _MOST_LEVEL_LABELS: Final = 10
 _MOST_LABELS: Final = 53
+_MOST_TICKS: Final = 6
+_NO_NUMBERS: Final = "no numbers"
+_LONGEST_OF_FOUR: Final = 26
+"""Characters of labels below a chart, four of which fit beside each other."""
 _FONT: Final = "DejaVu Sans, Helvetica, Arial, sans-serif"
 
 
@@ -34,6 +39,16 @@ class Line:
     values: tuple[float | None, ...]
     color: int = 0
     """The number of its colour, from 0 to `MOST_LINES` - 1: the same in all charts."""
+
+    @property
+    def has_values(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(value is not None for value in self.values)
+
+    @property
+    def label(self) -> str:
+        """What stands below the chart."""
+        return _clean_text(self.name if self.has_values else f"{self.name}: {_NO_NUMBERS}")
 
 
 @dataclass(frozen=True)
@@ -85,8 +100,20 @@ def _add_text(root: ElementTree.Element, y: int, text: str, size: int) -> None:
     ElementTree.SubElement(root, f"{{{_SVG}}}text", style).text = _clean_text(text)
 
 
-def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
+def _import_pygal() -> Any:  # noqa: ANN401 -- a module without types
+    """Import the library, without the finder for its plugins that it adds to all later imports.
+
+    The finder is of a kind that Python 3.11 warns of at each import that comes to it.
+    """
+    finders = list(sys.meta_path)
     import pygal  # type: ignore[import-untyped]
+
+    sys.meta_path[:] = finders
+    return pygal
+
+
+def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
+    pygal = _import_pygal()
     from pygal.style import Style  # type: ignore[import-untyped]
 
     style = Style(
@@ -114,23 +141,25 @@ def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
         js=(),
         explicit_size=False,
         legend_at_bottom=True,
-        legend_at_bottom_columns=min(4, max(1, len(chart.lines))),
+        legend_at_bottom_columns=_count_columns(chart),
         show_legend=bool(chart.lines),
         truncate_legend=-1,
         truncate_label=-1,
         allow_interruptions=True,
         dots_size=3.5,
         show_y_guides=True,
-        max_scale=6,
+        max_scale=_MOST_TICKS,
         include_x_axis=True,
         range=_find_range(chart),
         value_formatter=_choose_format(chart),
-        no_data_text="no numbers",
+        no_data_text=_NO_NUMBERS,
     )
     drawn.uuid = name  # otherwise it is a new one each time
     drawn.title = _clean_text(chart.title)
     if chart.is_share:
         drawn.y_labels = [0, 0.25, 0.5, 0.75, 1]
+    elif ticks := _list_whole_ticks(chart):
+        drawn.y_labels = ticks
     drawn.x_labels = [_clean_text(week) for week in chart.weeks]
     if len(chart.weeks) > _MOST_LEVEL_LABELS:
         drawn.x_label_rotation, drawn.spacing = 90, 20
@@ -138,8 +167,23 @@ def _draw_chart(chart: Chart, name: str) -> ElementTree.Element:
         drawn.x_labels_major_every = -(-len(chart.weeks) // _MOST_LABELS)
         drawn.show_minor_x_labels = False
     for line in chart.lines:
-        drawn.add(_clean_text(line.name), list(line.values))
+        drawn.add(line.label, list(line.values))
     return _strip_scripts(drawn.render(is_unicode=False))
+
+
+def _count_columns(chart: Chart) -> int:
+    is_long = any(len(line.label) > _LONGEST_OF_FOUR for line in chart.lines)
+    return min(3 if is_long else 4, max(1, len(chart.lines)))
+
+
+def _list_whole_ticks(chart: Chart) -> list[int]:
+    """Return the marks of the vertical axis where all values are whole; nothing where not."""
+    values = [value for line in chart.lines for value in line.values if value is not None]
+    if not values or any(value != round(value) for value in values):
+        return []
+    most = round(max([1, *values]))
+    step = -(-most // _MOST_TICKS)
+    return list(range(0, most + step, step))
 
 
 def _find_range(chart: Chart) -> tuple[float, float]:
@@ -147,7 +191,7 @@ def _find_range(chart: Chart) -> tuple[float, float]:
     if chart.is_share:
         return (0, 1)
     values = [value for line in chart.lines for value in line.values if value is not None]
-    return (0, max([1, *values]))
+    return (0, max([1, *values, *_list_whole_ticks(chart)]))
 
 
 def _choose_format(chart: Chart) -> Callable[[Any], str]:

@@ -83,6 +83,22 @@ def judge_output(text: str, runner: Runner) -> tuple[Runner, Verdict]:
     return found
 
 
+def find_failed_case(text: str, runner: Runner) -> str:
+    """Return the first line that names a case that failed; empty if the output names none.
+
+    What a case says is no name: "expected 2, got 3" or the place in a file are those of many.
+
+    Args:
+        text: an output that `cut_output` gave.
+        runner: whose output it is.
+    """
+    pattern = _CASES.get(runner)
+    if pattern is None:
+        return ""
+    found = pattern.search(_TASK_PREFIX.sub("\n", text) if "\n[" in text else text)
+    return found[1].strip() if found else ""
+
+
 @dataclass(frozen=True)
 class _Rule:
     """How one runner reports. Red is asked for first."""
@@ -116,7 +132,6 @@ def _judge(text: str, runner: Runner) -> Verdict:
 
 
 _TASK_PREFIX: Final = re.compile(r"\n\[[\w:./-]{1,60}\] ")
-_COUNT: Final = r"\n=* ?(?:\d{1,9} [a-z]{4,12},? ){0,8}\d{1,9} "
 _PYTEST_END: Final = re.compile(
     r"\n(?:=+ )?((?:\d{1,9} (?:failed|passed|errors?|skipped|deselected|xfailed|xpassed|warnings?"
     r"|rerun|subtests passed)(?:, )?){1,9})(?: in [\d.]{1,12}s)?"
@@ -221,3 +236,24 @@ _RULES: Final[dict[Runner, _Rule | Callable[[str], Verdict]]] = {
         red_pattern=re.compile(r"\): error CS\d{4}"),
     ),
 }
+
+_CASES: Final = {
+    runner: re.compile(rf"\n[ \t]{{0,12}}({pattern}[^\n]{{0,4000}})")
+    for runner, pattern in {
+        Runner.GO: r"(?:--- FAIL: |=== FAIL: )\S",
+        Runner.PYTEST: r"(?:FAILED|ERROR) [^\s:]{1,300}::",
+        Runner.UNITTEST: r"(?:FAIL|ERROR): \w{1,200} \(",
+        Runner.JEST: r"● [^\n\u203a]{1,300} \u203a ",
+        Runner.VITEST: r"FAIL  [^\n>]{1,300} > ",
+        Runner.MOCHA: r"1\) \S",
+        Runner.NODE: r"(?:not ok \d{1,9} - |✖ )\S",
+        Runner.CARGO: r"test [\w:]{1,300} \.\.\. FAILED",
+        Runner.RSPEC: r"rspec \./[^\s#]{1,300} # ",
+        Runner.PHPUNIT: r"1\) \w{1,200}::",
+        Runner.GRADLE: r"[\w.$]{1,300} > [^\n]{1,200} FAILED",
+        Runner.MAVEN: r"(?:\[ERROR\] {1,4})?[\w.$]{1,300}\.\w{1,200}(?::\d{1,6} | -- )",
+        Runner.CTEST: r"\d{1,9} - [^\n]{1,200} \((?:Failed|Timeout|SEGFAULT)\)",
+        Runner.DOTNET: r"Failed [\w.]{1,300}",
+    }.items()
+}
+"""How a runner names a case that failed."""

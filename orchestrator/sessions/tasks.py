@@ -38,6 +38,7 @@ class TaskFacts:
     started: str
     ended: str
     tool_calls: int
+    """Of the main conversation: those of subagents would hide how often a person intervened."""
     edits: int
     """Calls that changed a file."""
     suite_runs: int
@@ -129,13 +130,13 @@ def _count_entry(task: _Task, entry: Entry, *, is_main: bool = True) -> None:
             task.models[entry.model] += 1
     elif isinstance(entry, ToolCall):
         task.is_empty = False
+        task.tool_calls += is_main
         _count_call(task, entry)
 
 
 def _count_call(task: _Task, call: ToolCall) -> None:
     at = call.result_at or call.at
     task.ended = max(task.ended, at)
-    task.tool_calls += 1
     if call.denial is Denial.REJECTED:
         # Calls of one message that were rejected with the same words were rejected once.
         task.rejected.add((call.message, strip_harness_text(call.user_message)))

@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import shutil
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,9 @@ class Review:
         self.project, self._capsys = project, capsys
 
     def __call__(self, *words: str, code: int = 0, group: str = "review") -> str:
+        where = () if "--all" in words else ("--project-dir", str(self.project))
         with pytest.raises(SystemExit) as ended:
-            main([group, *words, "--project-dir", str(self.project)])
+            main([group, *words, *where])
         out, err = self._capsys.readouterr()
         assert ended.value.code == code, out + err
         assert "Traceback" not in out + err
@@ -172,11 +175,16 @@ def test_a_pending_rule_can_be_decided_by_its_own_id(review: Review) -> None:
     ("words", "said"),
     [
         (("show", "p-ffffffff"), "there is no proposal p-ffffffff"),
-        (("show", "r-ffffff"), "there is no rule r-ffffff"),
+        (("show", "r-ffffff"), "there is no proposal and no rule r-ffffff"),
         (("accept", ""), "the rule's id is empty"),
-        (("reject", "nonsense"), "there is no rule nonsense"),
+        (
+            ("reject", "nonsense"),
+            "there is no proposal and no rule nonsense (see `orchestrator review list`)",
+        ),
         (("edit", "p-1", "--rule", "x"), "there is no proposal p-1"),
         (("accept",), "Missing argument"),
+        (("--since", "1d", "list"), "`list` is a command, so its options come after it: --since"),
+        (("--json", "--project", "x", "show", "p-1"), "come after it: --project, --json"),
         (("lst",), "did you mean `list`?"),
     ],
 )
@@ -200,6 +208,16 @@ def test_control_characters_and_secrets_do_not_reach_the_terminal(review: Review
     assert KEY not in shown
 
 
+@pytest.mark.parametrize("hidden", ["\u3164", "\u2800", "\ufe01", "\ufe0f", "\U000e0151", "\u034f"])
+def test_what_is_shown_as_nothing_is_shown_as_an_escape(review: Review, hidden: str) -> None:
+    commands = f"run{hidden} x \u26a0\ufe0f"
+    (identity,) = propose(review.project, draft_rule(review.project, commands))
+    for shown in (review("list"), review("show", identity), review("list", "--all")):
+        assert hidden not in shown.replace("\u26a0\ufe0f", "")
+        assert hidden.encode("unicode_escape").decode() in shown
+        assert "\u26a0\ufe0f" in shown  # of an emoji
+
+
 def test_edit_a_rule_in_the_editor(
     review: Review, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -219,12 +237,19 @@ def test_edit_a_rule_in_the_editor(
     assert "- **Rule**: Never use exec or eval\n- **When**: Parsing\n" in text
 
 
+def test_what_a_permission_also_allows_is_one_line(review: Review) -> None:
+    rules = ["Bash(go test *)", "Bash(make lint)"]
+    (identity,) = propose(review.project, draft_permission(review.project, rules))
+    (line,) = [each for each in review("show", identity).splitlines() if "  allows " in each]
+    assert "Bash(go test *): any arguments, also those that make go test run" in line
+
+
 def test_edit_permissions_in_the_editor(
     review: Review, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (identity,) = propose(review.project, draft_permission(review.project))
-    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet *)\\n', 'utf-8')")
-    assert '+      "Bash(go vet *)"' in review("edit", identity)
+    set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(go vet ./...)\\n', 'utf-8')")
+    assert '+      "Bash(go vet ./...)"' in review("edit", identity)
     set_editor(monkeypatch, tmp_path, "path.write_text(text + 'Bash(rm *)\\n', 'utf-8')")
     assert "Bash(rm *) is never allowed this way" in review("edit", identity, code=2)
     assert "rm" not in str(review.json("show", identity)[0]["content"])
@@ -304,3 +329,85 @@ def test_a_folder_that_may_not_be_written(review: Review) -> None:
     finally:
         review.project.chmod(stat.S_IRWXU)
     assert identity in review("list")
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_proposals_of_a_project_that_is_gone_can_be_seen_and_cleared(
+    review: Review, tmp_path: Path, is_moved: bool
+) -> None:
+    drafts = (draft_permission, draft_rule, draft_skill_proposal)
+    ids = propose(review.project, *(each(review.project) for each in drafts))
+    (check,) = propose(review.project, draft(review.project, ProposalKind.CHECK, rule="r-1"))
+    review("accept", ids[0], ids[1])
+    pending = learn(review.project, NONE, review=True)
+    if is_moved:
+        review.project.rename(tmp_path / "moved")
+    else:
+        shutil.rmtree(review.project)
+
+    for identity in (*ids, check, pending):
+        shown = review("show", identity)
+        assert "is gone: read from the record alone" in shown
+        assert "accept" not in shown.rpartition("\n  ")[2]
+    assert "does not exist" in review("accept", ids[2], code=2)
+    assert "rejected" in review("reject", *ids, check, pending)
+
+    assert not review.project.exists()
+    assert review("list", "--all") == "nothing waits for you\n"
+    review.project = tmp_path / "never there"
+    assert "does not exist" in review("reject", ids[0], code=2)
+
+
+def test_the_project_has_two_names_everywhere(
+    review: Review, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (identity,) = propose(review.project, draft_rule(review.project))
+    for name in ("--project", "--project-dir"):
+        for words in (("list",), ("show", identity), ("edit", identity, "--why", name)):
+            with pytest.raises(SystemExit) as ended:
+                main(["review", *words, name, str(review.project)])
+            assert (ended.value.code, identity in capsys.readouterr().out) == (0, True)
+    with pytest.raises(SystemExit):
+        main(["review", "list", "--all", "--project", str(review.project)])
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_what_is_decided_opens_no_editor(
+    review: Review, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (identity,) = propose(review.project, draft_rule(review.project))
+    review("reject", identity)
+    seen = set_editor(monkeypatch, tmp_path, "")
+    assert "is decided: rejected" in review("edit", identity, code=2)
+    assert not seen.exists()
+
+
+def test_evidence_keeps_its_lines_and_the_users_zone(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["$ go test ./...", *(f"  line {number}" for number in range(20)), f"\x1b[31m {KEY}"]
+    place = ProposalEvidence("s1", "r", "2026-11-20T23:11:12.000Z", "\n".join(lines))
+    diff = "--- a.py\n-one\n" + "+two\n" * 60
+    (identity,) = propose(
+        review.project,
+        draft(review.project, ProposalKind.RULE, {"diff": diff}, evidence=(place,)),
+    )
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        shown = review("show", identity)
+    time.tzset()
+    assert "    2026-11-21 08:11  session s1: $ go test ./...\n        line 0\n" in shown
+    assert "      ... and 10 more lines\n" in shown
+    assert "  changed between red and green\n    --- a.py\n    -one\n    +two\n" in shown
+    assert "    ... and 22 more lines\n" in shown
+
+
+def test_what_is_printed_fits_a_terminal(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft_of_words = draft_rule(review.project, "Never use eval " + "and the like " * 9)
+    (identity,) = propose(review.project, draft_of_words)
+    monkeypatch.setattr("orchestrator.cli.review.find_width", lambda: 80)
+    for words in (("list",), ("show", identity), ("accept", identity), ("reject", identity)):
+        lines = review(*words).partition("---")[0].splitlines()
+        folders = str(review.project)
+        assert max(len(line) for line in lines if folders not in line) <= 80, words

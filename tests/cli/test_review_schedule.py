@@ -321,6 +321,56 @@ def test_what_was_killed_can_be_repeated(
     assert not (machine.programs / "loaded").exists()
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "fault"),
+    [
+        ("systemd", "systemctl daemon-reload no bus"),
+        ("systemd", "systemctl enable no bus"),
+        ("systemd", "systemctl restart no bus"),
+        ("launchd", "launchctl bootstrap no bus"),
+        ("cron", "crontab - no bus"),
+    ],
+)
+def test_what_could_not_be_started_is_not_there(
+    machine: Machine, scheduler: str, fault: str
+) -> None:
+    machine.add("systemctl", "launchctl", "crontab")
+    install = ("--install", "--with", scheduler, "--yes")
+    machine.fail(fault)
+    failed = machine.schedule(*install)
+    assert (failed.code, len(failed.err.splitlines())) == (3, 1)
+    assert machine.list_files() == []
+    assert "not scheduled" in machine.schedule().out
+
+    machine.fail()
+    assert machine.schedule(*install).code == 0
+    before = machine.schedule().out
+    machine.fail(fault)
+    assert machine.schedule(*install, "--at", "5:00").code == 3
+    assert machine.schedule().out == before
+    machine.fail()
+    assert machine.schedule("--remove").code == 0
+    assert machine.list_files() == []
+
+
+def test_one_scheduler_is_shown_alone(machine: Machine) -> None:
+    machine.add("systemctl", "crontab")
+    assert machine.schedule("--install", "--yes").code == 0
+    shown = machine.schedule("--show", "--with", "cron").out
+    assert "scheduled with systemd, which is left out here" in shown
+    assert "not scheduled with cron; `--install` would write this for cron:" in shown
+    assert "[Timer]" not in shown
+    assert "[Timer]" in machine.schedule("--show", "--with", "systemd").out
+
+
+@pytest.mark.parametrize("words", [("--install", "--remove"), ("--show", "--install")])
+def test_only_one_thing_is_done(machine: Machine, words: tuple[str, ...]) -> None:
+    machine.add("systemctl")
+    done = machine.schedule(*words, "--yes")
+    assert (done.code, machine.list_files()) == (2, [])
+    assert "exclude each other" in done.err
+
+
 def test_a_nightly_review_runs_as_cron_starts_it(
     machine: Machine, run_line: Callable[[str], str]
 ) -> None:

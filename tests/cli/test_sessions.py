@@ -95,6 +95,15 @@ def test_the_list_can_be_shortened(call: Call) -> None:
         assert "is no time; give `7d`" in done.err
 
 
+def test_an_unknown_outcome_of_tests_was_not_read(call: Call, home: Path) -> None:
+    session = Written(home / ".claude", ONE, folder="/home/dev/shop")
+    session.prompt("Test it")
+    session.call("Bash", {"command": "pytest | grep x"}, "x")
+    session.save()
+    out = call("sessions", "show", ONE).out
+    assert "tests    unknown\n" in out
+
+
 @pytest.mark.usefixtures("claude")
 def test_a_session_is_readable_in_a_terminal(call: Call) -> None:
     out = call("sessions", "show", ONE[:-1] + "1").out

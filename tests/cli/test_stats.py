@@ -16,6 +16,8 @@ import pytest
 from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import Origin, RuleEventKind, Status
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.findings import fingerprint_key
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from teacher.models import RuleText
@@ -26,6 +28,7 @@ from tests.sessions.stored_tasks import (
     OPEN,
     RED_RED_GREEN,
     REJECTED,
+    insert,
     store_run,
     store_session,
 )
@@ -94,7 +97,7 @@ def test_sessions_and_runs_are_never_mixed(call: Call, database: Database, proje
     assert (last["red_runs_until_green_median"], last["unresolved"]) == (2, 11)
     assert (last["tasks_with_red_run"], last["first_green"], last["first_green_of"]) == (22, 0, 22)
     assert (now["first_green"], now["first_green_of"], now["no_test_ran"]) == (11, 11, 11)
-    assert now["new_versions"] == ["2.1.42"]
+    assert now["other_versions"] == ["2.1.42"]
     assert now["differences"]["interventions_per_100_calls"] == "same"
     assert now["differences"]["first_green"] is None  # of 11 tasks only
     [headless] = [each for each in weeks if each["source"] == "headless sessions"]
@@ -114,7 +117,7 @@ def test_the_tables_fit_80_columns(database: Database, project: Path) -> None:
     assert long == []
     assert "sessions of people" in shown
     assert "own runs" in shown
-    assert "new Claude Code 2.1.42" in shown
+    assert "other than in the week before: Claude Code 2.1.42" in " ".join(shown.split())
     assert "approvals leave no trace: not visible" in shown
     header = next(line for line in shown.splitlines() if line.startswith("week"))
     assert header.split()[:3] == ["week", "n", "red"]
@@ -214,6 +217,52 @@ def test_before_and_after_a_rule_without_a_causal_word(
     assert (first["before"]["tasks"], first["after"]["tasks"]) == (22, 22)
     weeks = call("stats", "--json").events
     assert [each["rules_active"] for each in weeks if each["source"] == "own runs"] == [1]
+
+
+def test_a_rule_that_was_withdrawn_has_an_end(
+    call: Call, database: Database, project: Path
+) -> None:
+    fill(database, project)
+    add_rule(database, project, ago(1) - timedelta(days=3))
+    ended = ago(0) - timedelta(days=3)
+    history = History(database, project / "CLAUDE.md", lambda: ended)
+    history.change_status("sort-1", Status.REJECTED, RuleEventKind.REJECTED)
+    out = call("stats", "--rule", "sort").out
+    assert f" to {ended.astimezone():%Y-%m-%d %H:%M} in {project}" in " ".join(out.split())
+    assert "active since" not in out
+    assert "8 weeks after, up to its end" in out
+    assert re.search(r"tasks +0 +22", out.split("sessions of people:")[1])
+    first, *_ = call("stats", "--rule", "sort-1", "--json").events
+    assert first["until"] == ended.isoformat()
+
+
+def test_sessions_have_time_cost_and_rules(call: Call, database: Database, project: Path) -> None:
+    learned = ago(2)
+    failure = fingerprint_key(Detector.HIDDEN_FAILURE, "pytest")
+    rule = Rule("sort-1", RuleText("Sort the list.", "", ""), "test")
+    history = History(database, project / "CLAUDE.md", lambda: learned)
+    origin = Origin(failure=failure)
+    history.record_rule(rule, Status.ACTIVE, origin, what=RuleEventKind.ADDED)
+    for weeks, costs in ((1, (0.5, 1.0)), (0, (0.5, None))):
+        for minutes, cost in enumerate(costs):
+            name = store_session(
+                database, str(project), ago(weeks, minutes), {**GREEN, "seconds": 120.0}, OPEN
+            )
+            database.write("UPDATE sessions SET cost_usd = ? WHERE id = ?", (cost, name))
+    insert(
+        database, "occurrences", family=name, session=name, position=0, row_id="r", quote="",
+        detector=Detector.HIDDEN_FAILURE.value, key="pytest", at=ago(0).isoformat(), detail="{}",
+    )  # fmt: skip
+
+    out = call("stats").out
+    rows = [line.split() for line in out.splitlines() if re.match(r"\d{4}-W", line)]
+    assert [each[1:] for each in rows[2:4]] == [
+        ["2", "2", "$0.75", "1", "0"],
+        ["2", "2", "not", "recorded", "1", "1"],
+    ]
+    last, now = call("stats", "--json").events
+    assert (last["cost_usd_per_solved"], last["seconds_per_solved"]) == (0.75, 120)
+    assert (now["cost_usd_per_solved"], now["recurrences"]) == (None, 1)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ OTHER: dict[str, Any] = {
     "failure_sources": [{"name": "pytest", "enabled": False}],
     "failure_prompts": {"other": "own.md"},
     "rules.max_rules": 51,
+    "review.lookback_days": 1,
+    "review.config_dirs": ["/elsewhere"],
     "rules.max_tokens": 4001,
 }
 """A value of each setting that is not harmless; limits need none, because more is not."""

@@ -69,7 +69,7 @@ def accept_and_die(kind: str, project: Path, line: int) -> bool:
 
 
 def check_queue(kind: str, project: Path, identity: str) -> None:
-    """Check that the queue is right after a kill, and that accepting again completes it."""
+    """Check the queue after a kill: accepting again completes it, and rejecting reverts it."""
     is_written = is_complete(kind, project)
     with open_queue(project) as manager:
         waiting = [item.id for item in manager.list_items()]
@@ -82,6 +82,9 @@ def check_queue(kind: str, project: Path, identity: str) -> None:
         assert manager.list_items() == []
     assert is_complete(kind, project)
     assert not list(project.rglob("*.tmp"))
+    with open_queue(project) as manager:
+        manager.reject(identity)
+    assert not is_complete(kind, project)
 
 
 def is_complete(kind: str, project: Path) -> bool:

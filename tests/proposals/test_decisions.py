@@ -1,5 +1,6 @@
 """One queue for proposals and pending rules, whichever command decides."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -229,16 +230,41 @@ def test_an_edited_skill(project: Path) -> None:
     assert done.files[0].read_text("utf-8") == text
 
 
+def test_a_rule_that_the_user_wrote_stays_when_the_proposal_is_rejected(project: Path) -> None:
+    settings = project / ".claude" / "settings.local.json"
+    (identity,) = propose(project, draft_permission(project))
+    settings.parent.mkdir()
+    settings.write_text(f'{{"permissions": {{"allow": ["{GO_TEST}"]}}}}', encoding="utf-8")
+    with open_queue(project) as manager:
+        assert manager.list_items() == []  # what it proposes is there
+        assert manager.list_files(manager.resolve_item(identity)) == []
+        assert manager.reject(identity).files == ()
+    assert GO_TEST in settings.read_text("utf-8")
+
+
+def test_of_several_rules_those_that_were_added_are_removed(project: Path) -> None:
+    settings = project / ".claude" / "settings.local.json"
+    settings.parent.mkdir()
+    settings.write_text(f'{{"permissions": {{"allow": ["{GO_TEST}"]}}}}', encoding="utf-8")
+    (identity,) = propose(project, draft_permission(project, [GO_TEST, "Bash(make lint)"]))
+    with open_queue(project) as manager:
+        manager.accept(identity)
+        assert "make lint" in settings.read_text("utf-8")
+        assert manager.list_files(manager.resolve_item(identity)) == [settings]
+        manager.reject(identity)
+    assert json.loads(settings.read_text("utf-8")) == {"permissions": {"allow": [GO_TEST]}}
+
+
 def test_edited_permissions(project: Path) -> None:
     (identity,) = propose(project, draft_permission(project))
     with open_queue(project) as manager:
         with pytest.raises(UsageError, match="never allowed this way"):
             manager.edit_permissions(identity, ["Bash(rm *)"])
-        manager.edit_permissions(identity, ["Bash(go vet *)", "Bash(go vet *)"])
+        manager.edit_permissions(identity, ["Bash(go vet ./...)", "Bash(go vet ./...)"])
         assert "go vet" in manager.preview(manager.resolve_item(identity))
         manager.accept(identity)
     text = (project / ".claude" / "settings.local.json").read_text("utf-8")
-    assert text.count("Bash(") == text.count("Bash(go vet *)") == 1
+    assert text.count("Bash(") == text.count("Bash(go vet ./...)") == 1
 
 
 def test_what_a_person_has_written_already_does_not_wait(project: Path) -> None:

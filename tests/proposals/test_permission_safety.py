@@ -5,15 +5,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.proposals.permission_rules import is_rule_covered
-from orchestrator.proposals.permission_safety import explain_refusal
+from orchestrator.proposals.permission_safety import describe_open_rule, explain_refusal
 
 ALLOWED = (
     "Bash(go test *)",
     "Bash(go test:*)",
     "Bash(go test ./...)",
     "Bash(pytest *)",
-    "Bash(cargo clippy *)",
-    "Bash(npm run build *)",
+    "Bash(ruff check *)",
+    "Bash(cargo clippy --all)",
+    "Bash(npm run build)",
+    "Bash(yarn test:unit)",
+    "Bash(pnpm lint)",
+    "Bash(make -j8 test build)",
+    "Bash(mypy src)",
+    "Bash(go vet ./...)",
+    "Bash(pre-commit run --all-files)",
     "Bash(npm test)",
     "Bash(make lint)",
     "Bash(git status)",
@@ -62,6 +69,29 @@ REFUSED = (
         "Bash(make -f x all)",
         "Bash(make -C x)",
     ),
+    # arguments that run other programs, load code, install, or lead elsewhere
+    *("Bash(tox *)", "Bash(nox *)", "Bash(tox exec x)", "Bash(pylint *)", "Bash(ctest *)"),
+    *("Bash(ctest -S x)", "Bash(pylint --init-hook=x a)", "Bash(jest *)", "Bash(mocha *)"),
+    *("Bash(mocha --require x)", "Bash(rspec *)", "Bash(eslint *)", "Bash(mypy *)"),
+    *(
+        "Bash(mypy --install-types --non-interactive)",
+        "Bash(pre-commit run *)",
+        "Bash(cargo test *)",
+    ),
+    *("Bash(cargo test --config=x)", "Bash(npm test *)", "Bash(npm run build *)", "Bash(go vet *)"),
+    *("Bash(npm test --prefix /tmp/x)", "Bash(npm test --prefix=/tmp/x)", "Bash(mypy /tmp/x)"),
+    *("Bash(yarn build --cwd /tmp/x)", "Bash(actionlint *)", "Bash(git status *)"),
+    *("Bash(golangci-lint custom)", "Bash(biome upgrade)", "Bash(go test -toolexec=x)"),
+    # targets and scripts that do not say what they do
+    *("Bash(make)", "Bash(make ship)", "Bash(make nuke)", "Bash(make test ship)", "Bash(rake)"),
+    *(
+        "Bash(make test CC=/tmp/x)",
+        "Bash(npm run wipe)",
+        "Bash(npm run test:ship)",
+        "Bash(just -c)",
+    ),
+    *("Bash(npm run)", "Bash(task up)", "Bash(gradle)", "Bash(mvn exec:java)", "Bash(npm start)"),
+    *("Bash(mvn test -Dexec=1)", "Bash(npm run build-and-push)", "Bash(yarn run x)"),
     # programs by a path elsewhere
     *("Bash(/tmp/check)", "Bash(../check)", "Bash(a/../../check)"),
     f"Bash({'x' * 300})",
@@ -76,6 +106,18 @@ def test_what_may_be_proposed(rule: str) -> None:
 @pytest.mark.parametrize("rule", REFUSED)
 def test_what_is_never_proposed(rule: str) -> None:
     assert explain_refusal(rule)
+
+
+@pytest.mark.parametrize("rule", [each for each in ALLOWED if each.endswith("*)")])
+def test_it_is_said_what_else_a_rule_allows(rule: str) -> None:
+    assert describe_open_rule(rule).startswith("any arguments, also those that ")
+    assert describe_open_rule(rule.replace(" *)", ")").replace(":*)", ")")) == ""
+
+
+def test_the_issues_own_example_names_what_it_runs() -> None:
+    said = "any arguments, also those that make go test run another program (-exec, -toolexec)"
+    for rule in ("Bash(go test *)", "Bash(go test:*)", "Bash(go test ./... *)"):
+        assert describe_open_rule(rule) == said
 
 
 _WORDS = st.sampled_from(

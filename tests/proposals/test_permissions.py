@@ -13,7 +13,7 @@ from orchestrator.proposals.permissions import PermissionFile
 from orchestrator.session_hooks import settings
 from tests.proposals.making import GO_TEST
 
-GO_VET = "Bash(go vet *)"
+GO_VET = "Bash(go vet ./...)"
 
 
 def file(project: Path, data: bytes | None = None) -> PermissionFile:

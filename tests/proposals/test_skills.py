@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from orchestrator.proposals.skills import (
     Procedure,
     draft_skill,
     explain_invalid_skill,
+    explain_unreadable_skill,
     is_skill_name,
 )
 from orchestrator.replay import ReplayServer, parse_scenario
@@ -79,6 +81,28 @@ def test_a_command_that_cannot_be_written_safely_makes_no_skill(command: str) ->
     assert draft_skill(Procedure([], 3)) is None
 
 
+HIDDEN = ("run\u3164sh\u2800first", "load --\U000e0151\U000e015e", "e\u034f x", "p\u0430y x")
+
+
+@pytest.mark.parametrize("command", HIDDEN)
+def test_what_a_reader_does_not_see_gets_into_no_skill(project: Path, command: str) -> None:
+    assert draft_skill(Procedure([*STEPS, command], 3)) is None
+    made = draft_skill_proposal(project)
+    texts = {"text": f"{made.content['text']}{command}\n"}
+    (identity,) = propose(project, replace(made, content={**made.content, **texts}))
+    with open_queue(project) as manager:
+        with pytest.raises(UsageError, match=r"U\+|look like others"):
+            manager.accept(identity)
+        with pytest.raises(UsageError, match=r"U\+|look like others"):
+            manager.edit_skill(identity, texts["text"])
+    assert list_skill_names(project) == frozenset()
+    assert not (project / "CLAUDE.md").exists()
+
+
+def test_single_letters_are_options_of_a_command() -> None:
+    assert "tool -c -v -f x" in draft_text(*STEPS, "tool -c -v -f x")
+
+
 _COMMANDS = st.lists(
     st.one_of(
         st.text(min_size=1, max_size=40),
@@ -111,6 +135,7 @@ def test_nothing_in_a_skill_is_executed_imported_or_replaced(commands: list[str]
     assert not re.search(r"(?<!\\)\$(\d|ARGUMENTS)", body)
     assert all(char.isprintable() or char == "\n" for char in made.text)
     assert explain_invalid_skill(made.text, made.name) == ""
+    assert explain_unreadable_skill(made.text, made.index) == ""
 
 
 def test_the_index_lines_of_two_skills_do_not_exclude_each_other() -> None:

@@ -15,6 +15,7 @@ from orchestrator.platform.locking import FileLock
 from orchestrator.proposals.models import Proposal, ProposalKind, ProposalStatus
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.rulebook.records import Status
 from orchestrator.services import review_lessons
 from orchestrator.services.proposals import open_proposals
 from orchestrator.services.review import ReviewOutcome, ReviewRequest, review_sessions
@@ -427,6 +428,42 @@ def test_sessions_in_folders_of_a_repository_belong_to_it(world: World) -> None:
     (found,) = read_report(outcome).projects[0].findings
     assert found.finding.remedy is Remedy.RULE
     assert found.finding.sessions == ("one", "two")
+
+
+def test_a_loaded_rule_that_is_broken_again_becomes_a_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    text = re.sub(r"(?m)^ *<!--.*?-->\n", "", (world.project / "CLAUDE.md").read_text("utf-8"))
+    assert COMMAND_RULE["rule"] in text
+    for name in ("three", "four"):
+        made = world.write_session(name, 1)
+        loaded = {"path": str(world.project / "CLAUDE.md"), "type": "Project", "content": text}
+        made.add("attachment", attachment={"type": "instructions", "files": [loaded]})
+        made.call("Bash", {"command": HIDING}, FAILED)
+        made.save()
+    outcome = world.review()
+    (proposal,) = [each for each in world.list_proposals() if each.is_open]
+    assert proposal.kind is ProposalKind.CHECK
+    assert "2 of them with rule" in read_text(outcome)
+    accept_all(world)
+    with open_proposals(world.project, None, lambda _event: None) as manager:
+        record = manager.resolve_item(proposal.id).record
+    assert record
+    assert record.status is Status.ESCALATED
+    assert record.suggestion
+
+
+def test_a_rule_that_was_not_loaded_becomes_no_check(world: World) -> None:
+    world.hide_failure("one")
+    world.hide_failure("two")
+    world.review()
+    accept_all(world)
+    world.hide_failure("three", 1)
+    world.hide_failure("four", 1)
+    world.review()
+    assert not [each for each in world.list_proposals() if each.is_open]
 
 
 @pytest.mark.parametrize("word", ["home", "files"])

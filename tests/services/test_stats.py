@@ -88,8 +88,8 @@ def test_the_first_week_shown_is_compared_with_the_one_before_it(database: Datab
     for weeks, version in ((2, "2.1.1"), (1, "2.1.2"), (0, "2.1.2")):
         store_session(database, str(SHOP), NOW - timedelta(weeks=weeks), {"version": version})
     first, second = gather_stats(SHOP, 2, NOW, UTC).weeks
-    assert (first.week, first.new_versions) == (Week(2026, 47), ("2.1.2",))
-    assert (second.week, second.new_versions) == (Week(2026, 48), ())
+    assert (first.week, first.other_versions) == (Week(2026, 47), ("2.1.2",))
+    assert (second.week, second.other_versions) == (Week(2026, 48), ())
 
 
 def test_a_week_begins_at_midnight_where_the_user_is(database: Database) -> None:

@@ -92,8 +92,8 @@ def tool_error(name: str, text: str, **inputs: Any) -> ToolCall:
         ),
         (
             failed("cd a && mise run lint 2>&1 | tail -5", "a.go:1:2: Error return is not checked"),
-            Cause.EXIT_CODE,
-            Origin.PROJECT,
+            Cause.CODE,
+            Origin.CODE,
             "Bash: mise run lint: Error return is not checked",
         ),
         (
@@ -119,6 +119,11 @@ def test_the_table(call: ToolCall, cause: Cause, origin: Origin, key: str) -> No
         ("git add a && git commit -m x && git push", "error: failed to push some refs", "git push"),
         ("jq . a && cat b", "jq: error (at 3): bad", "jq"),
         ("make build | tee log; exit 1", "error: bad", "make build"),
+        ("git fetch && git merge x", "CONFLICT (content): Merge conflict in a", "git merge"),
+        ("git fetch && git rebase x; git status", "error: could not apply 1a2b3c", "git rebase"),
+        ("git add a && git rebase --continue", "CONFLICT (content): in a", "git rebase"),
+        ("git stash && git checkout x && git log y", "fatal: bad revision", "git log"),
+        ("go build ./... && git stash pop", "a.go:1:2: undefined: x", "go build"),
     ],
 )  # fmt: skip
 def test_the_part_that_failed_is_named(command: str, output: str, name: str) -> None:
@@ -163,3 +168,40 @@ def test_a_megabyte_of_one_piece_has_a_cause(piece: str) -> None:
 
     assert find_cause(failed(text, text)) is not None
     assert find_cause(failed_edit(text, path=text)) is not None
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("go build ./...", "# shop\na.go:9:2: undefined: x"),
+        ("mise run lint", "[lint:go] a.go:9:2: Error return value is not checked (errcheck)"),
+        ("npx tsc", "src/a.ts(3,5): error TS2304: Cannot find name"),
+        ("npm run lint", "/w/a.js\n  3:14  error  'x' is unused  no-unused-vars"),
+        ("cargo build", "error[E0425]: cannot find value `x`\n --> src/main.rs:4:5"),
+        ("uv run mypy src", "a.py:3: error: Incompatible types"),
+        ("make", "a.c:3:5: error: expected ;"),
+        ("git commit -m x", "ruff....Failed\na.py:1:1: F401 unused import"),
+    ],
+)
+def test_code_that_is_not_done_is_work(command: str, output: str) -> None:
+    found = find_cause(failed(command, output))
+
+    assert found is not None
+    assert (found.cause, found.origin) == (Cause.CODE, Origin.CODE)
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("go build ./...", "a.go:3:2: no required module provides package x"),
+        ("mise run lint:all", "mise ERROR no task lint:all found"),
+        ("golangci-lint run --x", "Error: unknown flag: --x"),
+        ("./deploy.sh", "deploy.sh:3: the host is not set"),
+        ("python3 x.py", "a.py:3: bad"),
+    ],
+)
+def test_what_the_project_needs_is_no_code_that_is_not_done(command: str, output: str) -> None:
+    found = find_cause(failed(command, output))
+
+    assert found is not None
+    assert found.origin is Origin.PROJECT

@@ -21,6 +21,12 @@ from orchestrator.sessions.commands import is_read_only, leaves_files, normalize
         ("git show 1a2b3c4d", "git show <hex>"),
         ("gh pr view 12", "gh pr view <number>"),
         ("cd /a", "cd <path>"),
+        ("smbclient -Uadmin%Hq8zKw3n //h/s", "smbclient -U <path>"),
+        ("pg_restore -WHq8zKw3n x", "pg_restore -W <name>"),
+        ("ansible-vault -kHq8z x", "ansible-vault -k <name>"),
+        ("mysqldump -psecret x", "mysqldump -p <name>"),
+        ("java -DdbPassHq8z x", "java -D <name>"),
+        ("tar -xvf a.tar", "tar -xvf <path>"),
         ("", ""),
     ],
 )

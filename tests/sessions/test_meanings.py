@@ -15,6 +15,10 @@ from tests.sessions.rows_by_hand import give_result, say
 
 REFUSAL = "The user doesn't want to proceed with this tool use. "
 HOOK = {"decision": "reject", "source": "hook"}
+ACCEPTED = {"permissionDecision": {"decision": "accept", "source": "config"}}
+REFUSED = {"toolUseResult": "User rejected tool use"}
+IN_SUBAGENT = "Permission for this tool use was denied. The tool use was rejected (eg. if it was"
+BY_PERSON = {"toolDenialKind": "user-rejected"}
 
 
 def decode(row: dict[str, Any]) -> Row:
@@ -58,8 +62,16 @@ def test_a_text_beside_an_injected_one_is_a_prompt() -> None:
 @pytest.mark.parametrize(
     ("values", "text", "denial"),
     [
-        ({}, REFUSAL + "STOP", Denial.REJECTED),
-        ({}, "\n" + REFUSAL, Denial.REJECTED),
+        (REFUSED, REFUSAL + "STOP", Denial.REJECTED),
+        ({"toolUseResult": f"Error: {REFUSAL}"}, "\n" + REFUSAL, Denial.REJECTED),
+        ({"toolUseResult": f"Error: {IN_SUBAGENT}"}, IN_SUBAGENT, Denial.REJECTED),
+        ({}, REFUSAL + "STOP", None),
+        ({"toolUseResult": {"stdout": REFUSAL}}, REFUSAL, None),
+        ({"toolUseResult": f"Error: Exit code 1\n{REFUSAL}"}, "Exit code 1\n" + REFUSAL, None),
+        ({"toolUseResult": f"Error: {REFUSAL}"} | ACCEPTED, REFUSAL, None),
+        (ACCEPTED, "[Request interrupted by user for tool use]", None),
+        (ACCEPTED | BY_PERSON, REFUSAL, Denial.INTERRUPTED),
+        (BY_PERSON | {"entrypoint": "sdk-cli"}, REFUSAL, Denial.INTERRUPTED),
         ({}, "[Request interrupted by user for tool use]", Denial.INTERRUPTED),
         ({}, "Exit code 137\n[Request interrupted by user for tool use]\nok", Denial.INTERRUPTED),
         ({}, "Claude requested permissions to use Bash", Denial.UNATTENDED),
@@ -83,14 +95,26 @@ def test_a_denial_has_a_kind(values: dict[str, Any], text: str, denial: Denial |
     assert denials.classify(row, text, is_error=True) is denial
 
 
+def test_what_a_server_answers_is_not_what_a_person_said() -> None:
+    said = f"{REFUSAL}The user said:\nuse a switch"
+    answer = give_result("a", "t", said, error=True, toolUseResult=f"Error: {said}")
+    assert denials.read_user_message(decode(answer), said, "mcp__x__y") == ""
+    assert denials.read_user_message(decode(answer), said, "Bash") == "use a switch"
+    assert (
+        denials.read_user_message(decode(answer | BY_PERSON), said, "mcp__x__y") == "use a switch"
+    )
+
+
 def test_a_result_that_quotes_a_denial_is_none() -> None:
     assert denials.classify(decode(give_result("a", "t", REFUSAL)), REFUSAL, is_error=False) is None
 
 
 def test_the_users_words_may_stand_in_a_field_of_their_own() -> None:
     row = decode(give_result("a", "t", REFUSAL, userFeedback=" use a switch "))
-    assert denials.read_user_message(row, REFUSAL) == "use a switch"
-    assert denials.read_user_message(decode(give_result("a", "t", "")), REFUSAL) == ""
+    assert denials.read_user_message(row, REFUSAL, "mcp__x__y") == "use a switch"
+    assert denials.read_user_message(decode(give_result("a", "t", "")), REFUSAL, "Bash") == ""
+    said = f"{IN_SUBAGENT} a file edit). The user said:\nsplit it"
+    assert denials.read_user_message(decode(give_result("a", "t", "")), said, "Bash") == "split it"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.findings import fingerprint_key
 from orchestrator.sessions.measured_tasks import (
     Recurrence,
     RulePeriod,
     add_rules,
     find_end,
+    find_session_recurrences,
     read_runs,
     read_session_tasks,
 )
@@ -89,7 +92,11 @@ def test_rules_are_those_active_at_the_end_of_the_week() -> None:
         RulePeriod("/p", inside), RulePeriod("/p", inside, after), RulePeriod("/p", inside, inside),
         RulePeriod("/p", after), RulePeriod("/q", inside),
     ]  # fmt: skip
-    recurrences = [Recurrence("/p", inside), Recurrence("/p", after), Recurrence("/q", inside)]
+    people, runs = TaskSource.PEOPLE, TaskSource.RUNS
+    recurrences = [
+        Recurrence("/p", inside, people), Recurrence("/p", after, people),
+        Recurrence("/q", inside, people), Recurrence("/p", inside, runs),
+    ]  # fmt: skip
     (week,) = add_rules(weeks, rules, recurrences, UTC)
     assert (week.rules_active, week.recurrences) == (2, 1)
     assert weeks[0].rules_active is None
@@ -99,3 +106,50 @@ def test_a_week_ends_where_the_next_begins_also_when_clocks_change() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     end = find_end(Week(2026, 13), berlin)
     assert end.isoformat() == "2026-03-30T00:00:00+02:00"
+
+
+def test_a_sessions_cost_is_counted_once() -> None:
+    rows = [task_row(number=2), task_row(number=1), task_row("x"), task_row("y", number=3)]
+    sessions = [session_row(), session_row("x"), session_row("y")]
+    sessions[0]["cost_usd"], sessions[1]["cost_usd"] = 0.5, None
+    found = read_session_tasks(rows, sessions)
+    assert [(each.session, each.cost_usd) for each in found] == [
+        ("s", 0.5), ("x", None), ("s", 0.0), ("y", None),
+    ]  # fmt: skip
+
+
+def test_a_failure_comes_back_in_a_session_while_its_rule_is_active() -> None:
+    failure = fingerprint_key(Detector.HIDDEN_FAILURE, "pytest")
+    edits = fingerprint_key(Detector.EDIT_MISMATCH, "*.py")
+    day = datetime(2026, 1, 20, tzinfo=UTC)
+    rules = [
+        RulePeriod("/p", day, day + timedelta(days=5), failure),
+        RulePeriod("/p", day, failure=edits),
+        RulePeriod("/p", day),
+    ]
+
+    def occurrence(session: str, days: int, detector: Detector, key: str) -> dict[str, Any]:
+        at = (day + timedelta(days=days)).isoformat()
+        return {
+            "family": session, "session": session, "detector": detector.value, "key": key, "at": at
+        }  # fmt: skip
+
+    hidden = Detector.HIDDEN_FAILURE
+    rows = [
+        occurrence("s", 2, hidden, "pytest"), occurrence("s", 1, hidden, "pytest"),
+        occurrence("s", 1, hidden, "go test"), occurrence("h", 3, hidden, "pytest"),
+        occurrence("early", -1, hidden, "pytest"), occurrence("late", 6, hidden, "pytest"),
+        occurrence("own", 2, hidden, "pytest"), occurrence("unknown", 2, hidden, "pytest"),
+        # It needs three in a session to be found there, so it needs three to come back.
+        *[occurrence("s", 9, Detector.EDIT_MISMATCH, "*.py")] * 2,
+        *[occurrence("late", 9, Detector.EDIT_MISMATCH, "*.py")] * 3,
+    ]  # fmt: skip
+    sessions = [
+        session_row(), session_row("h", "headless"), session_row("early"), session_row("late"),
+        session_row("own", "own"),
+    ]  # fmt: skip
+    found = find_session_recurrences(rows, sessions, rules)
+    assert sorted((each.source, (each.at - day).days) for each in found) == [
+        (TaskSource.HEADLESS, 3), (TaskSource.PEOPLE, 1), (TaskSource.PEOPLE, 9),
+    ]  # fmt: skip
+    assert find_session_recurrences(rows, sessions, rules[2:]) == []

@@ -89,6 +89,12 @@ def test_what_was_in_vain_is_paid_for_too() -> None:
     assert count_tasks_of(unknown).cost_per_solved is None
 
 
+def test_the_time_of_sessions_is_that_of_a_solved_task() -> None:
+    tasks = [measure(seconds=each, resolved=True) for each in (60.0, 90.0, 9_999.0)]
+    numbers = count_tasks_of([*tasks, measure(seconds=1e6), measure(seconds=1e6, resolved=False)])
+    assert numbers.seconds_per_solved == 90.0
+
+
 def test_sessions_and_runs_are_never_added_up() -> None:
     tasks = [measure(), measure(source=TaskSource.RUNS), measure(source=TaskSource.HEADLESS)]
     with pytest.raises(ValueError, match="never added up"):
@@ -105,7 +111,7 @@ def test_a_week_is_that_of_the_user() -> None:
     assert find_week(datetime(2027, 1, 1, tzinfo=UTC), UTC) == Week(2026, 53)
 
 
-def test_new_versions_and_models_are_marked() -> None:
+def test_other_versions_and_models_are_marked() -> None:
     weeks = count_weeks(
         [
             measure(0, version="2.1.1", model="a"),
@@ -115,8 +121,8 @@ def test_new_versions_and_models_are_marked() -> None:
         ],
         UTC,
     )
-    assert [each.new_versions for each in weeks] == [(), ("2.1.2",), ()]
-    assert [each.new_models for each in weeks] == [(), (), ("b",)]
+    assert [each.other_versions for each in weeks] == [(), ("2.1.2",), ()]
+    assert [each.other_models for each in weeks] == [(), (), ("b",)]
     assert weeks[0].since_last is None
 
 

@@ -92,7 +92,7 @@ def test_what_a_fork_copied_counts_for_the_original(tmp_path: Path, fork_is_olde
         "and now?"
     ]
     assert forked.usage.input == 0
-    assert len(known) == sum(len(file.ids) for each in readings.values() for file in each.files)
+    assert len(known.ids) == sum(len(file.ids) for each in readings.values() for file in each.files)
 
 
 def test_a_fork_whose_original_is_gone_has_all_its_rows(tmp_path: Path) -> None:
@@ -252,7 +252,8 @@ def test_copies_of_requests_are_no_rows(tmp_path: Path) -> None:
 
 def test_the_users_words_are_taken_from_the_result(tmp_path: Path) -> None:
     text = REFUSAL + "To tell you how to proceed, the user said:\nuse a switch"
-    write_rows(main_file(tmp_path), call_tool("b", "t"), give_result("c", "t", text, error=True))
+    row = give_result("c", "t", text, error=True, toolUseResult=f"Error: {text}\ud83d")
+    write_rows(main_file(tmp_path), call_tool("b", "t"), row)
     (call,) = list_calls(read_one(tmp_path))
     assert (call.denial, call.user_message) == (Denial.REJECTED, "use a switch")
 

@@ -41,9 +41,10 @@ Definitions:
   harness; in 2.1.332 an attachment of the type queued_command, with `commandMode` prompt and
   `origin.kind` human, if it has them.
 * Rejection: by fields first, by the beginning of the result's text where the fields are missing.
-  `user_message`: a person refused and wrote why. `user_stop`: refused without a word, or stopped
-  while the tool ran: the result is the same in both cases. `interrupted`: the result says that
-  the request was interrupted, first or after its exit code (older versions). `headless`: nobody
+  `user_message`: a person refused and wrote why. `user_stop`: refused without a word.
+  `interrupted`: stopped while the tool ran. The result says so, first or after its exit code (older
+  versions), or it is that of `user_stop`, and a row names the call's message as interrupted, or the
+  session is headless. `headless`: nobody
   was there to ask. `hook`, `rule`.
 * Interruption: a user row without tool_result whose text begins with `[Request interrupted`.
   `interruptions_alone`: those whose previous user row of the session holds no rejection by a
@@ -234,8 +235,8 @@ def name_face(row: Row, block: Row) -> str | None:
     kind = row.get("toolDenialKind")
     decision = row.get("permissionDecision")
     decision = decision if isinstance(decision, dict) else {}
-    if text.startswith("The user doesn't want to"):
-        by_text = "user_message" if "the user said:" in text else "user_stop"
+    if text.startswith(("The user doesn't want to", "Permission for this tool use was denied")):
+        by_text = "user_message" if "he user said:" in text else "user_stop"
     elif text.startswith("[Request interrupted by user"):
         by_text = "interrupted"
     elif text.startswith("Claude requested permissions"):
@@ -248,6 +249,8 @@ def name_face(row: Row, block: Row) -> str | None:
         return "headless"
     if kind == "permission-rule" or (kind is None and decision.get("decision") == "reject"):
         return "hook" if decision.get("source") == "hook" else "rule"
+    if by_text == "user_stop" and str(row.get("entrypoint")).startswith("sdk"):
+        return "interrupted"
     if kind is not None:
         return by_text or "interrupted"
     return by_text if block.get("is_error") is True else None
@@ -322,6 +325,7 @@ def count_tools(rows: list[Row]) -> Row:
     uses: dict[object, Row] = {}
     results: dict[object, Row] = {}
     faces: Counter[str] = Counter()
+    stopped = {row["interruptedMessageId"] for row in rows if row.get("interruptedMessageId")}
     errors = cascades = below = 0
     for row in rows:
         for block in content_of(row):
@@ -333,7 +337,9 @@ def count_tools(rows: list[Row]) -> Row:
                 continue
             results[block.get("tool_use_id")] = row
             if face := name_face(row, block):
-                faces[face] += 1
+                call = uses.get(block.get("tool_use_id"), {}).get("message", {})
+                is_stopped = face == "user_stop" and call.get("id") in stopped
+                faces["interrupted" if is_stopped else face] += 1
             if block.get("is_error") is True:
                 if text_of(block).startswith(CASCADES):
                     cascades += 1

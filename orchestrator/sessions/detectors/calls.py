@@ -2,14 +2,16 @@
 
 from typing import Final
 
-from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE
+from orchestrator.sessions.detectors.occurrences import COMMAND_MARK
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
+from orchestrator.sessions.whole_words import cut_words
 
 EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
-_MOST_OF_COMMAND: Final = 200
-_MOST_OF_PATH: Final = 300
+_MOST_OF_COMMAND: Final = 4_200
+"""Characters of a command in a quote: it is masked before it is cut to what is stored."""
+_MOST_OF_PATH: Final = 200
 MOST_OF_NAME: Final = 80
 """Characters of the name of a tool: what a transcript names so may be anything."""
 
@@ -43,15 +45,19 @@ def shorten_path(path: str, folder: str) -> str:
         folder: the folder of the session.
     """
     path, folder = path.replace("\\", "/"), folder.replace("\\", "/").rstrip("/")
-    if len(path) > _MOST_OF_PATH:
-        path = path[-_MOST_OF_PATH:]
     if folder and path.startswith(f"{folder}/"):
-        return path[len(folder) + 1 :]
+        path = path[len(folder) + 1 :]
+    if len(path) > _MOST_OF_PATH:
+        return cut_words(path.rpartition("/")[2], _MOST_OF_PATH)
     return path if not path.startswith(("/", "~")) and path[1:2] != ":" else path.rpartition("/")[2]
 
 
 def quote_call(command: str, text: str, path: str = "") -> str:
-    """Return a command, or the path of a file, and what was said of it, cut to a quote."""
-    shown = " ".join(command[: 2 * _MOST_OF_COMMAND].split())[:_MOST_OF_COMMAND]
-    head = f"$ {shown}\n" if shown else f"{path[-_MOST_OF_COMMAND:]}: " if path else ""
-    return f"{head}{text}"[:MOST_OF_QUOTE]
+    """Return a command, or the path of a file, and what was said of it."""
+    head = f"{quote_command(command)}\n" if command else f"{path}: " if path else ""
+    return f"{head}{text}"
+
+
+def quote_command(command: str) -> str:
+    """Return a command as a line of a quote."""
+    return f"{COMMAND_MARK}{' '.join(command[:_MOST_OF_COMMAND].split())}"

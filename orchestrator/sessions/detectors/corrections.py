@@ -3,7 +3,7 @@
 Only short prompts right after something that the model did, that are no questions and begin as
 corrections do (`correction_openers`). Of what looser patterns found in real sessions, a third was
 none, and most of the rest of it had been written by Claude Code. `detail.tool` is the last tool
-that was used before.
+that was used before, `detail.intent` what is wanted.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Final
 
 from orchestrator.sessions.detectors.correction_openers import says_correction
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.detectors.user_text import ends_as_question, normalize_text
+from orchestrator.sessions.detectors.user_text import ends_as_question, find_intent, normalize_text
 from orchestrator.sessions.models import ModelCall, Prompt, Session, SessionClass, ToolCall
 
 LONGEST_CORRECTION: Final = 300
@@ -42,7 +42,7 @@ def find_corrections(session: Session) -> Iterator[Occurrence]:
                     row=entry.row,
                     at=entry.at,
                     quote=entry.text.strip(),
-                    detail={"tool": tool},
+                    detail={"tool": tool, "intent": find_intent(entry.text).value},
                 )
             has_acted, tool = False, ""
 

@@ -39,7 +39,8 @@ class Occurrence:
     at: str
     """ISO 8601 in UTC, as in the transcript."""
     quote: str = ""
-    """The text that shows it, unmasked; at most `MOST_OF_QUOTE` characters are stored, masked."""
+    """The text that shows it, unmasked and not cut, so that no half of a secret is in it; at most
+    `MOST_OF_QUOTE` characters are stored, masked."""
     agent: str = ""
     """The subagent in which it happened; empty for the main conversation."""
     detail: dict[str, Any] = field(default_factory=dict)
@@ -47,5 +48,7 @@ class Occurrence:
 
 
 MOST_OF_QUOTE = 400
+COMMAND_MARK = "$ "
+"""At the start of each line of a quote that is a command: of these the beginning is stored."""
 
 Detect = Callable[[Session], Iterable[Occurrence]]

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.sessions.commands import is_read_only, normalize
-from orchestrator.sessions.detectors.calls import read_command
+from orchestrator.sessions.detectors.calls import quote_command, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Session, ToolCall
+from orchestrator.sessions.whole_words import cut_words
 
 LENGTH: Final = 4
 """Commands of a sequence; shorter ones recur by chance."""
@@ -38,7 +39,7 @@ def find_procedures(session: Session) -> Iterator[Occurrence]:
         if not command or is_read_only(command):
             continue
         for whole in normalize(command).split(_CHAIN):
-            key = whole[:MOST_OF_COMMAND].rstrip()
+            key = cut_words(whole, MOST_OF_COMMAND)
             if key and (not steps or steps[-1][0] != key):
                 steps.append((key, call, command))
     for position in range(len(steps) - LENGTH + 1):
@@ -47,7 +48,7 @@ def find_procedures(session: Session) -> Iterator[Occurrence]:
         # Several commands of one call are a script that the model wrote at once.
         if len(set(keys)) < LENGTH or len({call.row for _, call, _ in part}) < LEAST_CALLS:
             continue
-        shown = dict.fromkeys(" ".join(command.split())[:100] for _, _, command in part)
+        shown = dict.fromkeys(quote_command(command) for _, _, command in part)
         yield Occurrence(
             Detector.PROCEDURE,
             SEPARATOR.join(keys),

@@ -2,7 +2,8 @@
 
 144 of 199 real rejections carry such words, and they hardly ever begin with "no". One of them is
 already a candidate; whether it is general is for the teacher to judge. `detail` holds `tool` and
-`intent`, since a question, or "I'll take it from here", teaches nothing unless it recurs.
+`intent`, since a question, a statement, or "I'll take it from here" teaches nothing unless it
+recurs.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from orchestrator.sessions.detectors.user_text import (
     normalize_text,
     strip_harness_text,
 )
-from orchestrator.sessions.models import Denial, Session, ToolCall
+from orchestrator.sessions.models import Denial, Session, SessionClass, ToolCall
 
 _ANSWERED_WHEN_REJECTED = frozenset({"AskUserQuestion"})
 """A person who rejects these answers in free words, and corrects nothing."""
@@ -22,8 +23,11 @@ _ANSWERED_WHEN_REJECTED = frozenset({"AskUserQuestion"})
 def find_rejections(session: Session) -> Iterator[Occurrence]:
     """Yield one occurrence for each text with which a person rejected tool calls.
 
-    Calls of one message that were rejected with the same words were rejected once.
+    Calls of one message that were rejected with the same words were rejected once. Only a person
+    rejects: where a program gives the prompts, it also writes what is said of its calls.
     """
+    if session.kind is not SessionClass.HUMAN:
+        return
     for thread in session.threads:
         seen: set[tuple[str, str]] = set()
         for call in thread.entries:

@@ -3,7 +3,8 @@
 Each is an occurrence; how many in how many sessions make a finding is counted later. Left out are
 errors of the harness, the machine and the network, those that a person or a hook caused, calls that
 failed because of another one, red tests and searches without a hit (results, not mistakes), and
-edits that did not fit, which `edit_mismatches` counts.
+edits that did not fit, which `edit_mismatches` counts. That code does not compile or pass a linter
+is counted, but becomes no rule: `detail["origin"]` says so.
 """
 
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from orchestrator.sessions.models import Session, ToolCall
 MOST_OF_ONE_KIND: Final = 20
 """Occurrences of one key that a session gives: a loop over a wrong call says no more after them.
 In 273 real sessions the most was 3."""
+_COUNTED: Final = frozenset({Origin.PROJECT, Origin.CODE})
 
 
 def find_repeated_errors(session: Session) -> Iterator[Occurrence]:
@@ -36,7 +38,7 @@ def find_repeated_errors(session: Session) -> Iterator[Occurrence]:
             if not isinstance(call, ToolCall) or not call.is_error:
                 continue
             found = find_cause(call)
-            if found is None or found.origin is not Origin.PROJECT:
+            if found is None or found.origin not in _COUNTED:
                 continue
             counts[found.key] = counts.get(found.key, 0) + 1
             if counts[found.key] > MOST_OF_ONE_KIND:
@@ -49,6 +51,10 @@ def find_repeated_errors(session: Session) -> Iterator[Occurrence]:
                 call.at,
                 quote_call(read_command(call), found.line, path),
                 thread.agent,
-                {"cause": found.cause.value, "tool": call.name[:MOST_OF_NAME]}
+                {
+                    "cause": found.cause.value,
+                    "origin": found.origin.value,
+                    "tool": call.name[:MOST_OF_NAME],
+                }
                 | ({"path": path} if path else {}),
             )

@@ -8,18 +8,17 @@ Claude Code lets pass without asking needs no rule.
 import shlex
 from typing import Final
 
-from orchestrator.proposals.permission_safety import explain_refusal, is_known_program
+from orchestrator.proposals.permission_safety import (
+    explain_refusal,
+    has_dangerous_option,
+    is_known_program,
+)
 
 _NEEDS_NO_RULE: Final = frozenset({"git"})
 """Its commands that only read pass without a question, and no others are ever proposed."""
 _MOST_NAMES: Final = 3
 """Words that may name what is done: `npm run lint`."""
 
-_UNSAFE_OPTIONS: Final = (
-    *("-exec", "-toolexec", "-vettool", "--config=", "--eval", "--manifest-path", "--shell"),
-    "SHELL=",
-)
-"""Options that start another program or lead out of the project."""
 _EXPANDED: Final = frozenset("$`\n\r\x00")
 """Mean something to the shell even inside of double quotes."""
 _OPERATORS: Final = ";&|<>()"
@@ -39,15 +38,14 @@ def find_permission_rule(command: str) -> str:
     if not is_known_program(program) or program in _NEEDS_NO_RULE:
         return ""
     words = _split_safely(command)
-    if any(map(_is_unsafe, words)):
+    if has_dangerous_option(words[1:]):
         return ""
     for length in range(1, min(len(words), _MOST_NAMES) + 1):
         rule = f"Bash({' '.join(words[:length])} *)"
         if not explain_refusal(rule):
             return rule
     exact = f"Bash({' '.join(words)})"
-    is_short = 1 < len(words) <= _MOST_NAMES
-    return exact if is_short and not explain_refusal(exact) else ""
+    return exact if 0 < len(words) <= _MOST_NAMES and not explain_refusal(exact) else ""
 
 
 def _split_safely(command: str) -> list[str]:
@@ -71,7 +69,3 @@ def _split_safely(command: str) -> list[str]:
     if any(word and not word.strip(_OPERATORS) for word in words):
         return []
     return words
-
-
-def _is_unsafe(word: str) -> bool:
-    return word.startswith(_UNSAFE_OPTIONS) or word.lstrip("-").startswith(("exec=", "toolexec="))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.sessions.code_errors import is_build_failure
 from orchestrator.sessions.detectors.calls import (
     is_done_edit,
     quote_call,
@@ -14,9 +15,10 @@ from orchestrator.sessions.detectors.calls import (
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
-from orchestrator.sessions.suite_outputs import Runner, cut_output
+from orchestrator.sessions.suite_outputs import Runner, cut_output, find_failed_case
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import EditInput, read_input
+from orchestrator.sessions.whole_words import cut_lines
 
 LEAST_REDS: Final = 2
 """Red runs before the green one: a single red run is how tests are used. Of 148 real loops 101 had
@@ -40,8 +42,11 @@ class _Loop:
 def find_suite_loops(session: Session) -> Iterator[Occurrence]:
     """Yield each loop of red, red, ..., green in one task; the row is that of the green run.
 
+    Code that does not compile is no red run: no test has said anything.
+
     `detail`: `runner`, `reds` (how many), `paths` (edited between the last red run and the green
-    one, below the session's folder), and `diff` (of these edits, cut, unmasked).
+    one, below the session's folder), and `diff` (of these edits, cut, unmasked). The key names the
+    case that failed, as what it said is that of many.
     """
     for thread in session.threads:
         yield from _find_loops(thread, session.folder)
@@ -59,6 +64,8 @@ def _find_loops(thread: Thread, folder: str) -> Iterator[Occurrence]:
             if run is None:
                 continue
             if run.verdict is Verdict.RED:
+                if is_build_failure(cut_output(entry.result or ""), run.runner):
+                    continue
                 loop = loops.setdefault(run.runner, _Loop())
                 loop.reds.append(entry)
                 loop.edits.clear()
@@ -75,14 +82,16 @@ def _describe_loop(
     loop: _Loop, runner: Runner, green: ToolCall, agent: str, folder: str
 ) -> Occurrence:
     last = loop.reds[-1]
-    line = find_error_line(cut_output(last.result or ""))
+    output = cut_output(last.result or "")
+    line, case = find_error_line(output), find_failed_case(output, runner)
+    says_more = "" if line in case else line
     paths = dict.fromkeys(shorten_path(read_path(each), folder) for each in loop.edits)
     return Occurrence(
         Detector.TEST_LOOP,
-        f"{runner}: {normalize_line(line)}",
+        f"{runner}: {normalize_line(case or line)}",
         green.result_row or green.row,
         green.at,
-        quote_call(read_command(last), line),
+        quote_call(read_command(last), "\n".join(filter(None, (case, says_more)))),
         agent,
         {
             "runner": runner.value,
@@ -103,8 +112,8 @@ def _join_edits(edits: list[ToolCall], folder: str) -> str:
         pairs = [(part.old_string, part.new_string) for part in given.edits]
         pairs = pairs or [(given.old_string, given.new_string or given.content)]
         hunks = "".join(_diff(old, new) for old, new in pairs)
-        text += f"--- {shorten_path(given.path, folder)}\n{hunks[:_MOST_OF_EDIT]}\n"
-    return text[:MOST_OF_DIFF]
+        text += f"--- {shorten_path(given.path, folder)}\n{cut_lines(hunks, _MOST_OF_EDIT)}\n"
+    return cut_lines(text, MOST_OF_DIFF)
 
 
 def _diff(old: str, new: str) -> str:
@@ -112,7 +121,8 @@ def _diff(old: str, new: str) -> str:
     from difflib import unified_diff
 
     before, after = (
-        each[:_MOST_COMPARED].split("\n")[:_MOST_LINES] if each else [] for each in (old, new)
+        cut_lines(each, _MOST_COMPARED).split("\n")[:_MOST_LINES] if each else []
+        for each in (old, new)
     )
     lines = list(unified_diff(before, after, lineterm="", n=1))[2:]
     return "".join(f"{each}\n" for each in lines if not each.startswith("@@"))

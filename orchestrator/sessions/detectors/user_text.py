@@ -4,6 +4,9 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.sessions.detectors.statements import is_about_one_object, is_statement
+from orchestrator.sessions.whole_words import cut_words
+
 MOST_OF_KEY: Final = 160
 """Characters of a key: the beginning of a text says what it is about."""
 _MOST_READ: Final = 2_000
@@ -53,6 +56,10 @@ class Intent(StrEnum):
     """The person wants to know something first."""
     TAKING_OVER = "taking over"
     """The person goes on alone, or wants to talk: it is about this moment only."""
+    STATEMENT = "statement"
+    """It says how things are, and asks for nothing."""
+    ONE_OBJECT = "one object"
+    """It is about one address, issue or id."""
 
 
 def strip_harness_text(text: str) -> str:
@@ -67,14 +74,18 @@ def strip_harness_text(text: str) -> str:
 
 def find_intent(text: str) -> Intent:
     """Return what the person wants; in doubt it is an instruction, which the teacher judges."""
+    is_about_one = is_about_one_object(text)
     text = _CODE.sub("code", text[:_MOST_READ]).replace("\u2019", "'").casefold()
     text = " ".join(text.split())
     start = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
     if _TAKING_OVER.match(start) or _TAKING_OVER.match(text):
         return Intent.TAKING_OVER
+    instruction = Intent.ONE_OBJECT if is_about_one else Intent.INSTRUCTION
     if any(_REQUEST.match(_LEADING.sub("", each)) for each in _CLAUSE_ENDS.split(start)):
-        return Intent.INSTRUCTION
-    return Intent.QUESTION if _asks_only(text) else Intent.INSTRUCTION
+        return instruction
+    if _asks_only(text):
+        return Intent.QUESTION
+    return Intent.STATEMENT if is_statement(_split_sentences(text)) else instruction
 
 
 def ends_as_question(text: str) -> bool:
@@ -86,7 +97,7 @@ def ends_as_question(text: str) -> bool:
 
 def normalize_text(text: str) -> str:
     """Return a key: the words in small letters, without code, quotations, paths and numbers."""
-    text = text[:_MOST_READ].casefold()
+    text = cut_words(text, _MOST_READ).casefold()
     for pattern in (_CODE, _QUOTED, _ADDRESS, _PATH):
         text = pattern.sub(" ", text)
     words = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import InfrastructureError, LoopError, UsageError
 from orchestrator.platform import files
 from orchestrator.sessions.schedule import cron, launchd, systemd
 from orchestrator.sessions.schedule.choose import has_user_manager
@@ -57,6 +57,7 @@ class SystemdTimer:
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None) -> None:
         environment = os.environ if environment is None else environment
         self._folder = systemd.find_units_folder(environment, home)
+        self._link = str(self._folder / "timers.target.wants" / systemd.TIMER)
 
     def plan_files(self, job: Job) -> list[TimerFile]:
         """Return the service and the timer."""
@@ -71,17 +72,29 @@ class SystemdTimer:
         return _read_own_files(paths)
 
     def install(self, job: Job) -> None:
-        """Write the units, and enable the timer.
+        """Write the units, and enable the timer; after an error, all is as it was before.
 
         Raises:
             UsageError: a unit of this name is somebody else's.
             InfrastructureError: a file cannot be written, or systemctl failed.
         """
-        _write_files(self.plan_files(job))
-        run_program("systemctl", "--user", "daemon-reload")
-        run_program("systemctl", "--user", "enable", systemd.TIMER)
-        # `enable --now` would leave a running timer at its earlier time.
-        run_program("systemctl", "--user", "restart", systemd.TIMER)
+        before, is_enabled = self.find_files(), files.is_link(self._link)
+        try:
+            _write_files(self.plan_files(job))
+            run_program("systemctl", "--user", "daemon-reload")
+            run_program("systemctl", "--user", "enable", systemd.TIMER)
+            # `enable --now` would leave a running timer at its earlier time.
+            run_program("systemctl", "--user", "restart", systemd.TIMER)
+        except LoopError:
+            if not before:
+                ask_program("systemctl", "--user", "stop", systemd.TIMER)
+            if not is_enabled and self.find_files():
+                _remove_files([TimerFile(self._link, "")])
+            _restore_files(before, self.find_files())
+            ask_program("systemctl", "--user", "daemon-reload")
+            if before and is_enabled:
+                ask_program("systemctl", "--user", "restart", systemd.TIMER)
+            raise
 
     def remove(self) -> None:
         """Disable the timer, and remove the units.
@@ -94,8 +107,8 @@ class SystemdTimer:
         if is_managed and any(each.name.endswith(systemd.TIMER) for each in found):
             run_program("systemctl", "--user", "disable", "--now", systemd.TIMER)
         # What `disable` removes, for where systemd does not run, as in a container.
-        link = str(self._folder / "timers.target.wants" / systemd.TIMER)
-        _remove_files([TimerFile(link, ""), *found] if files.is_link(link) else found)
+        is_enabled = files.is_link(self._link)
+        _remove_files([TimerFile(self._link, ""), *found] if is_enabled else found)
         if is_managed:
             run_program("systemctl", "--user", "daemon-reload")
 
@@ -120,16 +133,23 @@ class LaunchdTimer:
         return _read_own_files([self._path])
 
     def install(self, job: Job) -> None:
-        """Write the property list, and load it in the place of an earlier one.
+        """Write the property list, and load it; after an error, all is as it was before.
 
         Raises:
             UsageError: a property list of this name is somebody else's.
             InfrastructureError: a file cannot be written, or launchctl failed.
         """
         _prepare_log(job)
-        _write_files(self.plan_files(job))
-        self._unload()
-        run_program("launchctl", "bootstrap", self._domain, str(self._path))
+        before = self.find_files()
+        try:
+            _write_files(self.plan_files(job))
+            self._unload()
+            run_program("launchctl", "bootstrap", self._domain, str(self._path))
+        except LoopError:
+            _restore_files(before, self.find_files())
+            if before:
+                ask_program("launchctl", "bootstrap", self._domain, str(self._path))
+            raise
 
     def remove(self) -> None:
         """Unload the agent, and remove its property list.
@@ -255,6 +275,13 @@ def _remove_files(found: Sequence[TimerFile]) -> None:
             f"{error.filename} cannot be removed: {error.strerror}",
             f"correct its permissions, and repeat: {_REMOVE}",
         ) from error
+
+
+def _restore_files(before: Sequence[TimerFile], found: Sequence[TimerFile]) -> None:
+    """Write what was there before, and remove what was not; what is somebody else's stays."""
+    known = {each.name for each in before}
+    _remove_files([each for each in found if each.name not in known])
+    _write_files(before)
 
 
 def _prepare_log(job: Job) -> None:

@@ -120,7 +120,11 @@ def test_it_must_follow_something_that_the_model_did() -> None:
 def test_it_is_found_after_an_action_and_after_an_interruption() -> None:
     script = Script().prompt("Install it").bash("npm i").interrupt().prompt("no, use pnpm")
     (found,) = find_corrections(build_session(script))
-    assert (found.key, found.row, found.detail) == ("no use pnpm", "r3", {"tool": "Bash"})
+    assert (found.key, found.row, found.detail) == (
+        "no use pnpm",
+        "r3",
+        {"tool": "Bash", "intent": "instruction"},
+    )
 
 
 @pytest.mark.parametrize("kind", [SessionClass.HEADLESS, SessionClass.OWN, SessionClass.SUBAGENT])
@@ -139,3 +143,9 @@ def test_prompts_of_subagents_are_written_by_the_model() -> None:
 def test_no_text_costs_much_time(text: str) -> None:
     for _ in range(200):
         is_correction(text)
+
+
+def test_a_correction_that_asks_for_nothing_says_so() -> None:
+    script = Script().prompt("Install it").bash("npm i").prompt("it is still not working")
+    (found,) = find_corrections(build_session(script))
+    assert found.detail["intent"] == "statement"

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from orchestrator.sessions.detectors.permissions import find_permission_prompts
 from orchestrator.sessions.detectors.safe_commands import find_permission_rule
-from orchestrator.sessions.models import Denial
+from orchestrator.sessions.models import Denial, SessionClass
 from tests.sessions.hand_made import Script, build_session
 
 SAFE = {
@@ -14,11 +14,14 @@ SAFE = {
     "pytest -q tests/test_a.py::test_b": "Bash(pytest *)",
     "pytest /tmp/x9f3/test_a.py": "Bash(pytest *)",
     'pytest -k "a and not b"': "Bash(pytest *)",
-    "npm test": "Bash(npm test *)",
-    "npm run lint:fix -- --quiet": "Bash(npm run lint:fix *)",
+    "npm test": "Bash(npm test)",
+    "npm run lint:fix 2>&1": "Bash(npm run lint:fix)",
+    "mypy": "Bash(mypy)",
+    "pylint src": "Bash(pylint src)",
+    "ruff check --fix": "Bash(ruff *)",
     "make test": "Bash(make test)",
-    "cargo clippy --all > /dev/null": "Bash(cargo clippy *)",
-    "golangci-lint run": "Bash(golangci-lint *)",
+    "cargo clippy --all > /dev/null": "Bash(cargo clippy --all)",
+    "golangci-lint run": "Bash(golangci-lint run)",
 }
 UNSAFE = [
     "python -m pytest", "python3 a.py", "node a.js", "bash run.sh", "sh -c 'go test'",
@@ -33,6 +36,8 @@ UNSAFE = [
     "go test &> out.txt", "pytest 2>errors.txt", "go test -exec /bin/sh ./...",
     "go test --exec=sh", "go vet -vettool=/tmp/x", "go build -toolexec sh",
     "make test SHELL=/tmp/x", "ls -la", "git status", "cat a", "make", "make deploy",
+    "npm test --prefix=/tmp/x", "npm test -- x", "npm run lint:fix -- --quiet", "make ship",
+    "make nuke", "tox", "tox exec -- x", "nox", "ctest -S x", "pylint --load-plugins=x a",
     "npm run deploy", "npm run", "mise run ship", "mise run test",
     "poetry run pytest", "poetry run python a.py",
     "bundle exec ruby a.rb", "poetry install", "terraform apply", "", "  ", "'",
@@ -88,3 +93,34 @@ def test_what_nobody_approved_counts_and_what_somebody_refused_does_not() -> Non
         script.call("Bash", denial=denial, command="go test")
     (found,) = find_permission_prompts(build_session(script))
     assert found.detail["denied"] is True
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        ("go test ./...", "Exit code 127\n/bin/bash: line 1: go: command not found"),
+        ("npm run lint", 'Exit code 1\nnpm error Missing script: "lint"'),
+        ("make test", "Exit code 2\nmake: *** No rule to make target 'test'.  Stop."),
+        ("pytest -q", "Exit code 4\nERROR: file or directory not found: tests"),
+        ("cargo clippy", "Exit code 101\nerror: no such command: `clippy`"),
+        ("npm run build", "Command timed out after 2m 0.0s"),
+    ],
+)
+def test_a_command_that_does_not_work_here_is_not_one_to_allow(command: str, result: str) -> None:
+    assert find_permission_rule(command)
+    script = Script().bash(command, result, is_error=True).bash(command, None)
+
+    assert list(find_permission_prompts(build_session(script))) == []
+
+
+def test_red_tests_are_no_failure_of_the_command() -> None:
+    script = Script().bash("pytest -q", "Exit code 1\n1 failed, 3 passed in 0.1s", is_error=True)
+
+    assert len(list(find_permission_prompts(build_session(script)))) == 1
+
+
+def test_in_a_headless_session_only_what_was_denied_counts() -> None:
+    script = Script().bash("go test").call("Bash", denial=Denial.UNATTENDED, command="go test")
+    session = build_session(script, kind=SessionClass.HEADLESS)
+
+    assert [each.detail["denied"] for each in find_permission_prompts(session)] == [True]

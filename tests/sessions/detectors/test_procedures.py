@@ -18,7 +18,7 @@ def test_each_run_of_four_commands_is_found() -> None:
     first, second = (each.key.split(SEPARATOR) for each in found)
     assert first[1:] == second[:-1]
     assert found[0].detail["commands"] == first
-    assert found[0].quote.splitlines() == list(STEPS[:4])
+    assert found[0].quote.splitlines() == [f"$ {step}" for step in STEPS[:4]]
 
 
 def test_looking_and_repeating_make_no_difference() -> None:

@@ -51,7 +51,10 @@ def test_hidden_failures() -> None:
 def test_a_loop_with_the_edit_that_ended_it() -> None:
     (found,) = find_in("test-loop", find_suite_loops)
 
-    assert (found.key, found.detail["reds"]) == ("pytest: AssertionError", 2)
+    assert (found.key, found.detail["reds"]) == (
+        "pytest: FAILED <path>::test_total - assert <number> == <number>",
+        2,
+    )
     assert found.detail["paths"] == ["cart.py"]
     assert found.detail["diff"].startswith("--- cart.py\n-")
 

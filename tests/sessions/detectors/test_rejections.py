@@ -10,7 +10,7 @@ from orchestrator.sessions.detectors.user_text import (
     normalize_text,
     strip_harness_text,
 )
-from orchestrator.sessions.models import Denial
+from orchestrator.sessions.models import Denial, SessionClass
 from tests.sessions.hand_made import Script, build_session
 
 
@@ -39,6 +39,12 @@ def test_a_result_that_quotes_a_rejection_is_none() -> None:
 def test_only_a_person_rejects(denial: Denial) -> None:
     script = Script().prompt("Fix it").call("Bash", denial=denial, words="use pnpm")
     assert not list(find_rejections(build_session(script)))
+
+
+@pytest.mark.parametrize("kind", [SessionClass.HEADLESS, SessionClass.SUBAGENT])
+def test_a_program_does_not_reject(kind: SessionClass) -> None:
+    script = Script().prompt("Fix it").reject("use pnpm")
+    assert not list(find_rejections(build_session(script, kind=kind)))
 
 
 def test_parallel_calls_with_the_same_words_were_rejected_once() -> None:
@@ -72,6 +78,23 @@ def test_what_claude_code_writes_in_place_of_words_is_none() -> None:
         ("hang on a sec, I'll get you a log", Intent.TAKING_OVER),
         ("kannst du bitte pnpm nehmen?", Intent.INSTRUCTION),
         ("warum?", Intent.QUESTION),
+        ("main is clean", Intent.STATEMENT),
+        ("too slow.", Intent.STATEMENT),
+        ("lol I guess this is idiomatic then", Intent.STATEMENT),
+        ("our session starts with 7a3cf82d-9284-4b61-9e6b", Intent.STATEMENT),
+        ("settings.json and settings.local.json", Intent.STATEMENT),
+        ("don't run CI, too slow.", Intent.INSTRUCTION),
+        ("just look in the local folder", Intent.INSTRUCTION),
+        ("we use pnpm here", Intent.INSTRUCTION),
+        ("lol, this is wrong, we should go straight into IDLE", Intent.INSTRUCTION),
+        ("tests with a real server, not with a fake one", Intent.INSTRUCTION),
+        ("das ist falsch, nimm pnpm", Intent.INSTRUCTION),
+        ("reply to https://github.com/a/b/pull/1#d2", Intent.ONE_OBJECT),
+        ("can you link the PR on 260?", Intent.ONE_OBJECT),
+        ("fix ENT-250 first", Intent.ONE_OBJECT),
+        ("revert 1a2b3c4d", Intent.ONE_OBJECT),
+        ("always fetch through https://proxy.example", Intent.INSTRUCTION),
+        ("never encode as UTF-16", Intent.INSTRUCTION),
     ],
 )
 def test_the_intent_of_words(text: str, intent: Intent) -> None:

@@ -7,6 +7,7 @@ from orchestrator.sessions.models import Entry
 from tests.sessions.tool_calls import FOLDER, bash, edit, failed, make_call, make_session, prompt
 
 RED = "a.go:1: bad\n--- FAIL: TestA (0.1s)\nFAIL\tshop/a\t0.1s\n"
+BROKEN = "error[E0425]: no x\nerror: could not compile `shop`"
 
 
 def red(command: str = "go test ./...") -> Entry:
@@ -15,6 +16,10 @@ def red(command: str = "go test ./...") -> Entry:
 
 def hidden_red() -> Entry:
     return bash("go test ./... | tail", RED)
+
+
+def unbuilt() -> Entry:
+    return failed("go test ./...", "# shop/a\na.go:3:2: undefined: x\nFAIL\tshop/a [build failed]")
 
 
 def green() -> Entry:
@@ -35,7 +40,8 @@ def test_two_red_runs_and_a_green_one() -> None:
 
     (found,) = find_suite_loops(session)
 
-    assert (found.row, found.key) == ("result-7", "go test: bad")
+    assert (found.row, found.key) == ("result-7", "go test: --- FAIL: TestA (<number>)")
+    assert "bad" in found.quote
     assert found.detail["runner"] == "go test"
     assert found.detail["reds"] == 2
     assert found.detail["paths"] == ["src/a.py", "b.py"]
@@ -51,6 +57,8 @@ def test_two_red_runs_and_a_green_one() -> None:
         (red(), green(), red(), green()),
         (failed("pytest", "1 failed in 1s"), red(), green()),
         (red(), red(), bash("pytest", "1 passed in 1s")),
+        (unbuilt(), unbuilt(), red(), green()),
+        (failed("cargo test", BROKEN), failed("cargo test", BROKEN), bash("cargo test", "ok")),
     ],
 )
 def test_what_is_no_loop(entries: tuple[Entry, ...]) -> None:

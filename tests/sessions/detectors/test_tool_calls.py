@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.sessions.detectors.edit_mismatches import find_edit_mismatches
 from orchestrator.sessions.detectors.hidden_failures import find_hidden_failures
-from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
+from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.redundant_reads import find_redundant_reads
 from orchestrator.sessions.detectors.repeated_errors import MOST_OF_ONE_KIND, find_repeated_errors
 from orchestrator.sessions.detectors.same_command import find_same_commands
@@ -52,7 +52,7 @@ class TestRepeatedErrors:
             "a1",
         )
         assert found.quote == f"$ npm run lint\n{FOLDER}/a.js:1:1: 'x' is unused"
-        assert found.detail == {"cause": "exit code", "tool": "Bash"}
+        assert found.detail == {"cause": "code", "origin": "code", "tool": "Bash"}
 
     def test_a_file_is_named_below_the_folder(self) -> None:
         call = make_call(
@@ -291,11 +291,3 @@ class TestTokenWaste:
     )
     def test_what_is_small_or_was_asked_for(self, entry: Entry) -> None:
         assert not list(find_token_waste(make_session(entry)))
-
-
-def test_a_quote_is_short_whatever_was_called() -> None:
-    session = make_session(failed("x" * 10_000, "error: " + "y" * 10_000))
-
-    (found,) = find_repeated_errors(session)
-
-    assert len(found.quote) <= MOST_OF_QUOTE
