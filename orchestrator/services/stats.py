@@ -214,9 +214,7 @@ class _Stored:
         computed = _COMPUTED if table == "runs" else {}
         columns = ", ".join(computed.get(name, name) for name in names)
         statement = f"SELECT {columns} FROM {table}"  # noqa: S608 -- our own names
-        values = (
-            self._of_folder if where in (CONDITION, _OF_SESSIONS) else self._of_project
-        )
+        values = self._of_folder if where in (CONDITION, _OF_SESSIONS) else self._of_project
         rows = (
             self._database.fetch_rows(f"{statement} WHERE {where}", values)
             if self._project
