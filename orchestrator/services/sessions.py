@@ -98,7 +98,8 @@ class SessionStore:
         from orchestrator.sessions.retrieval import find_family
 
         is_complete = find_family(self.database, self.archive, summary.family).is_complete
-        return summary.family if is_complete else f"the archive, as {summary.family} is gone"
+        path = self.create_masker().mask(summary.family)
+        return path if is_complete else f"the archive, as {path} is gone"
 
     def search(self, summaries: Sequence[SessionSummary], text: str) -> Iterator["Match"]:
         """Yield the lines of some sessions that contain a text."""

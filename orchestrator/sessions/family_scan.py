@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError, RefusedValueError
 from orchestrator.masking import Masker
+from orchestrator.platform import files
 from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
 from orchestrator.sessions.detectors.occurrences import Occurrence
 from orchestrator.sessions.detectors.registry import DETECTORS
@@ -32,7 +33,7 @@ from orchestrator.sessions.watermarks import (
     Watermark,
     name_path,
 )
-from orchestrator.storage.database import Database
+from orchestrator.storage.database import Database, normalize_text
 
 _LONGEST_CACHED: Final = 2_000
 
@@ -53,7 +54,7 @@ class FamilyScan:
         database: Database,
         watermarks: Mapping[str, Watermark],
         masker: Masker,
-        states: Iterable[FamilyState],
+        states: Sequence[FamilyState],
         own_folders: Sequence[Path],
     ) -> None:
         self.count = ScanCount()
@@ -64,13 +65,33 @@ class FamilyScan:
         self._files = defaultdict[str, set[str]](set)
         for path, mark in watermarks.items():
             self._files[mark.family].add(path)
+        present = {state.name for state in states if not state.is_gone}
+        self._vanished = defaultdict[str, list[str]](list)
+        """Stored families whose files are gone, by the name of their main file."""
+        for family in self._files.keys() - present:
+            self._vanished[Path(family).stem].append(family)
         self._masker = masker
         self._mask_short = lru_cache(maxsize=20_000)(masker.mask)
 
     def scan_family(self, state: FamilyState) -> None:
         """Read a session with its files, and store what was found."""
+        moved = self._find_moved(state)
+        if not moved or not self._scan_as(state, (state.name, *moved)):
+            self._scan_as(state, (state.name,))
+
+    def _find_moved(self, state: FamilyState) -> list[str]:
+        """Return the stored families that a family may have been before its folder was renamed."""
+        found = self._vanished[normalize_text(state.family.name)]
+        is_gone = {name: not any(map(files.exists, self._files[name])) for name in found}
+        return sorted(name for name in found if is_gone[name])
+
+    def _scan_as(self, state: FamilyState, names: Sequence[str]) -> bool:
+        """Read a session with its files in the place of what is stored by some names.
+
+        Return whether it is the session that was stored by all these names.
+        """
         family = state.family
-        released = {path: self._ids.pop(path, b"") for path in self._files[state.name]}
+        released = {path: self._ids.pop(path, b"") for name in names for path in self._files[name]}
         for packed in released.values():
             self._known.release(unpack_ids(packed) if packed else ())
         reading = None
@@ -81,20 +102,24 @@ class FamilyScan:
                 own_ids=self._own.ids,
                 own_folders=self._own_folders,
             )
+            if len(names) > 1 and not _has_all(reading, released):
+                self._restore_ids(released, reading)
+                return False
             records = self._examine(reading)
-            is_poorer = self._is_poorer(reading, state)
+            is_poorer = self._is_poorer(reading, state, names)
             if not is_poorer:
-                self._store(reading, records, state)
+                self._store(reading, records, state, names)
         except Exception as error:  # one odd transcript must not hide all others
             if isinstance(error, InfrastructureError) and not isinstance(error, RefusedValueError):
                 raise
             self._report(family.key, f"{type(error).__name__}: {error}")
             self._restore_ids(released, reading)
-            return
+            return True
         self._count(reading, records, state)
         if is_poorer:
             self._restore_ids(released, reading)
             self._touch(reading, state)
+        return True
 
     def _examine(self, reading: FamilyReading) -> list[SessionRecord]:
         records = []
@@ -125,26 +150,33 @@ class FamilyScan:
     def _mask(self, text: str) -> str:
         return self._mask_short(text) if len(text) <= _LONGEST_CACHED else self._masker.mask(text)
 
-    def _is_poorer(self, reading: FamilyReading, state: FamilyState) -> bool:
+    def _is_poorer(self, reading: FamilyReading, state: FamilyState, names: Sequence[str]) -> bool:
         """Return whether a part of the session that was read before is missing now.
 
         Then what is stored stays. A file that is there, but was rewritten shorter, counts as it is.
         """
-        missing = self._files[state.name] - {name_path(path) for path in state.states}
+        stored = {path for name in names for path in self._files[name]}
+        missing = stored - {name_path(path) for path in state.states}
         if not missing and not any(each.problem for each in reading.files):
             return False
-        rows = self._database.fetch_rows(
-            "SELECT sum(rows_read) FROM transcripts WHERE family = ?", (state.name,)
+        query = "SELECT sum(rows_read) FROM transcripts WHERE family = ?"
+        return any(
+            reading.rows < int(self._database.fetch_rows(query, (name,))[0][0] or 0)
+            for name in names
         )
-        return reading.rows < int(rows[0][0] or 0)
 
     def _store(
-        self, reading: FamilyReading, records: Sequence[SessionRecord], state: FamilyState
+        self,
+        reading: FamilyReading,
+        records: Sequence[SessionRecord],
+        state: FamilyState,
+        names: Sequence[str],
     ) -> None:
         stored = {}
         with self._database.transaction() as database:
-            write_sessions(database, state.name, records)
-            database.write("DELETE FROM transcripts WHERE family = ?", (state.name,))
+            for name in names:
+                write_sessions(database, name, records if name == state.name else ())
+                database.write("DELETE FROM transcripts WHERE family = ?", (name,))
             for each in reading.files:
                 if (seen := state.states.get(each.path)) and each.is_done:
                     packed = _write_watermark(database, state, each, seen)
@@ -191,6 +223,12 @@ class FamilyScan:
     def _report(self, location: str, reason: str) -> None:
         shown = " ".join(self._masker.mask(reason[:2_000]).split())
         self.count.problems.append(ScanProblem(location, shown[:300]))
+
+
+def _has_all(reading: FamilyReading, released: Mapping[str, bytes]) -> bool:
+    """Return whether all rows and answers are there that counted for some files."""
+    found = {identifier for file in reading.files for identifier in file.ids}
+    return all(found.issuperset(unpack_ids(packed)) for packed in released.values() if packed)
 
 
 def _load_ids(database: Database) -> tuple[KnownIds, dict[str, bytes]]:

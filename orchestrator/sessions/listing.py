@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from orchestrator.errors import UsageError
@@ -122,7 +123,20 @@ def _build_summary(row: Row) -> SessionSummary:
         for name in ("versions", "models", "paths")
     }
     cost = None if found.cost_usd is None else float(found.cost_usd)
-    return found._replace(**values, output_reliable=bool(found.output_reliable), cost_usd=cost)
+    return found._replace(
+        **values,
+        project=_mask_path(found.project),
+        folder=_mask_path(found.folder),
+        output_reliable=bool(found.output_reliable),
+        cost_usd=cost,
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _mask_path(path: str) -> str:
+    from orchestrator.masking import mask_text
+
+    return mask_text(path)
 
 
 def shorten_ids(database: Database, ids: Iterable[str]) -> dict[str, str]:

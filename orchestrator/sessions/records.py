@@ -1,6 +1,7 @@
 """Build what is stored of a session, write it, and read back what was found.
 
-All texts are masked before they are cut, so that no half of a secret is stored.
+All texts are masked before they are cut, so that no half of a secret is stored. The project and the
+folder are stored as they are, since sessions are found by them, and masked when they are shown.
 """
 
 import json
@@ -29,6 +30,7 @@ from orchestrator.sessions.tool_inputs import EditInput, read_input
 from orchestrator.storage.database import Database
 
 _MOST_OF_TITLE: Final = 200
+_MOST_OF_NAME: Final = 100
 _MOST_OF_KEY: Final = 300
 _MOST_OF_TEXT: Final = 4_000
 """Characters of a text in the details of an occurrence."""
@@ -100,8 +102,8 @@ def build_record(
         shorten_masked(" ".join(title[: 4 * _MARGIN].split()), _MOST_OF_TITLE, mask),
         session.started,
         session.ended,
-        json.dumps(session.versions),
-        json.dumps(session.models),
+        _describe_names(session.versions, mask),
+        _describe_names(session.models, mask),
         len(prompts),
         sum(isinstance(each, ModelCall) for each in calls),
         len(tools),
@@ -122,7 +124,7 @@ def build_record(
         session.id,
         session.kind,
         row,
-        tuple(_build_task_row(each) for each in tasks),
+        tuple(_build_task_row(each, mask) for each in tasks),
         tuple(_build_occurrence_row(each, mask) for each in occurrences),
     )
 
@@ -160,8 +162,14 @@ def _describe_tests(tasks: Sequence[TaskFacts]) -> str:
     return "unknown" if any(task.suite_runs for task in tasks) else ""
 
 
-def _build_task_row(task: TaskFacts) -> tuple[Value, ...]:
+def _describe_names(names: Sequence[str], mask: Mask) -> str:
+    return json.dumps([shorten_masked(each, _MOST_OF_NAME, mask) for each in names[:_MOST_ITEMS]])
+
+
+def _build_task_row(task: TaskFacts, mask: Mask) -> tuple[Value, ...]:
     values = asdict(task)
+    for name in ("version", "model"):
+        values[name] = shorten_masked(values[name], _MOST_OF_NAME, mask)
     row = (values[name] for name in _TASK_COLUMNS)
     return tuple(int(each) if isinstance(each, bool) else each for each in row)
 

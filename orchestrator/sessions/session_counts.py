@@ -26,7 +26,9 @@ def count_sessions(
     """
     where, values = _build_condition(project)
     rows = database.fetch_rows(
-        "SELECT project, class, count(*) FROM sessions WHERE ended >= ? AND started < ?"  # noqa: S608
+        # A session that was copied into another home, and continued in both, is one session.
+        "SELECT project, class, count(DISTINCT id) FROM sessions"  # noqa: S608
+        " WHERE ended >= ? AND started < ?"
         f" {where} GROUP BY project, class ORDER BY project, class",
         (format_transcript_time(since), format_transcript_time(until), *values),
     )

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from orchestrator.agents.claude_environment import create_session_id
 from orchestrator.errors import InfrastructureError
+from orchestrator.masking import Masker
 from orchestrator.sessions import family_scan, watermarks
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
 from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
 from orchestrator.sessions.own_sessions import record_own_session
 from orchestrator.sessions.records import SessionRecord, load_occurrences, write_sessions
-from orchestrator.sessions.session_counts import count_unreadable_rows
+from orchestrator.sessions.scanning import scan_transcripts
+from orchestrator.sessions.session_counts import count_sessions, count_unreadable_rows
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import (
@@ -215,6 +217,27 @@ def test_texts_are_masked_before_they_are_cut(
         assert load_occurrences(database, project="/elsewhere") == []
         assert load_occurrences(database, since="2026-11-21") == []
         assert load_occurrences(database, until="2026-11-21") == [found]
+
+
+def test_names_and_paths_are_masked(tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    home = tmp_path / "claude"
+    made = write_shop_session(home, "one", folder=f"/home/dev/{secret}")
+    for at, text in enumerate(made.rows):
+        row = json.loads(text) | {"version": f"2.1-{secret}"}
+        if row["type"] == "assistant":
+            row["message"]["model"] = f"m-{secret}" + "x" * 500
+        made.rows[at] = json.dumps(row).encode()
+    made.save()
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        (found,) = list_sessions(database, project=f"/home/dev/{secret}")
+        assert secret not in repr(found)
+        assert found.project.startswith("/home/dev/")
+        assert max(map(len, found.models)) <= 100
+        columns = database.fetch_rows("SELECT versions, models FROM sessions")
+        columns += database.fetch_rows("SELECT version, model FROM session_tasks")
+        assert secret not in repr(columns)
 
 
 def test_an_error_in_one_session_hides_no_other(
@@ -413,3 +436,52 @@ def test_an_odd_time_moves_no_session(tmp_path: Path, odd: object) -> None:
         made.save()
         assert [each.location for each in scan(database, home).problems] == [str(made.path)]
         assert list_sessions(database) == []
+
+
+@pytest.mark.usefixtures("each_database")
+@pytest.mark.parametrize("is_continued", [False, True])
+def test_a_session_whose_folder_was_renamed_is_one(tmp_path: Path, is_continued: bool) -> None:
+    home, other = tmp_path / "claude", tmp_path / "other"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        moved = write_shop_session(other, "one")
+        made.path.unlink()
+        if is_continued:
+            moved.prompt("And now the other way")
+            moved.save()
+        result = scan_transcripts(database, [home, other], Masker)
+        assert (result.read, scan(database, other).read) == (1, 0)
+        (found,) = list_sessions(database)
+        assert (found.prompts, found.family) == (1 + is_continued, str(moved.path))
+        assert read_tables(database) == scan_afresh(other, tmp_path / "fresh")
+        assert scan_transcripts(database, [home, other], Masker).vanished == 0
+
+
+def test_another_session_of_the_name_is_no_renamed_one(tmp_path: Path) -> None:
+    home, other = tmp_path / "claude", tmp_path / "other"
+    made = write_shop_session(home, "one")
+    with open_database(tmp_path / "state") as database:
+        scan(database, home)
+        stored = read_tables(database)
+        made.path.unlink()
+        another = Written(other, "one", minute=3)  # it has some of the rows, too
+        another.prompt("Something else")
+        another.save()
+        assert scan(database, other).read == 1
+        left = [row for row in read_tables(database)["sessions"] if row[0] == str(made.path)]
+        assert left == stored["sessions"]
+
+
+def test_a_session_in_two_homes_counts_once(tmp_path: Path) -> None:
+    home, other = tmp_path / "claude", tmp_path / "other"
+    write_shop_session(home, "one")
+    copy = write_shop_session(other, "one")
+    copy.minute = 200
+    copy.prompt("And now the other way")
+    copy.save()
+    with open_database(tmp_path / "state") as database:
+        scan_transcripts(database, [home, other], Masker)
+        since = datetime(2026, 11, 1, tzinfo=UTC)
+        counts = count_sessions(database, since, since + timedelta(days=30))
+        assert counts == {"/home/dev/shop": {"human": 1}}
