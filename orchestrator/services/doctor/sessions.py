@@ -1,4 +1,4 @@
-"""Check past sessions: where their transcripts are, when they are deleted, and the archive."""
+"""Check past sessions: their transcripts, when these are deleted, the archive, and the review."""
 
 import shlex
 from collections.abc import Iterator
@@ -7,18 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator.counts import format_count
+from orchestrator.errors import LoopError
 from orchestrator.platform import files
 from orchestrator.services.doctor.results import Check, Link, succeed, warn
 from orchestrator.services.doctor.subject import Subject
+from orchestrator.services.review_schedule import list_installed
 from orchestrator.sessions.archive_index import SUFFIX, iter_copies
 from orchestrator.sessions.cleanup_period import KEY, find_cleanup_period
 from orchestrator.sessions.files import find_transcripts
 from orchestrator.sessions.homes import PROJECTS, find_homes
-from orchestrator.storage.state_directory import transcripts_folder
+from orchestrator.storage.state_directory import reviews_folder, transcripts_folder
 
 
 def check_sessions(subject: Subject) -> Iterator[Check]:
-    """Check the transcripts of each home, and the archive."""
+    """Check the transcripts of each home, the archive, and when they are reviewed."""
     extra = [Path(each) for each in subject.config.review.config_dirs]
     homes = find_homes(subject.environment, extra)
     if not homes:
@@ -27,6 +29,8 @@ def check_sessions(subject: Subject) -> Iterator[Check]:
     for home in homes:
         yield _check_home(home)
     yield _check_archive(subject)
+    yield _check_last_review(subject)
+    yield _check_schedule()
 
 
 def _check_home(home: Path) -> Check:
@@ -62,3 +66,23 @@ def _check_archive(subject: Subject) -> Check:
         return succeed(Link.SESSIONS, "nothing is archived yet: `orchestrator review` does it")
     count = format_count(len(sizes), "archived file")
     return succeed(Link.SESSIONS, f"{count}, {sum(sizes) / 1e6:.1f} MB")
+
+
+def _check_last_review(subject: Subject) -> Check:
+    """Name the last report, by whose name it is known when it was: the record is not opened."""
+    found = files.find_paths(reviews_folder(subject.state), "*.md") if subject.state else []
+    if not found:
+        return succeed(Link.SESSIONS, "nothing was reviewed yet: `orchestrator review` does it")
+    return succeed(Link.SESSIONS, f"the last review: {found[-1]}")
+
+
+def _check_schedule() -> Check:
+    try:
+        installed = list_installed()
+    except LoopError as error:
+        return warn(Link.SESSIONS, error.message, error.hint)
+    if not installed:
+        command = "orchestrator review schedule --install"
+        return succeed(Link.SESSIONS, f"no review is scheduled: `{command}` does it")
+    names = " and ".join(each.scheduler.value for each in installed)
+    return succeed(Link.SESSIONS, f"the review is scheduled with {names}")

@@ -1,15 +1,24 @@
 """The doctor says how many sessions there are, and when Claude Code deletes them."""
 
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from orchestrator.services.doctor.results import Status
 from orchestrator.services.doctor.sessions import check_sessions
 from orchestrator.services.doctor.subject import examine
 from orchestrator.sessions.archive import archive_transcripts
 from orchestrator.sessions.files import find_transcripts
-from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
+from orchestrator.sessions.schedule.job import MARK
+from orchestrator.sessions.schedule.systemd import TIMER, find_units_folder
+from orchestrator.storage.state_directory import (
+    resolve_state_directory,
+    reviews_folder,
+    transcripts_folder,
+)
 from tests.ordinary_user import ordinary_user
 from tests.sessions.written import write_shop_session
 
@@ -25,13 +34,13 @@ def test_no_session_is_no_fault(project: Path) -> None:
 def test_the_days_until_a_session_is_deleted_are_named(project: Path, home: Path) -> None:
     claude = home / ".claude"
     write_shop_session(claude, "one")
-    text, archived = list_texts(project)
+    text, archived, *_ = list_texts(project)
     assert text.startswith(f"{claude}: 1 session, the oldest of ")
     assert text.endswith("after 30 days (cleanupPeriodDays, its default)")
     assert archived.startswith("nothing is archived yet")
     (claude / "settings.json").write_text('{"cleanupPeriodDays": 90}', encoding="utf-8")
     archive_transcripts(find_transcripts(claude), transcripts_folder(resolve_state_directory()))
-    text, archived = list_texts(project)
+    text, archived, *_ = list_texts(project)
     assert text.endswith("after 90 days (cleanupPeriodDays)")
     assert archived == "1 archived file, 0.0 MB"
 
@@ -57,3 +66,30 @@ def test_a_closed_folder_is_a_warning(project: Path) -> None:
         (home / ".claude" / "projects").chmod(0o700)
     assert check.status is Status.WARNING
     assert "cannot be read" in check.text
+
+
+def test_the_last_review_and_the_schedule_are_named(
+    project: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write_shop_session(home / ".claude", "one")
+    assert list_texts(project)[2:] == [
+        "nothing was reviewed yet: `orchestrator review` does it",
+        "no review is scheduled: `orchestrator review schedule --install` does it",
+    ]
+    folder = reviews_folder(resolve_state_directory())
+    folder.mkdir(parents=True)
+    for name in ("2026-11-27-020000.md", "2026-11-28-020000.md", "2026-11-26-020000.md"):
+        (folder / name).touch()
+    units = find_units_folder(os.environ, home)
+    units.mkdir(parents=True)
+    (units / TIMER).write_text(f"# {MARK}\n", encoding="utf-8")
+    assert list_texts(project)[2:] == [
+        f"the last review: {folder}/2026-11-28-020000.md",
+        "the review is scheduled with systemd",
+    ]
+    crontab = tmp_path / "crontab"
+    crontab.write_text("#!/bin/sh\necho broken >&2\nexit 1\n", encoding="utf-8")
+    crontab.chmod(0o755)
+    check = list(check_sessions(examine(project)))[-1]
+    assert (check.status, check.text) == (Status.WARNING, "the crontab cannot be read: broken")
