@@ -95,8 +95,8 @@ CHECKS: Final = (
     LinkCheck(
         Link.SESSIONS,
         check_sessions,
-        "Past sessions can be read, it is known when Claude Code deletes their transcripts, and "
-        "when they are reviewed. None is opened.",
+        "Past sessions can be read, and it is known when Claude Code deletes their transcripts, "
+        "and when they are reviewed. None is opened.",
     ),
     LinkCheck(Link.LIMITS, check_limits, "What a run may cost, in money, attempts and time."),
     LinkCheck(Link.VERSIONS, check_versions, "The versions that a report of a fault needs."),
