@@ -10,7 +10,7 @@ from typing import Final
 _ASKS: Final = re.compile(
     r"\b(?:should(?! have\b)|must|need|needs|(?:have|has|had) to|ought|don'?t|do not|never|always"
     r"|instead|prefere?|rather|let'?s|let us|please|want|wants|avoid|make sure|only|supposed"
-    r"|would have thought|on purpose|did(?: not|n't) (?:say|ask|want|mean|tell)|not allowed"
+    r"|would have thought|on purpose|did(?: not|n't) (?:say|ask|want|mean)|not allowed"
     r"|we (?:also )?(?:use|keep|follow|put|write|call|name|test|run)|better to|use|stop|try)\b"
 )
 """Says at any place that something is asked for, or how a project does things."""
