@@ -112,7 +112,8 @@ def _join_edits(edits: list[ToolCall], folder: str) -> str:
         pairs = [(part.old_string, part.new_string) for part in given.edits]
         pairs = pairs or [(given.old_string, given.new_string or given.content)]
         hunks = "".join(_diff(old, new) for old, new in pairs)
-        text += f"--- {shorten_path(given.path, folder)}\n{shorten_at_line_break(hunks, _MOST_OF_EDIT)}\n"
+        shown = shorten_at_line_break(hunks, _MOST_OF_EDIT)
+        text += f"--- {shorten_path(given.path, folder)}\n{shown}\n"
     return shorten_at_line_break(text, MOST_OF_DIFF)
 
 
