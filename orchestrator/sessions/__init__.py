@@ -13,7 +13,7 @@ In the order in which a night passes through them:
 - `tool_inputs`, `commands`, `causes`, `suite_runs`: what a tool call did.
 - `shell`, `programs`, `error_lines`, `code_errors`, `suite_commands`, `suite_outputs`: what these
   four rest on.
-- `whole_words`: cuts keys that are not masked yet.
+- `shortening`: cuts keys that are not masked yet.
 - `detectors/`: what went wrong in one session.
 - `tasks`: the numbers of each task in a session.
 - `records`: what is stored of a session.

@@ -17,10 +17,10 @@ from orchestrator.sessions.commands import name_segment
 from orchestrator.sessions.error_lines import MOST_RETURNED, find_error_line, normalize_line
 from orchestrator.sessions.models import ToolCall
 from orchestrator.sessions.shell import Segment, split_command
+from orchestrator.sessions.shortening import shorten_at_space
 from orchestrator.sessions.suite_outputs import TAIL, cut_output
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
-from orchestrator.sessions.whole_words import cut_at_word
 
 
 class Cause(StrEnum):
@@ -213,7 +213,7 @@ def _build(call: ToolCall, cause: Cause, origin: Origin, line: str) -> ErrorCaus
     elif cause is Cause.TIMEOUT:
         about = _name_failing(call, line)
     elif cause is Cause.MISSING_TOOL:
-        about = cut_at_word(line.partition(". ")[0], 80)
+        about = shorten_at_space(line.partition(". ")[0], 80)
     key = f"{call.name[:_MOST_OF_TOOL]}: {cause}"
     return ErrorCause(cause, origin, f"{key}: {about}" if about else key, line)
 
@@ -225,7 +225,7 @@ def _name_target(call: ToolCall, line: str) -> str:
     if not path and ": " in line:  # Grep and Glob: what they were given is not decoded
         path = line.partition(": ")[2].partition(". ")[0]
     name = PurePosixPath(path.replace("\\", "/")).name
-    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", cut_at_word(name, 80))
+    return re.sub(r"(?=[a-f]*\d)[0-9a-f]{12,}|\d+", "#", shorten_at_space(name, 80))
 
 
 def find_suffix(call: ToolCall) -> str:
@@ -234,7 +234,9 @@ def find_suffix(call: ToolCall) -> str:
     path = PurePosixPath(given.path.replace("\\", "/")) if isinstance(given, EditInput) else None
     if path is None or not path.name:
         return ""
-    return cut_at_word(f"*{path.suffix}", 20) if path.suffix else cut_at_word(path.name, 40)
+    return (
+        shorten_at_space(f"*{path.suffix}", 20) if path.suffix else shorten_at_space(path.name, 40)
+    )
 
 
 def _read_shell_error(call: ToolCall, text: str) -> ErrorCause:

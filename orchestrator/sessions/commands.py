@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator.sessions import programs
 from orchestrator.sessions.shell import Segment, Word, split_command
-from orchestrator.sessions.whole_words import cut_at_word
+from orchestrator.sessions.shortening import shorten_at_space
 
 MOST_OF_KEY: Final = 200
 """Characters of a key; a longer command is not repeated by chance, and its start says enough."""
@@ -67,7 +67,7 @@ def normalize(command: str) -> str:
     working = [each for each in segments if not _only_reads(each)]
     looking = [each for each in segments if each.program not in programs.SILENT] or segments
     keys = [normalize_segment(each) for each in working or looking[:1]]
-    return cut_at_word(" && ".join(dict.fromkeys(keys)), MOST_OF_KEY)
+    return shorten_at_space(" && ".join(dict.fromkeys(keys)), MOST_OF_KEY)
 
 
 def normalize_segment(segment: Segment) -> str:
@@ -75,7 +75,7 @@ def normalize_segment(segment: Segment) -> str:
     words = strip_wrappers(segment.words)
     if not words:
         return ""
-    program = cut_at_word(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
+    program = shorten_at_space(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
     if words[0].is_quoted:
         program = "<text>"
     words = _drop_global_options(words, program)
@@ -85,7 +85,7 @@ def normalize_segment(segment: Segment) -> str:
     rest = {_replace_argument(each, has_words): None for each in words[1 + count :]}
     options = sorted(each for each in rest if each.startswith("-"))
     others = sorted(each for each in rest if each.startswith("<"))
-    return cut_at_word(" ".join((program, *named, *options, *others)), MOST_OF_KEY)
+    return shorten_at_space(" ".join((program, *named, *options, *others)), MOST_OF_KEY)
 
 
 def name_segment(segment: Segment) -> str:
@@ -93,11 +93,11 @@ def name_segment(segment: Segment) -> str:
     words = strip_wrappers(segment.words)
     if not words or words[0].is_quoted:
         return "<text>" if words else ""
-    program = cut_at_word(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
+    program = shorten_at_space(words[0].text.rpartition("/")[2], _MOST_OF_PROGRAM)
     words = _drop_global_options(words, program)
     count = _count_subcommands(words, program)
     named = [each.text for each in words[1 : 1 + count]]
-    return cut_at_word(" ".join((program, *named)), _MOST_OF_NAME)
+    return shorten_at_space(" ".join((program, *named)), _MOST_OF_NAME)
 
 
 def _count_subcommands(words: tuple[Word, ...], program: str) -> int:

@@ -7,7 +7,7 @@ Only the beginning and the end of an output are looked at, and only the beginnin
 import re
 from typing import Final
 
-from orchestrator.sessions.whole_words import cut_at_word
+from orchestrator.sessions.shortening import shorten_at_space
 
 MOST_OF_LINE: Final = 500
 """Characters of a line that are looked at; a longer one is data."""
@@ -113,7 +113,7 @@ def normalize_line(line: str) -> str:
     Paths, addresses, numbers, times, hexadecimal ids and quoted names become placeholders; the
     place in a file that a compiler puts first is left out.
     """
-    line = _CONTROL.sub(" ", cut_at_word(line, MOST_OF_LINE))
+    line = _CONTROL.sub(" ", shorten_at_space(line, MOST_OF_LINE))
     for pattern, into in _NOISE:
         line = pattern.sub(into, line)
-    return cut_at_word(line.strip(" :"), MOST_OF_KEY).strip()
+    return shorten_at_space(line.strip(" :"), MOST_OF_KEY).strip()

@@ -4,8 +4,8 @@ from typing import Final
 
 from orchestrator.sessions.detectors.occurrences import COMMAND_MARK
 from orchestrator.sessions.models import ToolCall
+from orchestrator.sessions.shortening import shorten_at_space
 from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
-from orchestrator.sessions.whole_words import cut_at_word
 
 EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
@@ -48,7 +48,7 @@ def shorten_path(path: str, folder: str) -> str:
     if folder and path.startswith(f"{folder}/"):
         path = path[len(folder) + 1 :]
     if len(path) > _MOST_OF_PATH:
-        return cut_at_word(path.rpartition("/")[2], _MOST_OF_PATH)
+        return shorten_at_space(path.rpartition("/")[2], _MOST_OF_PATH)
     return path if not path.startswith(("/", "~")) and path[1:2] != ":" else path.rpartition("/")[2]
 
 

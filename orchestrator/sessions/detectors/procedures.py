@@ -13,7 +13,7 @@ from orchestrator.sessions.commands import is_read_only, normalize
 from orchestrator.sessions.detectors.calls import quote_command, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Session, ToolCall
-from orchestrator.sessions.whole_words import cut_at_word
+from orchestrator.sessions.shortening import shorten_at_space
 
 LENGTH: Final = 4
 """Commands of a sequence; shorter ones recur by chance."""
@@ -39,7 +39,7 @@ def find_procedures(session: Session) -> Iterator[Occurrence]:
         if not command or is_read_only(command):
             continue
         for whole in normalize(command).split(_CHAIN):
-            key = cut_at_word(whole, MOST_OF_COMMAND)
+            key = shorten_at_space(whole, MOST_OF_COMMAND)
             if key and (not steps or steps[-1][0] != key):
                 steps.append((key, call, command))
     for position in range(len(steps) - LENGTH + 1):

@@ -15,10 +15,10 @@ from orchestrator.sessions.detectors.calls import (
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
+from orchestrator.sessions.shortening import shorten_at_line_break
 from orchestrator.sessions.suite_outputs import Runner, cut_output, find_failed_case
 from orchestrator.sessions.suite_runs import Verdict, judge_call
 from orchestrator.sessions.tool_inputs import EditInput, read_input
-from orchestrator.sessions.whole_words import cut_lines
 
 LEAST_REDS: Final = 2
 """Red runs before the green one: a single red run is how tests are used. Of 148 real loops 101 had
@@ -112,8 +112,9 @@ def _join_edits(edits: list[ToolCall], folder: str) -> str:
         pairs = [(part.old_string, part.new_string) for part in given.edits]
         pairs = pairs or [(given.old_string, given.new_string or given.content)]
         hunks = "".join(_diff(old, new) for old, new in pairs)
-        text += f"--- {shorten_path(given.path, folder)}\n{cut_lines(hunks, _MOST_OF_EDIT)}\n"
-    return cut_lines(text, MOST_OF_DIFF)
+        shown = shorten_at_line_break(hunks, _MOST_OF_EDIT)
+        text += f"--- {shorten_path(given.path, folder)}\n{shown}\n"
+    return shorten_at_line_break(text, MOST_OF_DIFF)
 
 
 def _diff(old: str, new: str) -> str:
@@ -121,7 +122,7 @@ def _diff(old: str, new: str) -> str:
     from difflib import unified_diff
 
     before, after = (
-        cut_lines(each, _MOST_COMPARED).split("\n")[:_MOST_LINES] if each else []
+        shorten_at_line_break(each, _MOST_COMPARED).split("\n")[:_MOST_LINES] if each else []
         for each in (old, new)
     )
     lines = list(unified_diff(before, after, lineterm="", n=1))[2:]

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.sessions.detectors.statements import is_about_one_object, is_statement
-from orchestrator.sessions.whole_words import cut_at_word
+from orchestrator.sessions.shortening import shorten_at_space
 
 MOST_OF_KEY: Final = 160
 """Characters of a key: the beginning of a text says what it is about."""
@@ -97,7 +97,7 @@ def ends_as_question(text: str) -> bool:
 
 def normalize_text(text: str) -> str:
     """Return a key: the words in small letters, without code, quotations, paths and numbers."""
-    text = cut_at_word(text, _MOST_READ).casefold()
+    text = shorten_at_space(text, _MOST_READ).casefold()
     for pattern in (_CODE, _QUOTED, _ADDRESS, _PATH):
         text = pattern.sub(" ", text)
     words = [
