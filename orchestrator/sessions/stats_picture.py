@@ -105,10 +105,11 @@ def _import_pygal() -> Any:  # noqa: ANN401 -- a module without types
 
     The finder is of a kind that Python 3.11 warns of at each import that comes to it.
     """
-    finders = list(sys.meta_path)
     import pygal  # type: ignore[import-untyped]
 
-    sys.meta_path[:] = finders
+    # Not that of `importlib_metadata`, which replaces the one of Python: versions are read by it.
+    others = [each for each in sys.meta_path if type(each).__module__ != pygal.__name__]
+    sys.meta_path[:] = others
     return pygal
 
 
