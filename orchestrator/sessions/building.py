@@ -160,7 +160,7 @@ class SessionBuilder:
         return True
 
     def _find_draft(self, name: str) -> SessionDraft:
-        # As it is stored: two names that the database cannot distinguish are one session.
+        # As it is stored: two names that are the same in the database are one session.
         name = normalize_text(name) or normalize_text(self._family.name)
         draft = self._drafts.get(name)
         if draft is None:
