@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestrator.cli.tables import Column, iter_table_lines
 from orchestrator.cli.values import format_dollars, format_tokens, sanitize_text, shorten_text
 from orchestrator.counts import format_count, name_first
+from orchestrator.masking.visible_text import escape_markdown, flatten_text
 
 if TYPE_CHECKING:
     from orchestrator.sessions.listing import SessionSummary
@@ -85,7 +86,7 @@ def build_summary_values(each: "SessionSummary") -> Values:
 
 def iter_head_lines(each: "SessionSummary", origin: str = "") -> Iterator[str]:
     """Yield what is stored of a session, one fact per line."""
-    heading = f"Session {sanitize_text(each.id)}"
+    heading = f"Session {flatten_text(each.id)}"
     yield heading
     yield "=" * len(heading)
     ended = _format_time(each.ended, "%Y-%m-%d %H:%M %Z")
@@ -104,10 +105,10 @@ def iter_head_lines(each: "SessionSummary", origin: str = "") -> Iterator[str]:
         ("source", origin),
     ):
         if value:
-            yield f"{name:<8} {sanitize_text(value)}"
+            yield f"{name:<8} {flatten_text(value)}"
     if each.paths:
         yield f"{format_count(len(each.paths), 'file')} changed:"
-        yield from (f"    {sanitize_text(path)}" for path in each.paths)
+        yield from (f"    {flatten_text(path)}" for path in each.paths)
 
 
 def _describe_tests(each: "SessionSummary") -> str:
@@ -224,15 +225,15 @@ def _find_error_line(result: str) -> str:
 
 def iter_markdown_lines(each: "SessionSummary", entries: Iterable[Values]) -> Iterator[str]:
     """Yield a session as Markdown; texts are in fences, so that none of them is Markdown."""
-    yield f"# Session {sanitize_text(each.id)}"
+    yield f"# Session {escape_markdown(each.id)}"
     yield ""
     head = list(iter_head_lines(each))[2:]
     yield from _iter_fenced("\n".join(head))
     for entry in entries:
         at = _format_time(entry["at"], "%Y-%m-%d %H:%M:%S")
-        agent = f", agent {sanitize_text(entry['agent'])}" if entry["agent"] else ""
+        agent = f", agent {escape_markdown(entry['agent'])}" if entry["agent"] else ""
         kind = entry["kind"].capitalize()
-        yield f"## {kind} {sanitize_text(entry.get('tool', ''))}".rstrip()
+        yield f"## {kind} {escape_markdown(entry.get('tool', ''))}".rstrip()
         yield ""
         yield f"{at}{agent}"
         yield ""
@@ -245,7 +246,7 @@ def iter_markdown_lines(each: "SessionSummary", entries: Iterable[Values]) -> It
 
 def _iter_outcome(entry: Values) -> Iterator[str]:
     if entry["denial"]:
-        yield f"Denied: {sanitize_text(entry['denial'])}"
+        yield f"Denied: {escape_markdown(entry['denial'])}"
         yield ""
     if entry["user_message"]:
         yield from _iter_fenced(entry["user_message"])

@@ -396,3 +396,14 @@ def test_a_scan_waits_for_another_one(call: Call, monkeypatch: pytest.MonkeyPatc
     assert done.code == 3
     assert "another process has been reading transcripts for too long" in done.err
     assert call("sessions", "list", "--all").code == 0
+
+
+def test_a_folder_or_tool_forges_no_line(call: Call, home: Path) -> None:
+    made = Written(home / ".claude", ONE, folder="/gone/x\n\n# Forged\n\u3164")
+    made.prompt("hi")
+    made.call("Ba\n\n# [sh](http://evil)", {"x": "y"}, "ok")
+    made.save()
+    shown = call("sessions", "show", ONE).output + call("sessions", "export", ONE).output
+    assert "/gone/x # Forged \\u3164" in shown
+    assert "http://evil" not in call("sessions", "export", ONE).output
+    assert not [line for line in shown.splitlines() if line.startswith("# ") and ONE not in line]

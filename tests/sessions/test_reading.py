@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.agents.claude_environment import create_session_id
 from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
 from orchestrator.sessions.files import find_transcripts
 from orchestrator.sessions.models import Denial, Interjection, ModelCall, Prompt, SessionClass
@@ -160,7 +159,7 @@ def test_a_fork_of_a_fork_that_is_gone_counts_nothing_again(
     assert list_calls(session) == []
 
 
-OWN = create_session_id()
+OWN = "0c4e57a1-0000-4000-8000-000000000001"  # the same in each process of the tests
 
 
 @pytest.mark.parametrize("origin", [OWN, SESSION])
