@@ -3,8 +3,7 @@
 Only short prompts, and what was typed while the model worked, right after something that the model
 did, that are no questions and begin as corrections do (`correction_openers`). Of what looser
 patterns found in real sessions, a third was none, and most of the rest of it had been written by
-Claude Code. `detail.tool` is the last tool that was used before,
-`detail.intent` what is wanted.
+Claude Code. `detail.tool` is the last tool that was used before, `detail.intent` what is wanted.
 """
 
 from collections.abc import Iterator

@@ -130,7 +130,7 @@ def test_it_is_found_after_an_action_and_after_an_interruption() -> None:
 def test_it_may_be_typed_while_the_model_works() -> None:
     script = Script().prompt("Install it").bash("npm i").interject("no, use pnpm")
     (found,) = find_corrections(build_session(script))
-    assert (found.row, found.detail) == ("r2", {"tool": "Bash"})
+    assert (found.row, found.detail["tool"]) == ("r2", "Bash")
     script = Script().prompt("Install it").interject("no, use pnpm")
     assert not list(find_corrections(build_session(script)))
 
