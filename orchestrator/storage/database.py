@@ -108,7 +108,7 @@ class Database:
     def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (OverflowError, *self._engine.refusals) as error:
+        except self._engine.refusals as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise RefusedValueError(f"the database does not take a value: {reason}") from error
         except self._engine.errors as error:
