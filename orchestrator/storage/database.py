@@ -108,10 +108,9 @@ class Database:
     def _explain_errors(self) -> Iterator[None]:
         try:
             yield
-        except OverflowError as error:
-            raise _build_refusal(error) from error
         except self._engine.refusals as error:
-            raise _build_refusal(error) from error
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RefusedValueError(f"the database does not take a value: {reason}") from error
         except self._engine.errors as error:
             raise self._engine.explain_error(error) from error
 
@@ -139,11 +138,6 @@ class Database:
         for statement in filter(str.strip, script.split(";")):
             with self._explain_errors():
                 self._engine.execute(statement.format(**self._engine.types), ())
-
-
-def _build_refusal(error: Exception) -> RefusedValueError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return RefusedValueError(f"the database does not take a value: {reason}")
 
 
 def _convert_value(value: Value) -> Value:

@@ -72,7 +72,7 @@ class SQLite:
     """The file `state.db` in the state directory."""
 
     errors = sqlite3.Error
-    refusals = (sqlite3.IntegrityError, sqlite3.DataError)
+    refusals = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError)
     types = schema.SQLITE
 
     def __init__(self, directory: Path, *, durable: bool) -> None:
@@ -165,7 +165,7 @@ class Postgres:
 
         self.errors: type[Exception] = psycopg.Error
         self.refusals: tuple[type[Exception], ...] = (
-            *(psycopg.IntegrityError, psycopg.DataError),
+            *(psycopg.IntegrityError, psycopg.DataError, OverflowError),
             psycopg.errors.ProgramLimitExceeded,  # too long for an index
         )
         self._secrets = _find_url_secrets(url)
