@@ -8,9 +8,9 @@ from typing import Final
 
 from benchmarks.results import Table, spread
 from orchestrator.masking import Masker
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.scanning import scan_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import archive_transcripts
+from orchestrator.sessions.store.scanning import scan_transcripts
 from orchestrator.storage.opening import open_database
 
 SESSIONS: Final = 1000

@@ -15,11 +15,11 @@ from typing import Any, Final
 import orjson
 
 from benchmarks.results import Table, spread
-from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.detectors.registry import DETECTORS
-from orchestrator.sessions.files import Family, find_transcripts
-from orchestrator.sessions.reading import read_family
-from orchestrator.sessions.row_reading import RowReader
+from orchestrator.sessions.reading.deduplication import KnownIds
+from orchestrator.sessions.reading.family_reading import read_family
+from orchestrator.sessions.reading.files import Family, find_transcripts
+from orchestrator.sessions.reading.row_reading import RowReader
 
 ROUNDS: Final = 9
 SESSIONS: Final = 120

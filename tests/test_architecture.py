@@ -39,7 +39,7 @@ OWNERS = {
     "git": {"orchestrator.workspace.repository_history"},
     "httpx": {"teacher.http_client"},
     "httpx2": {"teacher.local"},
-    "pygal": {"orchestrator.sessions.stats_picture"},
+    "pygal": {"orchestrator.sessions.counting.stats_picture"},
     "regex": {"orchestrator.masking.user_pattern"},
     "sqlite3": {
         "orchestrator.journal.database",

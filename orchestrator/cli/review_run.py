@@ -18,7 +18,7 @@ from orchestrator.masking.visible_text import flatten_text
 if TYPE_CHECKING:
     from orchestrator.events import Event
     from orchestrator.services.review import ReviewOutcome
-    from orchestrator.sessions.report import ReviewReport
+    from orchestrator.sessions.views.report import ReviewReport
 
 
 def run_review_command(
@@ -66,7 +66,7 @@ def _shorten_night_log() -> None:
 
 
 def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[str]:
-    from orchestrator.sessions.report import iter_report_lines
+    from orchestrator.sessions.views.report import iter_report_lines
 
     yield from iter_report_lines(report, flatten_text)
     yield ""

@@ -17,8 +17,8 @@ from orchestrator.counts import format_count, name_first
 from orchestrator.masking.visible_text import escape_markdown, flatten_text
 
 if TYPE_CHECKING:
-    from orchestrator.sessions.listing import SessionSummary
-    from orchestrator.sessions.searching import Match
+    from orchestrator.sessions.store.listing import SessionSummary
+    from orchestrator.sessions.views.searching import Match
 
 Values = dict[str, Any]
 

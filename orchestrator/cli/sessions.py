@@ -15,8 +15,8 @@ from orchestrator.cli.since import Since
 
 if TYPE_CHECKING:
     from orchestrator.services.sessions import SessionStore
-    from orchestrator.sessions.listing import SessionSummary
-    from orchestrator.sessions.scan_results import ScanResult
+    from orchestrator.sessions.store.listing import SessionSummary
+    from orchestrator.sessions.store.scan_results import ScanResult
 
 _MANY: int = 20
 """Sessions from which on a line says that they are being read: it takes a second or more."""
@@ -77,7 +77,7 @@ def list_command(
     """
     from orchestrator.cli import session_lines
     from orchestrator.services.sessions import open_session_store
-    from orchestrator.sessions.listing import count_sessions, list_sessions, shorten_ids
+    from orchestrator.sessions.store.listing import count_sessions, list_sessions, shorten_ids
 
     with open_session_store() as store:
         _scan(store)
@@ -151,7 +151,7 @@ def search(
     from orchestrator.cli import session_lines
     from orchestrator.errors import UsageError
     from orchestrator.services.sessions import open_session_store
-    from orchestrator.sessions.listing import list_sessions, shorten_ids
+    from orchestrator.sessions.store.listing import list_sessions, shorten_ids
 
     if not text.strip():
         raise UsageError("there is nothing to search for", "give a text")
@@ -206,7 +206,7 @@ def export(
     """Export SESSION with all texts and results; secrets are replaced."""
     from orchestrator.errors import UsageError
     from orchestrator.services.sessions import open_session_store, write_export
-    from orchestrator.sessions.listing import list_sessions
+    from orchestrator.sessions.store.listing import list_sessions
 
     if bool(session) == everywhere:
         raise UsageError("give the id of one session, or --all", "`last` is the last one")
@@ -278,7 +278,7 @@ def _choose_project(store: "SessionStore", given: Path | None, everywhere: bool)
         UsageError: both were given.
     """
     from orchestrator.errors import UsageError
-    from orchestrator.sessions.session_project import find_session_project
+    from orchestrator.sessions.store.session_project import find_session_project
 
     if everywhere and given is not None:
         raise UsageError("--project and --all exclude each other", "give one of them")
@@ -290,7 +290,7 @@ def _choose_project(store: "SessionStore", given: Path | None, everywhere: bool)
 
 
 def _describe_absence(store: "SessionStore", chosen: str) -> str:
-    from orchestrator.sessions.listing import count_sessions
+    from orchestrator.sessions.store.listing import count_sessions
 
     total = count_sessions(store.database)
     if not total:

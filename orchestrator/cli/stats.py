@@ -114,7 +114,7 @@ def _write_picture(found: "Stats", path: Path) -> None:
     from orchestrator.cli.values import sanitize_text
     from orchestrator.errors import InfrastructureError
     from orchestrator.platform import files
-    from orchestrator.sessions.stats_charts import draw_stats
+    from orchestrator.sessions.counting.stats_charts import draw_stats
 
     if not files.is_folder(path.parent):
         raise UsageError(f"{path.parent} is not a folder", "create it, or give another --svg FILE")

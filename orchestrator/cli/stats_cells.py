@@ -9,7 +9,7 @@ from orchestrator.cli.values import (
     shorten_text,
 )
 from orchestrator.masking import mask_text
-from orchestrator.sessions.metrics import Difference, Direction, Share, TaskNumbers
+from orchestrator.sessions.counting.metrics import Difference, Direction, Share, TaskNumbers
 
 NOTHING: Final = "-"
 """Where there is nothing to count."""

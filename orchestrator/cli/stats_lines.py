@@ -8,7 +8,7 @@ from orchestrator.cli import stats_cells as cells
 from orchestrator.cli.output import fit_lines
 from orchestrator.cli.tables import Column, iter_table_lines
 from orchestrator.services.stats import RuleStats, Stats
-from orchestrator.sessions.metrics import (
+from orchestrator.sessions.counting.metrics import (
     LEAST_FOR_TREND,
     BeforeAndAfter,
     TaskSource,

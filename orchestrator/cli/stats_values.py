@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from orchestrator.cli import stats_cells as cells
 from orchestrator.services.stats import RuleStats, Stats
-from orchestrator.sessions.metrics import Difference, Differences, TaskNumbers, WeekNumbers
+from orchestrator.sessions.counting.metrics import Difference, Differences, TaskNumbers, WeekNumbers
 
 _FORMULA: Final = ("=", "+", "-", "@")
 """What a spreadsheet takes for a formula."""

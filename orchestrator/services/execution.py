@@ -21,7 +21,7 @@ from orchestrator.services.isolation import WorkFolder
 from orchestrator.services.next_steps import advise_next_step, describe_changes
 from orchestrator.services.suite_reports import SuiteReports
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS
-from orchestrator.sessions.own_sessions import name_run, record_own_session
+from orchestrator.sessions.reading.own_sessions import name_run, record_own_session
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.workspace import GitWorkspace, open_workspace

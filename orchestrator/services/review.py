@@ -20,7 +20,7 @@ from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.platform.project import resolve_project
 from orchestrator.services.review_night import ReviewNight
 from orchestrator.services.trust import load_known_config
-from orchestrator.sessions.report import (
+from orchestrator.sessions.views.report import (
     ReviewReport,
     iter_report_lines,
 )

@@ -33,24 +33,24 @@ from orchestrator.services.review_proposals import (
     follow_up_proposals,
 )
 from orchestrator.services.trust import TEACHING, load_trusted_config
-from orchestrator.sessions.archive import ArchiveResult, archive_transcripts
-from orchestrator.sessions.cleanup_period import find_cleanup_period
-from orchestrator.sessions.files import Family
-from orchestrator.sessions.findings import SessionFinding, StoredOccurrence, find_findings
-from orchestrator.sessions.homes import find_homes
+from orchestrator.sessions.counting.findings import SessionFinding, StoredOccurrence, find_findings
 from orchestrator.sessions.models import SessionClass
-from orchestrator.sessions.project_sessions import format_transcript_time
-from orchestrator.sessions.records import load_occurrences
-from orchestrator.sessions.report import (
-    FindingReport,
-    ProjectReport,
-    ReviewReport,
-)
-from orchestrator.sessions.scanning import list_families, scan_transcripts
-from orchestrator.sessions.session_counts import (
+from orchestrator.sessions.reading.files import Family
+from orchestrator.sessions.reading.homes import find_homes
+from orchestrator.sessions.store.archive import ArchiveResult, archive_transcripts
+from orchestrator.sessions.store.cleanup_period import find_cleanup_period
+from orchestrator.sessions.store.project_sessions import format_transcript_time
+from orchestrator.sessions.store.records import load_occurrences
+from orchestrator.sessions.store.scanning import list_families, scan_transcripts
+from orchestrator.sessions.store.session_counts import (
     count_sessions,
     count_unreadable_rows,
     list_starts,
+)
+from orchestrator.sessions.views.report import (
+    FindingReport,
+    ProjectReport,
+    ReviewReport,
 )
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import (

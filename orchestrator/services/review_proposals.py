@@ -27,19 +27,19 @@ from orchestrator.proposals.skill_files import list_taken_names
 from orchestrator.proposals.skills import Procedure, draft_skill
 from orchestrator.rulebook.records import RuleRecord, Witness
 from orchestrator.rulebook.witness import witness_rules
-from orchestrator.sessions.alike_words import group_alike
-from orchestrator.sessions.command_sequences import are_alike
-from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.detectors.procedures import SEPARATOR
-from orchestrator.sessions.findings import (
+from orchestrator.sessions.counting.alike_words import group_alike
+from orchestrator.sessions.counting.command_sequences import are_alike
+from orchestrator.sessions.counting.findings import (
     Remedy,
     SessionFinding,
     StoredOccurrence,
     fingerprint_key,
 )
-from orchestrator.sessions.project_sessions import format_transcript_time
-from orchestrator.sessions.report import FindingReport, FollowUp
-from orchestrator.sessions.session_counts import find_transcript
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.detectors.procedures import SEPARATOR
+from orchestrator.sessions.store.project_sessions import format_transcript_time
+from orchestrator.sessions.store.session_counts import find_transcript
+from orchestrator.sessions.views.report import FindingReport, FollowUp
 from orchestrator.storage.database import Database
 
 KEY: Final = "key"

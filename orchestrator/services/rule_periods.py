@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator.rulebook.records import RuleEventKind, Status
 from orchestrator.services.rulebooks import resolve_rulebook_path
 from orchestrator.session_hooks.writeahead.locations import find_global_base
-from orchestrator.sessions.measured_tasks import Recurrence, RulePeriod
+from orchestrator.sessions.counting.measured_tasks import Recurrence, RulePeriod
 from orchestrator.storage.database import Database, Row
 
 _BEGINNINGS: Final = frozenset(

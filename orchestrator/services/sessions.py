@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.sessions.homes import find_homes
-from orchestrator.sessions.listing import LAST, SessionSummary, count_sessions, find_session
-from orchestrator.sessions.scan_results import ScanResult
-from orchestrator.sessions.scanning import scan_transcripts
-from orchestrator.sessions.session_project import find_session_project
+from orchestrator.sessions.reading.homes import find_homes
+from orchestrator.sessions.store.listing import LAST, SessionSummary, count_sessions, find_session
+from orchestrator.sessions.store.scan_results import ScanResult
+from orchestrator.sessions.store.scanning import scan_transcripts
+from orchestrator.sessions.store.session_project import find_session_project
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
 
 if TYPE_CHECKING:
     from orchestrator.masking import Masker
-    from orchestrator.sessions.searching import Match
+    from orchestrator.sessions.views.searching import Match
 
 UNREDACTED: Final = "NOT REDACTED: this file may contain passwords, keys and private texts."
 """What a file says that was written without masking."""
@@ -86,8 +86,8 @@ class SessionStore:
         Raises:
             LoopError: its transcript is gone, or cannot be read.
         """
-        from orchestrator.sessions.retrieval import open_session
-        from orchestrator.sessions.transcript_values import iter_entry_values
+        from orchestrator.sessions.views.retrieval import open_session
+        from orchestrator.sessions.views.transcript_values import iter_entry_values
 
         mask = self.create_masker().mask if redact else _leave_text
         with open_session(self.database, self.archive, summary) as session:
@@ -95,7 +95,7 @@ class SessionStore:
 
     def describe_source(self, summary: SessionSummary) -> str:
         """Return where the transcript of a session is: its path, or that it is archived."""
-        from orchestrator.sessions.retrieval import find_family
+        from orchestrator.sessions.views.retrieval import find_family
 
         is_complete = find_family(self.database, self.archive, summary.family).is_complete
         path = self.create_masker().mask(summary.family)
@@ -103,7 +103,7 @@ class SessionStore:
 
     def search(self, summaries: Sequence[SessionSummary], text: str) -> Iterator["Match"]:
         """Yield the lines of some sessions that contain a text."""
-        from orchestrator.sessions.searching import search_sessions
+        from orchestrator.sessions.views.searching import search_sessions
 
         return search_sessions(self.database, self.archive, summaries, text, self.create_masker())
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from orchestrator.errors import UsageError
 from orchestrator.platform.local_zone import LocalZone
 from orchestrator.services.rule_periods import list_books, list_periods, list_recurrences
-from orchestrator.sessions.measured_tasks import (
+from orchestrator.sessions.counting.measured_tasks import (
     Recurrence,
     RulePeriod,
     add_rules,
@@ -17,7 +17,7 @@ from orchestrator.sessions.measured_tasks import (
     read_runs,
     read_session_tasks,
 )
-from orchestrator.sessions.metrics import (
+from orchestrator.sessions.counting.metrics import (
     BeforeAndAfter,
     MeasuredTask,
     TaskSource,
@@ -26,7 +26,7 @@ from orchestrator.sessions.metrics import (
     find_week,
     split_at,
 )
-from orchestrator.sessions.project_sessions import CONDITION, list_values
+from orchestrator.sessions.store.project_sessions import CONDITION, list_values
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.run_costs import COST_COLUMN, TOKENS_COLUMN

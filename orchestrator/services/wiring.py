@@ -35,7 +35,7 @@ from orchestrator.services.rulebooks import require_loaded, require_writable, re
 from orchestrator.services.teacher_notices import TEACHER_LINE
 from orchestrator.services.teacher_wiring import build_teacher
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
-from orchestrator.sessions.own_sessions import record_own_session
+from orchestrator.sessions.reading.own_sessions import record_own_session
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder

@@ -13,9 +13,9 @@ import pytest
 
 from orchestrator.cli.session_lines import iter_entry_lines, iter_session_table
 from orchestrator.platform.locking import FileLock
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.listing import list_sessions, shorten_ids
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import archive_transcripts
+from orchestrator.sessions.store.listing import list_sessions, shorten_ids
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
 from tests.cli.conftest import Call
@@ -389,7 +389,7 @@ def test_what_cannot_be_read_is_named(call: Call, claude: Path) -> None:
 
 @pytest.mark.usefixtures("claude")
 def test_a_scan_waits_for_another_one(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.sessions.scanning._LOCK_SECONDS", 0.0)
+    monkeypatch.setattr("orchestrator.sessions.store.scanning._LOCK_SECONDS", 0.0)
     lock = FileLock(resolve_state_directory() / "locks" / "sessions.lock")
     with lock:
         done = call("sessions", "list", "--all")

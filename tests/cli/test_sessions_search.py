@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import archive_transcripts
 from orchestrator.storage.state_directory import resolve_state_directory, transcripts_folder
 from tests.cli.conftest import Call
 from tests.sessions.written import Written

@@ -16,8 +16,8 @@ import pytest
 from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import Origin, RuleEventKind, Status
+from orchestrator.sessions.counting.findings import fingerprint_key
 from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.findings import fingerprint_key
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from teacher.models import RuleText

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agents.claude_program import find_bundled_program
-from orchestrator.sessions.listing import list_sessions
-from orchestrator.sessions.own_sessions import load_own_sessions
-from orchestrator.sessions.records import load_occurrences
+from orchestrator.sessions.reading.own_sessions import load_own_sessions
+from orchestrator.sessions.store.listing import list_sessions
+from orchestrator.sessions.store.records import load_occurrences
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import World

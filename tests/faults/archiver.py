@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import archive_transcripts
 
 if __name__ == "__main__":
     home, folder = map(Path, sys.argv[1:])

@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from orchestrator.masking import Masker
-from orchestrator.sessions import family_scan, scanning, watermarks
+from orchestrator.sessions.store import family_scan, scanning, watermarks
 from orchestrator.storage.opening import open_database
 
 if __name__ == "__main__":

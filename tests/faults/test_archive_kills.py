@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import archive_transcripts
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(600)]
 

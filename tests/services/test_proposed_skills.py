@@ -6,8 +6,8 @@ import pytest
 
 from orchestrator.proposals.models import ProposalKind
 from orchestrator.services.review_proposals import FindingProposer
+from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.findings import Evidence, Remedy, SessionFinding
 from tests.proposals.making import STEPS, open_queue
 
 

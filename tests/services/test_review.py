@@ -19,8 +19,8 @@ from orchestrator.rulebook.records import Status
 from orchestrator.services import review_lessons
 from orchestrator.services.proposals import open_proposals
 from orchestrator.services.review import ReviewOutcome, ReviewRequest, review_sessions
-from orchestrator.sessions.findings import Remedy
-from orchestrator.sessions.report import ReviewReport, iter_report_lines
+from orchestrator.sessions.counting.findings import Remedy
+from orchestrator.sessions.views.report import ReviewReport, iter_report_lines
 from orchestrator.storage.opening import open_database
 from orchestrator.teaching.teach import teach_failure
 from tests.sessions.written import Written

@@ -15,10 +15,10 @@ from orchestrator.proposals.models import (
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.services.review import ReviewRequest, review_sessions
 from orchestrator.services.review_proposals import FindingProposer
+from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import SEPARATOR
-from orchestrator.sessions.findings import Evidence, Remedy, SessionFinding
-from orchestrator.sessions.report import FindingReport
+from orchestrator.sessions.views.report import FindingReport
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import Written
 

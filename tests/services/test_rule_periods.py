@@ -10,7 +10,7 @@ from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import Origin, RuleEventKind, Status
 from orchestrator.services.rule_periods import list_books, list_periods, list_recurrences
-from orchestrator.sessions.measured_tasks import Recurrence, RulePeriod
+from orchestrator.sessions.counting.measured_tasks import Recurrence, RulePeriod
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from teacher.models import RuleText

@@ -11,7 +11,7 @@ from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import Origin, RuleEventKind, Status
 from orchestrator.services.stats import gather_rule_stats, gather_stats
-from orchestrator.sessions.metrics import TaskSource, Week
+from orchestrator.sessions.counting.metrics import TaskSource, Week
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from teacher.models import RuleText

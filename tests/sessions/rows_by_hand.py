@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.sessions.deduplication import KnownIds
-from orchestrator.sessions.files import Family, find_transcripts
 from orchestrator.sessions.models import Session, ToolCall
-from orchestrator.sessions.reading import FamilyReading, read_family
+from orchestrator.sessions.reading.deduplication import KnownIds
+from orchestrator.sessions.reading.family_reading import FamilyReading, read_family
+from orchestrator.sessions.reading.files import Family, find_transcripts
 
 SESSION = "11111111-2222-4333-8444-555555555555"
 USAGE = {"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 3}

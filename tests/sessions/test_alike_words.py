@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.alike_words import group_alike
+from orchestrator.sessions.counting.alike_words import group_alike
 
 
 def group(*texts: str) -> list[list[str]]:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.sessions.archive import ArchiveResult, archive_transcripts
-from orchestrator.sessions.archive_index import load_index
-from orchestrator.sessions.cleanup_period import find_cleanup_period
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import ArchiveResult, archive_transcripts
+from orchestrator.sessions.store.archive_index import load_index
+from orchestrator.sessions.store.cleanup_period import find_cleanup_period
 
 NOW = datetime(2026, 11, 28, 2, 0, tzinfo=UTC)
 DAY = 86_400.0
@@ -311,7 +311,7 @@ def test_a_full_disk_is_one_line(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.sessions.archive.os.fsync", fail)
+    monkeypatch.setattr("orchestrator.sessions.store.archive.os.fsync", fail)
     with pytest.raises(InfrastructureError) as error:
         archive(claude, tmp_path / "a")
     assert "No space left on device (free space there)" in str(error.value)

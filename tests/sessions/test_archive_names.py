@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.archive import ArchiveResult, archive_transcripts
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.store.archive import ArchiveResult, archive_transcripts
 
 ROW = b'{"type":"user","sessionId":"%s"}\n'
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sessions.causes import Cause, Origin, find_cause
+from orchestrator.sessions.calls.causes import Cause, Origin, find_cause
 from orchestrator.sessions.models import Denial, ToolCall
 from tests.sessions.tool_calls import FOLDER, bash, failed, failed_edit, make_call
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.command_sequences import Location, join_sequences
+from orchestrator.sessions.counting.command_sequences import Location, join_sequences
 
 LENGTH = 4
 

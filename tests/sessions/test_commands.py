@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.commands import is_read_only, leaves_files, normalize
+from orchestrator.sessions.calls.commands import is_read_only, leaves_files, normalize
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.error_lines import MOST_OF_KEY, find_error_line, normalize_line
-from orchestrator.sessions.suite_outputs import cut_output
+from orchestrator.sessions.calls.error_lines import MOST_OF_KEY, find_error_line, normalize_line
+from orchestrator.sessions.calls.suite_outputs import cut_output
 
 
 @pytest.mark.parametrize(

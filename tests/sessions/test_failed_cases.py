@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.sessions.error_lines import find_error_line, normalize_line
-from orchestrator.sessions.suite_outputs import Runner, cut_output, find_failed_case
+from orchestrator.sessions.calls.error_lines import find_error_line, normalize_line
+from orchestrator.sessions.calls.suite_outputs import Runner, cut_output, find_failed_case
 
 TESTIFY = """--- FAIL: TestA (0.00s)
     a_test.go:12:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.files import find_outer_links, find_transcripts
-from orchestrator.sessions.homes import find_homes
+from orchestrator.sessions.reading.files import find_outer_links, find_transcripts
+from orchestrator.sessions.reading.homes import find_homes
 from tests.sessions.rows_by_hand import SESSION, call_tool, main_file, say, write_rows
 
 

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
-from orchestrator.sessions.findings import (
+from orchestrator.sessions.counting.findings import (
     MOST_EVIDENCE,
     THRESHOLDS,
     Remedy,
@@ -17,6 +15,8 @@ from orchestrator.sessions.findings import (
     StoredOccurrence,
     find_findings,
 )
+from orchestrator.sessions.detectors.occurrences import Detector
+from orchestrator.sessions.detectors.procedures import LENGTH, SEPARATOR
 from tests.sessions.hand_made import stamp
 
 SEEN = {"/p": 41}

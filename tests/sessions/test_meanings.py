@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.sessions import denials
-from orchestrator.sessions.costs import is_output_reliable
+from orchestrator.sessions.calls.tool_inputs import BashInput, EditInput, OtherInput, read_input
 from orchestrator.sessions.models import Denial, ModelCall, ToolCall, Usage
-from orchestrator.sessions.prompts import is_prompt, is_typed
-from orchestrator.sessions.rows import Row
-from orchestrator.sessions.tool_inputs import BashInput, EditInput, OtherInput, read_input
+from orchestrator.sessions.reading import denials
+from orchestrator.sessions.reading.costs import is_output_reliable
+from orchestrator.sessions.reading.prompts import is_prompt, is_typed
+from orchestrator.sessions.reading.rows import Row
 from tests.sessions.rows_by_hand import give_result, say
 
 REFUSAL = "The user doesn't want to proceed with this tool use. "

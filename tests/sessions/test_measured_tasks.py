@@ -2,9 +2,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.findings import fingerprint_key
-from orchestrator.sessions.measured_tasks import (
+from orchestrator.sessions.counting.findings import fingerprint_key
+from orchestrator.sessions.counting.measured_tasks import (
     Recurrence,
     RulePeriod,
     add_rules,
@@ -13,7 +12,8 @@ from orchestrator.sessions.measured_tasks import (
     read_runs,
     read_session_tasks,
 )
-from orchestrator.sessions.metrics import TaskSource, Week, count_weeks
+from orchestrator.sessions.counting.metrics import TaskSource, Week, count_weeks
+from orchestrator.sessions.detectors.occurrences import Detector
 
 AT = "2026-01-28T11:00:00.000Z"
 

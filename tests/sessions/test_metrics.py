@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions import metrics
-from orchestrator.sessions.metrics import (
+from orchestrator.sessions.counting import metrics
+from orchestrator.sessions.counting.metrics import (
     LEAST_FOR_TREND,
     Difference,
     Direction,

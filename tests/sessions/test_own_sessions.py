@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.own_sessions import (
+from orchestrator.sessions.reading.own_sessions import (
     OwnSessions,
     load_own_sessions,
     name_run,

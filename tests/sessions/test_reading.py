@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.sessions.deduplication import KnownIds, pack_ids, unpack_ids
-from orchestrator.sessions.files import find_transcripts
 from orchestrator.sessions.models import Denial, Interjection, ModelCall, Prompt, SessionClass
-from orchestrator.sessions.reading import read_family
+from orchestrator.sessions.reading.deduplication import KnownIds, pack_ids, unpack_ids
+from orchestrator.sessions.reading.family_reading import read_family
+from orchestrator.sessions.reading.files import find_transcripts
 from tests.sessions.rows_by_hand import (
     SESSION,
     call_tool,

@@ -8,7 +8,7 @@ from orchestrator.masking import Masker
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE
 from orchestrator.sessions.detectors.registry import DETECTORS
 from orchestrator.sessions.models import Entry, ToolCall
-from orchestrator.sessions.records import SessionRecord, build_record
+from orchestrator.sessions.store.records import SessionRecord, build_record
 from tests.sessions.tool_calls import bash, edit, failed, failed_edit, make_call, make_session
 
 SECRET = "Hq8zKw3nVb5tRm2xPd7w"

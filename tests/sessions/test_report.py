@@ -7,10 +7,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from orchestrator.masking.visible_text import flatten_text
+from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
-from orchestrator.sessions.findings import Evidence, Remedy, SessionFinding
 from orchestrator.sessions.models import SessionClass
-from orchestrator.sessions.report import (
+from orchestrator.sessions.views.report import (
     FindingReport,
     FollowUp,
     ProjectReport,

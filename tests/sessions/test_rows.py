@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.sessions import row_reading as module
-from orchestrator.sessions.row_reading import RowReader
-from orchestrator.sessions.row_recovery import recover_rows
-from orchestrator.sessions.rows import Row
+from orchestrator.sessions.reading import row_reading as module
+from orchestrator.sessions.reading.row_reading import RowReader
+from orchestrator.sessions.reading.row_recovery import recover_rows
+from orchestrator.sessions.reading.rows import Row
 from tests.sessions.rows_by_hand import call_tool, give_result, say, write_rows
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

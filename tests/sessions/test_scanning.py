@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from orchestrator.agents.claude_environment import create_session_id
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
-from orchestrator.sessions import family_scan, watermarks
 from orchestrator.sessions.detectors.occurrences import MOST_OF_QUOTE, Detector, Occurrence
-from orchestrator.sessions.listing import find_session, list_sessions
 from orchestrator.sessions.models import Session
-from orchestrator.sessions.own_sessions import record_own_session
-from orchestrator.sessions.records import SessionRecord, load_occurrences, write_sessions
-from orchestrator.sessions.scanning import scan_transcripts
-from orchestrator.sessions.session_counts import count_sessions, count_unreadable_rows
+from orchestrator.sessions.reading.own_sessions import record_own_session
+from orchestrator.sessions.store import family_scan, watermarks
+from orchestrator.sessions.store.listing import find_session, list_sessions
+from orchestrator.sessions.store.records import SessionRecord, load_occurrences, write_sessions
+from orchestrator.sessions.store.scanning import scan_transcripts
+from orchestrator.sessions.store.session_counts import count_sessions, count_unreadable_rows
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions import shell
-from orchestrator.sessions.shell import split_command
+from orchestrator.sessions.calls import shell
+from orchestrator.sessions.calls.shell import split_command
 
 HOSTILE = ("a", "(", "1", '"', "'", "`", "$(", "<<", "\\", "|", "&", "${", "#", "a=", "<(", "\n")
 

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sessions.metrics import TaskSource, Week, count_weeks
-from orchestrator.sessions.stats_charts import build_charts, list_weeks, name_projects
-from orchestrator.sessions.stats_picture import Chart, Line, draw_picture
+from orchestrator.sessions.counting.metrics import TaskSource, Week, count_weeks
+from orchestrator.sessions.counting.stats_charts import build_charts, list_weeks, name_projects
+from orchestrator.sessions.counting.stats_picture import Chart, Line, draw_picture
 from tests.sessions.test_metrics import measure
 
 WEEKS = ("2026-W01", "2026-W02*", "2026-W03")

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.sessions.calls.suite_runs import (
+    Runner,
+    SuiteRun,
+    Verdict,
+    judge_call,
+    judge_command,
+)
 from orchestrator.sessions.models import Denial
-from orchestrator.sessions.suite_runs import Runner, SuiteRun, Verdict, judge_call, judge_command
 from tests.sessions.tool_calls import bash, failed, make_call
 
 RED, GREEN, UNKNOWN = Verdict.RED, Verdict.GREEN, Verdict.UNKNOWN

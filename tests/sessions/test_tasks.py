@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.sessions.counting.tasks import count_tasks
 from orchestrator.sessions.models import SessionClass, Usage
-from orchestrator.sessions.tasks import count_tasks
 from tests.sessions.hand_made import Script, build_session
 
 RED = "=== 1 failed, 2 passed in 0.12s ==="

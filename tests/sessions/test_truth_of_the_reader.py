@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrator.sessions.denials import is_cascade
 from orchestrator.sessions.models import (
     ApiFailure,
     Compaction,
@@ -23,6 +22,7 @@ from orchestrator.sessions.models import (
     Session,
     ToolCall,
 )
+from orchestrator.sessions.reading.denials import is_cascade
 from tests.sessions import truth as script
 from tests.sessions.rows_by_hand import read_home
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.masking import Masker
-from orchestrator.sessions.scan_results import ScanResult
-from orchestrator.sessions.scanning import scan_transcripts
+from orchestrator.sessions.store.scan_results import ScanResult
+from orchestrator.sessions.store.scanning import scan_transcripts
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 

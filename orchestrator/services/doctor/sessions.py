@@ -12,10 +12,10 @@ from orchestrator.platform import files
 from orchestrator.services.doctor.results import Check, Link, succeed, warn
 from orchestrator.services.doctor.subject import Subject
 from orchestrator.services.review_schedule import list_installed
-from orchestrator.sessions.archive_index import SUFFIX, iter_copies
-from orchestrator.sessions.cleanup_period import KEY, find_cleanup_period
-from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.homes import PROJECTS, find_homes
+from orchestrator.sessions.reading.files import find_transcripts
+from orchestrator.sessions.reading.homes import PROJECTS, find_homes
+from orchestrator.sessions.store.archive_index import SUFFIX, iter_copies
+from orchestrator.sessions.store.cleanup_period import KEY, find_cleanup_period
 from orchestrator.storage.state_directory import reviews_folder, transcripts_folder
 
 

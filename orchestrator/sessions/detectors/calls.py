@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from orchestrator.sessions.calls.shortening import shorten_at_space
+from orchestrator.sessions.calls.tool_inputs import BashInput, EditInput, ReadInput, read_input
 from orchestrator.sessions.detectors.occurrences import COMMAND_MARK
 from orchestrator.sessions.models import ToolCall
-from orchestrator.sessions.shortening import shorten_at_space
-from orchestrator.sessions.tool_inputs import BashInput, EditInput, ReadInput, read_input
 
 EDITS: Final = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""

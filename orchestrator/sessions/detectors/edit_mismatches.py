@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from orchestrator.sessions.causes import Origin, find_cause, find_suffix
-from orchestrator.sessions.commands import name_segment
+from orchestrator.sessions.calls.causes import Origin, find_cause, find_suffix
+from orchestrator.sessions.calls.commands import name_segment
+from orchestrator.sessions.calls.programs import FORMATTERS
+from orchestrator.sessions.calls.shell import split_command
 from orchestrator.sessions.detectors.calls import (
     EDITS,
     is_done_edit,
@@ -14,8 +16,6 @@ from orchestrator.sessions.detectors.calls import (
 )
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Entry, Session, ToolCall
-from orchestrator.sessions.programs import FORMATTERS
-from orchestrator.sessions.shell import split_command
 
 
 def find_edit_mismatches(session: Session) -> Iterator[Occurrence]:

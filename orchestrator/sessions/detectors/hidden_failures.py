@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from orchestrator.sessions.calls.error_lines import find_error_line
+from orchestrator.sessions.calls.suite_outputs import cut_output
+from orchestrator.sessions.calls.suite_runs import Verdict, judge_call
 from orchestrator.sessions.detectors.calls import quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.error_lines import find_error_line
 from orchestrator.sessions.models import Session, ToolCall
-from orchestrator.sessions.suite_outputs import cut_output
-from orchestrator.sessions.suite_runs import Verdict, judge_call
 
 
 def find_hidden_failures(session: Session) -> Iterator[Occurrence]:

@@ -8,12 +8,12 @@ holds `rule`, and `denied` where nobody was there to approve it.
 
 from collections.abc import Iterator
 
+from orchestrator.sessions.calls.suite_outputs import Verdict
+from orchestrator.sessions.calls.suite_runs import judge_call
 from orchestrator.sessions.detectors.calls import read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.detectors.safe_commands import find_permission_rule
 from orchestrator.sessions.models import Denial, Session, SessionClass, ToolCall
-from orchestrator.sessions.suite_outputs import Verdict
-from orchestrator.sessions.suite_runs import judge_call
 
 
 def find_permission_prompts(session: Session) -> Iterator[Occurrence]:

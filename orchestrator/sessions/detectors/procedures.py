@@ -9,11 +9,11 @@ repeated counts once: trying again is no procedure. `detail` holds `commands`, t
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.commands import is_read_only, normalize
+from orchestrator.sessions.calls.commands import is_read_only, normalize
+from orchestrator.sessions.calls.shortening import shorten_at_space
 from orchestrator.sessions.detectors.calls import quote_command, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Session, ToolCall
-from orchestrator.sessions.shortening import shorten_at_space
 
 LENGTH: Final = 4
 """Commands of a sequence; shorter ones recur by chance."""

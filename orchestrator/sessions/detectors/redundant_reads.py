@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.commands import leaves_files
+from orchestrator.sessions.calls.commands import leaves_files
+from orchestrator.sessions.calls.suite_runs import judge_call
+from orchestrator.sessions.calls.tool_inputs import ReadInput, read_input
 from orchestrator.sessions.detectors.calls import EDITS, read_command, read_path, shorten_path
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Compaction, Entry, Session, Thread, ToolCall
-from orchestrator.sessions.suite_runs import judge_call
-from orchestrator.sessions.tool_inputs import ReadInput, read_input
 
 LEAST_READS: Final = 3
 """Reads of the same part with the same content in the same context. More than two reads of a file,

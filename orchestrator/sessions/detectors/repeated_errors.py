@@ -10,7 +10,7 @@ is counted, but becomes no rule: `detail["origin"]` says so.
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.causes import Origin, find_cause
+from orchestrator.sessions.calls.causes import Origin, find_cause
 from orchestrator.sessions.detectors.calls import (
     MOST_OF_NAME,
     quote_call,

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from orchestrator.sessions.causes import Origin, find_cause
-from orchestrator.sessions.commands import leaves_files, normalize
+from orchestrator.sessions.calls.causes import Origin, find_cause
+from orchestrator.sessions.calls.commands import leaves_files, normalize
+from orchestrator.sessions.calls.suite_runs import Verdict, judge_call
 from orchestrator.sessions.detectors.calls import is_done_edit, quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Entry, Prompt, Session, Thread, ToolCall
-from orchestrator.sessions.suite_runs import Verdict, judge_call
 
 LEAST_FAILURES: Final = 3
 """Failures in a row: a second try is reasonable (it may be flaky), a third is not. In 273 real

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.sessions.code_errors import is_build_failure
+from orchestrator.sessions.calls.code_errors import is_build_failure
+from orchestrator.sessions.calls.error_lines import find_error_line, normalize_line
+from orchestrator.sessions.calls.shortening import shorten_at_line_break
+from orchestrator.sessions.calls.suite_outputs import Runner, cut_output, find_failed_case
+from orchestrator.sessions.calls.suite_runs import Verdict, judge_call
+from orchestrator.sessions.calls.tool_inputs import EditInput, read_input
 from orchestrator.sessions.detectors.calls import (
     is_done_edit,
     quote_call,
@@ -13,12 +18,7 @@ from orchestrator.sessions.detectors.calls import (
     shorten_path,
 )
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
-from orchestrator.sessions.error_lines import find_error_line, normalize_line
 from orchestrator.sessions.models import Prompt, Session, Thread, ToolCall
-from orchestrator.sessions.shortening import shorten_at_line_break
-from orchestrator.sessions.suite_outputs import Runner, cut_output, find_failed_case
-from orchestrator.sessions.suite_runs import Verdict, judge_call
-from orchestrator.sessions.tool_inputs import EditInput, read_input
 
 LEAST_REDS: Final = 2
 """Red runs before the green one: a single red run is how tests are used. Of 148 real loops 101 had

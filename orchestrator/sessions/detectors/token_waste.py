@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.sessions.commands import name_segment
+from orchestrator.sessions.calls.commands import name_segment
+from orchestrator.sessions.calls.programs import SILENT
+from orchestrator.sessions.calls.shell import split_command
 from orchestrator.sessions.detectors.calls import MOST_OF_NAME, quote_call, read_command
 from orchestrator.sessions.detectors.occurrences import Detector, Occurrence
 from orchestrator.sessions.models import Compaction, ModelCall, Session, Thread, ToolCall
-from orchestrator.sessions.programs import SILENT
-from orchestrator.sessions.shell import split_command
 
 LEAST_CHARACTERS: Final = 20_000
 """About 5,000 tokens. Of 5,490 real shell commands 31 print as much; the harness cuts at 30,000."""

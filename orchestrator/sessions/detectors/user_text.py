@@ -4,8 +4,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.sessions.calls.shortening import shorten_at_space
 from orchestrator.sessions.detectors.statements import is_about_one_object, is_statement
-from orchestrator.sessions.shortening import shorten_at_space
 
 MOST_OF_KEY: Final = 160
 """Characters of a key: the beginning of a text says what it is about."""

@@ -10,10 +10,10 @@ import pytest
 from orchestrator.services.doctor.results import Status
 from orchestrator.services.doctor.sessions import check_sessions
 from orchestrator.services.doctor.subject import examine
-from orchestrator.sessions.archive import archive_transcripts
-from orchestrator.sessions.files import find_transcripts
+from orchestrator.sessions.reading.files import find_transcripts
 from orchestrator.sessions.schedule.job import MARK
 from orchestrator.sessions.schedule.systemd import TIMER, find_units_folder
+from orchestrator.sessions.store.archive import archive_transcripts
 from orchestrator.storage.state_directory import (
     resolve_state_directory,
     reviews_folder,

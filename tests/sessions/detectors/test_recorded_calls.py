@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.sessions.deduplication import KnownIds
 from orchestrator.sessions.detectors.edit_mismatches import find_edit_mismatches
 from orchestrator.sessions.detectors.hidden_failures import find_hidden_failures
 from orchestrator.sessions.detectors.occurrences import Detect, Occurrence
@@ -13,8 +12,9 @@ from orchestrator.sessions.detectors.repeated_errors import find_repeated_errors
 from orchestrator.sessions.detectors.same_command import find_same_commands
 from orchestrator.sessions.detectors.suite_loops import find_suite_loops
 from orchestrator.sessions.detectors.token_waste import find_token_waste
-from orchestrator.sessions.files import find_transcripts
-from orchestrator.sessions.reading import read_family
+from orchestrator.sessions.reading.deduplication import KnownIds
+from orchestrator.sessions.reading.family_reading import read_family
+from orchestrator.sessions.reading.files import find_transcripts
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "claude-2.1"
 DETECTORS: tuple[Detect, ...] = (
