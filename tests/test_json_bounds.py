@@ -17,6 +17,7 @@ OWN = {
     "orchestrator/loop/masked_suite.py",
     "orchestrator/proposals/records.py",
     "orchestrator/rulebook/rule_table.py",
+    "orchestrator/services/rule_periods.py",
     "orchestrator/services/run_environment.py",
     "orchestrator/session_hooks/settings.py",
     "orchestrator/sessions/store/listing.py",

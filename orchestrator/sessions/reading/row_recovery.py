@@ -72,10 +72,19 @@ def _fit(value: Any, kind: msgspec.inspect.Type) -> Any:  # noqa: ANN401 -- any 
         case msgspec.inspect.ListType(item_type=item) if isinstance(value, list):
             return [each for one in value if (each := _fit(one, item)) is not None]
         case msgspec.inspect.RawType():
-            return value
+            return value if _is_json(value) else None
     is_plain = isinstance(value, _PLAIN.get(type(kind), ())) and _is_bool_as(value, kind)
     is_finite = not isinstance(value, float) or math.isfinite(value)
     return value if is_plain and is_finite else None
+
+
+def _is_json(value: object) -> bool:
+    """Return whether a value can be written as JSON: Python reads NaN and Infinity, too."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_bool_as(value: object, kind: msgspec.inspect.Type) -> bool:
