@@ -73,7 +73,7 @@ def _build_row(each: "SessionSummary", short_id: str, with_project: bool) -> tup
         each.errors,
         each.tests,
         "" if each.cost_usd is None else format_dollars(each.cost_usd),
-        f"{each.project}: {title}" if with_project else title,
+        f"{each.project or 'no folder'}: {title}" if with_project else title,
     )
 
 

@@ -29,7 +29,7 @@ _RESERVED: Final = re.compile(r"anthropic|claude")
 """Words that Claude Code refuses in the name of a skill."""
 _IMPORT: Final = re.compile(r"(?<!\S)@")
 _ARGUMENT: Final = re.compile(r"(?<!\\)\$(?=\d|ARGUMENTS|\{CLAUDE)")
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_:.-]*")
 _FRONT_MATTER_END: Final = re.compile(r"-{3,}")
 """Ends the front matter for Claude Code, wherever it stands in a line."""
 _PLACEHOLDER: Final = re.compile(r"<[a-z][a-z ]*>")
@@ -143,8 +143,8 @@ def _label_steps(commands: Sequence[str]) -> list[str]:
         count = 2 if words[1:2] == ["run"] else 1
         more = [word for word in words[1 : 1 + count] if _WORD.fullmatch(word)]
         label = " ".join([program, *more])
-        labels.append("".join(char for char in label if char.isalnum() or char in " ._-")[:40])
-    return list(dict.fromkeys(each.strip(" ._-") or "a command" for each in labels))
+        labels.append("".join(char for char in label if char.isalnum() or char in " .:_-")[:40])
+    return list(dict.fromkeys(each.strip(" .:_-") or "a command" for each in labels))
 
 
 def _derive_name(labels: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ from orchestrator.services.review_proposals import (
     describe_known,
     describe_open,
     follow_up_proposals,
+    is_followed_up,
 )
 from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.sessions.counting.findings import SessionFinding, StoredOccurrence, find_findings
@@ -201,7 +202,10 @@ class ReviewNight:
         )
         remove_queued_failures(project, self._store.directory, stored, self._listener)
         starts = list_starts(self._database, name)
-        follow_ups = follow_up_proposals(stored, occurrences, starts, self._lookback)
+        accepted = [each for each in stored if is_followed_up(each)]
+        # Also what happened before the days that count: a proposal may be older than they are.
+        all_time = load_occurrences(self._database, project=name) if accepted else ()
+        follow_ups = follow_up_proposals(accepted, all_time, starts, self._lookback)
         return replace(
             report,
             findings=tuple(outcomes),

@@ -251,6 +251,15 @@ def describe_known(proposal: Proposal) -> str:
     return f"{proposal.status}{day}"
 
 
+def is_followed_up(proposal: Proposal) -> bool:
+    """Return whether it can be counted what an accepted proposal did: not for all kinds.
+
+    Whether a skill was used, or a prompt for a permission did not appear, stands in no transcript.
+    """
+    is_counted = proposal.kind in (ProposalKind.RULE, ProposalKind.CHECK)
+    return is_counted and proposal.status is ProposalStatus.ACCEPTED and bool(proposal.decided)
+
+
 def follow_up_proposals(
     proposals: Sequence[Proposal],
     occurrences: Sequence[StoredOccurrence],
@@ -262,7 +271,7 @@ def follow_up_proposals(
     These are numbers and no proof: nothing else was held equal.
 
     Args:
-        proposals: those of one project.
+        proposals: those of one project for which `is_followed_up` says yes.
         occurrences: what was found in its sessions.
         sessions: the start of each of its sessions that may teach, by id.
         lookback: how long before the decision sessions are counted.
@@ -272,7 +281,7 @@ def follow_up_proposals(
         found.setdefault(fingerprint_key(each.detector, each.key), set()).add(each.session)
     reports = []
     for proposal in proposals:
-        if proposal.status is not ProposalStatus.ACCEPTED or proposal.decided is None:
+        if proposal.decided is None:
             continue
         accepted = format_transcript_time(proposal.decided)
         first = format_transcript_time(proposal.decided - lookback)
