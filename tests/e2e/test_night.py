@@ -29,6 +29,7 @@ def find_findings(report: Mapping[str, Any], detector: str) -> Sequence[Mapping[
     ]
 
 
+@pytest.mark.whole
 def test_what_goes_wrong_twice_becomes_a_rule_of_the_next_session(night: Night) -> None:
     for _ in range(2):
         night.work(HIDING)

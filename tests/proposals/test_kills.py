@@ -10,6 +10,8 @@ import pytest
 _TOP = Path(__file__).parents[2]
 
 
+@pytest.mark.kills
+@pytest.mark.kills_sample
 @pytest.mark.parametrize(("kind", "step"), [("skill", 3), ("permission", 3), ("rule", 3)])
 def test_an_accept_that_is_killed_at_any_line(tmp_path: Path, kind: str, step: int) -> None:
     folder = tmp_path / "projects"
