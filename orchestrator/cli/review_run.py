@@ -74,7 +74,7 @@ def _iter_lines(outcome: "ReviewOutcome", report: "ReviewReport") -> Iterator[st
         yield "Nothing was copied, proposed or recorded: this was a dry run."
         return
     if report.waiting:
-        everywhere = " --all" if len(report.projects) > 1 else ""
+        everywhere = "" if report.project else " --all"
         count = format_count(report.waiting, "proposal")
         yield f"{count} waiting: `orchestrator review list{everywhere}`"
     yield f"Report: {outcome.path}"

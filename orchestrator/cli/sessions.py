@@ -23,7 +23,7 @@ _MANY: int = 20
 _PROBLEMS_SHOWN: int = 3
 
 _project = click.option(
-    "--project",
+    *("--project", "--project-dir", "project"),
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Sessions of this project [default: the git work tree at hand, else the folder].",

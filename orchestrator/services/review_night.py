@@ -319,8 +319,10 @@ def _update_outcomes(report: ProjectReport, decided: Mapping[str, Proposal]) -> 
 
 
 def _describe_taught(proposal: Proposal) -> str:
-    if proposal.is_open:
+    if proposal.is_open and proposal.rule:
         return f"{describe_open(proposal)} (rule {proposal.rule})"
+    if proposal.is_open:
+        return f"{describe_open(proposal)}, whose answer could not be used"
     reason = f": {proposal.reason}" if proposal.reason else ""
     return f"{describe_known(proposal)}{reason}"
 

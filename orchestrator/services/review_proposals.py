@@ -30,10 +30,10 @@ from orchestrator.rulebook.witness import witness_rules
 from orchestrator.sessions.counting.alike_words import group_alike
 from orchestrator.sessions.counting.command_sequences import are_alike
 from orchestrator.sessions.counting.findings import (
+    THRESHOLDS,
     Remedy,
     SessionFinding,
     StoredOccurrence,
-    fingerprint_key,
 )
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import SEPARATOR
@@ -276,9 +276,6 @@ def follow_up_proposals(
         sessions: the start of each of its sessions that may teach, by id.
         lookback: how long before the decision sessions are counted.
     """
-    found: dict[str, set[str]] = {}
-    for each in occurrences:
-        found.setdefault(fingerprint_key(each.detector, each.key), set()).add(each.session)
     reports = []
     for proposal in proposals:
         if proposal.decided is None:
@@ -287,7 +284,7 @@ def follow_up_proposals(
         first = format_transcript_time(proposal.decided - lookback)
         before = {name for name, started in sessions.items() if first <= started < accepted}
         since = {name for name, started in sessions.items() if started >= accepted}
-        hit = found.get(proposal.fingerprint, set())
+        hit = _find_sessions(proposal, occurrences)
         reports.append(
             FollowUp(
                 proposal.id,
@@ -300,3 +297,19 @@ def follow_up_proposals(
             )
         )
     return tuple(reports)
+
+
+def _find_sessions(proposal: Proposal, occurrences: Sequence[StoredOccurrence]) -> set[str]:
+    """Return the sessions with what a proposal is about, by the measures of its finding."""
+    detector = Detector(proposal.detector)
+    of_kind = [each for each in occurrences if each.detector is detector]
+    keys = {str(proposal.content.get(KEY))}
+    if detector in _SPOKEN:
+        texts = [*keys, *sorted({each.key for each in of_kind})]
+        keys = {texts[at] for group in group_alike(texts) if 0 in group for at in group}
+    counts: Counter[str] = Counter()
+    for each in of_kind:
+        if each.key in keys:
+            counts[each.session] += 1
+    least = THRESHOLDS[detector].in_each
+    return {session for session, count in counts.items() if count >= least}

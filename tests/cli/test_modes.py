@@ -44,6 +44,19 @@ ARGUMENTS = {
     "rules reject": ("r-000000",),
     "rules approve": ("r-000000",),
     "rules adopt": ("r-000000",),
+    "rules archive": (),
+    "review": (),
+    "review list": (),
+    "review show": ("p-000000",),
+    "review accept": ("p-000000",),
+    "review edit": ("p-000000", *RULE),
+    "review reject": ("p-000000",),
+    "review schedule": (),
+    "sessions list": (),
+    "sessions show": ("00000000",),
+    "sessions search": ("text",),
+    "sessions export": ("00000000",),
+    "stats": (),
     "learnings init": ("local", "--hooks"),
     "learnings promote": ("LRN-20260101-001",),
     "learnings log": ("lrn", "Ask first."),
@@ -73,7 +86,8 @@ ARGUMENTS = {
 
 WITHOUT_PROJECT = {
     *("resume", "runs", "runs show", "runs events", "teacher workflow", "hook", "demo"),
-    *("docs", "help", "version", "completion"),
+    *("docs", "help", "version", "completion", "review schedule", "sessions show"),
+    *("sessions export",),
 }
 ELSEWHERE = {"demo"}
 """It has a state directory of its own, in a folder that `mkdtemp` makes."""
@@ -82,7 +96,7 @@ USES_NO_STATE = {
     *("learnings init", "learnings promote", "learnings log", "learnings review"),
     *("learnings resolve", "learnings resume", "learnings score"),
     *("hooks install", "hooks uninstall"),
-    *("config edit", "docs", "help", "version", "completion", "doctor"),
+    *("config edit", "docs", "help", "version", "completion", "doctor", "review schedule"),
 }
 """They do not open the database, and so correct no mode; nothing is pending for `teach`."""
 

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.sessions.reading.files import find_transcripts
 from orchestrator.sessions.store.archive import archive_transcripts
 
-pytestmark = [pytest.mark.kills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kills, pytest.mark.kills_sample, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 25

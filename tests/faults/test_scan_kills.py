@@ -13,7 +13,7 @@ import pytest
 from orchestrator.storage.opening import open_database
 from tests.sessions.written import read_tables, scan, scan_afresh, write_shop_session
 
-pytestmark = [pytest.mark.kills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kills, pytest.mark.kills_sample, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent.parent
 KILLS = 20

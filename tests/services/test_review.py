@@ -312,6 +312,19 @@ def test_sessions_in_a_linked_work_tree_belong_to_its_project(world: World, tmp_
     (report,) = read_report(world.review(project=None)).projects
     assert report.project == str(world.project)
     assert report.counted_sessions == 2
+    (report,) = read_report(world.review(project=tmp_path / "side")).projects
+    assert report.counted_sessions == 1
+
+
+def test_a_folder_with_a_configuration_has_the_sessions_below(world: World) -> None:
+    world.configure("review:\n  max_lessons: 0\n")
+    (world.project / "api").mkdir()
+    for name in ("one", "two"):
+        world.hide_failure(name, folder=str(world.project / "api"))
+    for project in (world.project, None):
+        (report,) = read_report(world.review(project=project)).projects
+        assert (report.project, report.counted_sessions) == (str(world.project), 2)
+    assert len(world.list_proposals()) == 1
 
 
 def test_a_review_is_due_once_a_night(world: World) -> None:

@@ -415,6 +415,7 @@ def test_a_project_that_is_a_link_is_reported(tmp_path: Path) -> None:
 ODD_TIMES = [
     *("", "zzzz", "+999999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
     *("2026-11-27T25:00:00Z", "2026-13-27T10:00:00Z", "2026-11-27T10:00:00+09:00", 1764240000000),
+    *("2026-11-20T10:zz:zz.zzzZ", "2026-11-20T10:\n# Hi <b>!"),  # in the hour of the other rows
 ]
 
 

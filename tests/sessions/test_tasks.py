@@ -168,3 +168,9 @@ def test_the_order_of_subagents_makes_no_difference(seed: int) -> None:
     found = count_tasks(build_session(main, *agents))
     assert [each.tokens for each in found] == [each.tokens for each in expected]
     assert [each.red_runs for each in found] == [each.red_runs for each in expected]
+
+
+def test_what_is_typed_while_the_model_works_corrects_the_task_that_runs() -> None:
+    script = Script().prompt("Fix it").answer().bash("ls")
+    script = script.interject("no, always use tabs here").answer().prompt("Now the docs").answer()
+    assert [each.corrections for each in count_tasks(build_session(script))] == [1, 0]

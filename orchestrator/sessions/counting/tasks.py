@@ -21,6 +21,7 @@ from orchestrator.sessions.detectors.user_text import strip_harness_text
 from orchestrator.sessions.models import (
     Denial,
     Entry,
+    Interjection,
     ModelCall,
     Prompt,
     Session,
@@ -93,10 +94,15 @@ def count_tasks(session: Session) -> list[TaskFacts]:
     # Rows of a forked or resumed session may stand out of order.
     starts = list(accumulate((each.at for each in prompts), max))
     position = 0
+    corrected: dict[str, int] = {}
+    """By the row of what was typed, the task that it may correct: of a prompt, the one before."""
     for entry in session.main.entries:
         if isinstance(entry, Prompt):
+            corrected[entry.row] = position
             position += 1
         else:
+            if isinstance(entry, Interjection):
+                corrected[entry.row] = position
             _count_entry(tasks[position], entry)
     for thread in session.threads:
         if thread.agent:
@@ -104,10 +110,8 @@ def count_tasks(session: Session) -> list[TaskFacts]:
                 _count_entry(tasks[bisect_right(starts, entry.at)], entry, is_main=False)
     for found in find_interruptions(session):
         tasks[bisect_right(starts, found.at)].interruptions += 1
-    # A correction is the prompt of the task after the one that it is about.
-    numbers = {each.row: number for number, each in enumerate(prompts, 1)}
     for found in find_corrections(session):
-        tasks[numbers[found.row] - 1].corrections += 1
+        tasks[corrected[found.row]].corrections += 1
     version = session.versions[-1] if session.versions else ""
     is_needed = not prompts or not tasks[0].is_empty
     return [_close_task(each, version) for each in (tasks if is_needed else tasks[1:])]

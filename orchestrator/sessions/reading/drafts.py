@@ -21,6 +21,12 @@ _HOUR: Final = len("2026-01-28T11:")
 _USUAL: Final = len("2026-01-28T11:15:57.297Z")
 
 
+def _ends_as_time(at: str) -> bool:
+    """Return whether a text of the usual length ends with minutes, seconds and milliseconds."""
+    digits = at[14:16] + at[17:19] + at[20:23]
+    return digits.isdigit() and digits.isascii() and at[16] + at[19] + at[23] == ":.Z"
+
+
 class SessionDraft:
     """What is known of a session so far."""
 
@@ -47,7 +53,7 @@ class SessionDraft:
     def note(self, row: Row) -> None:
         """Note when, where and by which version a row was written."""
         at = row.timestamp
-        if at[:_HOUR] != self._hour or len(at) != _USUAL:
+        if at[:_HOUR] != self._hour or len(at) != _USUAL or not _ends_as_time(at):
             self.correct_time(row)
             at = row.timestamp
             self._hour = at[:_HOUR]

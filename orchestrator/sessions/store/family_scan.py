@@ -4,10 +4,10 @@ It imports the reader and all detectors, and is imported only if there is someth
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from orchestrator.errors import InfrastructureError, RefusedValueError
 from orchestrator.masking import Masker
@@ -34,6 +34,8 @@ from orchestrator.sessions.store.watermarks import (
     name_path,
 )
 from orchestrator.storage.database import Database, normalize_text
+
+T = TypeVar("T")
 
 _LONGEST_CACHED: Final = 2_000
 
@@ -137,15 +139,15 @@ class FamilyScan:
         """Return tasks and occurrences; none of our own sessions, from which nothing is learned."""
         if session.kind is SessionClass.OWN:
             return (), []
-        tasks: Sequence[TaskFacts] = ()
-        found: list[Occurrence] = []
+        tasks = self._examine_part(session, count_tasks)
+        return tasks, [each for detect in DETECTORS for each in self._examine_part(session, detect)]
+
+    def _examine_part(self, session: Session, examine: Callable[[Session], Iterable[T]]) -> list[T]:
         try:
-            tasks = count_tasks(session)
-            for detect in DETECTORS:
-                found.extend(detect(session))
-        except Exception as error:  # noqa: BLE001 -- see above
+            return list(examine(session))
+        except Exception as error:  # noqa: BLE001 -- the fault of one must not hide the others
             self._report(f"session {session.id}", f"{type(error).__name__}: {error}")
-        return tasks, found
+            return []
 
     def _mask(self, text: str) -> str:
         return self._mask_short(text) if len(text) <= _LONGEST_CACHED else self._masker.mask(text)

@@ -1,16 +1,15 @@
 """Select the stored sessions of a project, in the same way for every command.
 
-A session is stored under the top of its git work tree. It belongs to a project if that is the same
-folder, or if it started in the project or below, and the project is in that work tree. So a folder
-above has none of the sessions of the repositories in it.
+A session is stored under its project: see `session_project`. It belongs to another one if it
+started there or below, unless its own project is in that folder: a folder above has none of the
+sessions of the repositories in it.
 """
 
 from datetime import UTC, datetime
 from typing import Final
 
 CONDITION: Final = (
-    "(project = ? OR ((folder = ? OR substr(folder, 1, ?) = ?)"
-    " AND substr(?, 1, length(project) + 1) = project || '/'))"
+    "(project = ? OR ((folder = ? OR substr(folder, 1, ?) = ?) AND substr(project, 1, ?) <> ?))"
 )
 """In SQL, on the columns of `sessions`; `list_values` has the values of its placeholders."""
 
@@ -22,7 +21,7 @@ def list_values(project: str) -> list[str | int]:
         project: the real path of the project.
     """
     below = f"{project.rstrip('/')}/"
-    return [project, project, len(below), below, project]
+    return [project, project, len(below), below, len(below), below]
 
 
 def format_transcript_time(at: datetime) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from orchestrator.platform import files
 from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.platform.project import find_project
 
 
 @lru_cache(maxsize=4096)
 def find_session_project(folder: str) -> str:
-    """Return the project of a folder: the top of its git work tree, if it is on this machine.
+    """Return the project of a folder, as for a run there: mostly the top of its git work tree.
 
     A work tree that `git worktree` made belongs to the project of the main one: people work there
     for a while, and what is learned has to outlive it. So does a folder that is gone, if there is
@@ -24,10 +25,13 @@ def find_session_project(folder: str) -> str:
     try:
         real = Path(folder).resolve()
         is_there = files.is_folder(real)
-        top = files.find_git_top(real if is_there else _find_existing(real))
-        if not is_there and not files.exists(top / GIT_FOLDER):
+        found = find_project(real if is_there else _find_existing(real))
+        top = files.find_git_top(found.root)
+        is_in_git = files.exists(top / GIT_FOLDER)
+        if not is_there and not is_in_git:
             return folder
-        return str(_find_main_work_tree(top) or top)
+        main = _find_main_work_tree(top) if is_in_git else None
+        return str(main / found.root.relative_to(top) if main else found.root)
     except (OSError, RuntimeError, ValueError):
         return folder
 

@@ -18,7 +18,7 @@ from orchestrator.storage.database import Database, normalize_text
 if TYPE_CHECKING:
     from orchestrator.sessions.reading.files import Family
 
-READER_VERSION: Final = "2"
+READER_VERSION: Final = "3"
 """Increased whenever the reader, a detector or the counting of tasks changes what is stored: then
 everything is read again."""
 _LARGEST: Final = (1 << 63) - 1
