@@ -26,7 +26,7 @@ _project = click.option(
     *("--project", "--project-dir", "project"),
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Sessions of this project [default: the git work tree at hand, else the folder].",
+    help="Sessions of this project [default: as for `run`].",
 )
 _everywhere = click.option("--all", "everywhere", is_flag=True, help="Sessions of all projects.")
 _since = click.option(

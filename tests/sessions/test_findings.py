@@ -228,15 +228,6 @@ def test_the_order_of_occurrences_makes_no_difference(
 
 
 @given(OCCURRENCES)
-def test_own_sessions_change_nothing(many: list[StoredOccurrence]) -> None:
-    expected = find_findings(many, SEEN)
-    own = [replace(each, session=f"own-{each.session}", row=f"own-{each.row}") for each in many]
-    assert find_findings([*own, *many], SEEN, own_sessions={each.session for each in own}) == (
-        expected
-    )
-
-
-@given(OCCURRENCES)
 def test_more_of_the_same_in_one_session_makes_no_finding_of_two(
     many: list[StoredOccurrence],
 ) -> None:

@@ -154,7 +154,6 @@ def find_findings(
     *,
     allow_rules: Collection[str] = (),
     find_loaded_rule: Callable[[str, str], str] = lambda _fingerprint, _session: "",
-    own_sessions: Collection[str] = (),
 ) -> list[SessionFinding]:
     """Return what was found often enough, what matters most first; notes come last.
 
@@ -167,13 +166,10 @@ def find_findings(
         allow_rules: the live permission rules; what they cover is not proposed.
         find_loaded_rule: for a fingerprint and a session, the id of the rule against it that was
             loaded in that session; empty if none was.
-        own_sessions: sessions that never count.
     """
-    own = frozenset(own_sessions)
     by_place: defaultdict[tuple[str, Detector], list[StoredOccurrence]] = defaultdict(list)
     for each in sorted(occurrences, key=_order):
-        if each.session not in own:
-            by_place[each.project, each.detector].append(each)
+        by_place[each.project, each.detector].append(each)
     found = []
     for (project, detector), members in by_place.items():
         seen = max(sessions_seen.get(project, 0), len({each.session for each in members}))
