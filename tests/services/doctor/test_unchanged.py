@@ -75,7 +75,7 @@ def test_nothing_changes(
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     assert changed == [], "\n".join(changed)
     checks = [finding.check for finding in diagnosis.findings]
-    assert len({check.link for check in checks}) == 15
+    assert len({check.link for check in checks}) == 16
     broken = [check for check in checks if check.status is Status.BROKEN]
     assert broken == []
     loaded = [check for check in checks if check.link == "loaded"]
