@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 _RULE: Final = re.compile(r"Bash\((?P<command>.*)\)", re.DOTALL)
-_WORDS: Final = re.compile(r"[A-Za-z0-9_./:=@%+,^-]+(?: [A-Za-z0-9_./:=@%+,^-]+)*")
+_WORDS: Final = re.compile(r"(?!-)[A-Za-z0-9_./:=@%+,^-]+(?: [A-Za-z0-9_./:=@%+,^-]+)*")
 _OPEN: Final = re.compile(r"(?: \*|:\*)$")
 _LONGEST: Final = 200
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")

@@ -1,7 +1,9 @@
 """Commands are split as a shell splits them, and no text costs more than its length."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orchestrator.sessions.calls import shell
@@ -66,6 +68,7 @@ def test_any_text_is_split(text: str) -> None:
 
 @given(st.text(alphabet="ab1./-= |&;\n", max_size=60))
 def test_the_short_way_gives_the_same(text: str) -> None:
+    assume(not re.search(r"\n\s*[&|;]", text))  # an error of syntax in a shell
     assert split_command(text) == shell._Scanner(text).scan()
 
 
