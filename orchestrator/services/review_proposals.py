@@ -17,7 +17,6 @@ from orchestrator.proposals.models import (
     TEXT,
     Proposal,
     ProposalDraft,
-    ProposalEvidence,
     ProposalKind,
     ProposalStatus,
 )
@@ -195,10 +194,7 @@ class FindingProposer:
             fingerprint,
             finding.title,
             content,
-            tuple(
-                ProposalEvidence(each.session, each.row, each.at, each.quote)
-                for each in finding.evidence
-            ),
+            finding.evidence,
             finding.detector,
             rule,
         )

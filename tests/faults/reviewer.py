@@ -6,13 +6,9 @@ fork with a state directory of its own.
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from orchestrator.proposals import records
 from orchestrator.proposals.records import ProposalStore
@@ -21,6 +17,7 @@ from orchestrator.services import review, review_lessons, review_night, review_p
 from orchestrator.services.review import ReviewRequest, review_sessions
 from orchestrator.storage.opening import open_database
 from orchestrator.teaching import pending, teach
+from tests.killed_lines import die_at
 from tests.rulebook.writers import fork, reap
 from tests.services.test_review import FAILED, HIDING, LESSON
 from tests.sessions.written import Written
@@ -29,23 +26,6 @@ FILES = {
     module.__file__
     for module in (records, review, review_lessons, review_night, review_proposals, pending, teach)
 }
-
-
-def die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
-    """A trace function that kills its process before the n-th line run in some modules."""
-    left = line
-
-    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename not in FILES:
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
 
 
 def make_sessions(home: Path, project: Path) -> None:
@@ -63,7 +43,7 @@ def review_and_die(project: Path, state: Path, line: int) -> bool:
     os.environ["ORCHESTRATOR_STATE_DIR"] = str(state)
 
     def work() -> None:
-        sys.settrace(die_at(line))
+        sys.settrace(die_at(line, FILES))
         review_sessions(ReviewRequest(project), lambda _event: None)
         sys.settrace(None)
 

@@ -5,17 +5,14 @@ process is a fork. A new project is used for each.
 """
 
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from orchestrator.proposals import decisions, project_files, records, skill_files
 from orchestrator.proposals.models import ProposalDraft, ProposalStatus
 from orchestrator.rulebook import rule_manager
+from tests.killed_lines import die_at
 from tests.proposals.making import (
     draft_permission,
     draft_rule,
@@ -35,23 +32,6 @@ FILES = {
 }
 
 
-def die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
-    """A trace function that kills its process before the n-th line run in some modules."""
-    left = line
-
-    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal left
-        if frame.f_code.co_filename not in FILES:
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
-
-
 def accept_and_die(kind: str, project: Path, line: int) -> bool:
     """Accept a proposal in a process that dies at a line; return whether it died."""
     project.mkdir()
@@ -59,7 +39,7 @@ def accept_and_die(kind: str, project: Path, line: int) -> bool:
 
     def work() -> None:
         with open_queue(project) as manager:
-            sys.settrace(die_at(line))
+            sys.settrace(die_at(line, FILES))
             manager.accept(identity)
             sys.settrace(None)
 

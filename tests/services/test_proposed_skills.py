@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.proposals.models import ProposalKind
+from orchestrator.proposals.models import ProposalEvidence, ProposalKind
 from orchestrator.services.review_proposals import FindingProposer
-from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
+from orchestrator.sessions.counting.findings import Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
 from tests.proposals.making import STEPS, open_queue
 
@@ -20,7 +20,7 @@ def find_procedure(project: Path, *commands: str) -> SessionFinding:
         "It was found",
         ("session-1", "session-2", "session-3"),
         5,
-        (Evidence("session-1", "row-1", "2026-11-20T10:11:12.000Z"),),
+        (ProposalEvidence("session-1", "row-1", "2026-11-20T10:11:12.000Z"),),
         {"commands": list(commands)},
     )
 

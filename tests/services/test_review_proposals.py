@@ -9,13 +9,14 @@ import pytest
 from orchestrator.proposals.models import (
     Proposal,
     ProposalDraft,
+    ProposalEvidence,
     ProposalKind,
     ProposalStatus,
 )
 from orchestrator.proposals.records import ProposalStore
 from orchestrator.services.review import ReviewRequest, review_sessions
 from orchestrator.services.review_proposals import FindingProposer
-from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
+from orchestrator.sessions.counting.findings import Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.detectors.procedures import SEPARATOR
 from orchestrator.sessions.views.report import FindingReport
@@ -26,7 +27,7 @@ STEPS = ("gen api", "gen docs", "build all", "fmt all", "pack all")
 LATER = ("ship all", "sign all", "send all")
 SAID = "always use pnpm for packages here not npm"
 SAID_AGAIN = "always use pnpm for the packages here and not npm"
-PLACE = Evidence("one", "row", "2026-11-20T10:00:00.000Z", "quote")
+PLACE = ProposalEvidence("one", "row", "2026-11-20T10:00:00.000Z", "quote")
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from orchestrator.masking.visible_text import flatten_text
-from orchestrator.sessions.counting.findings import Evidence, Remedy, SessionFinding
+from orchestrator.proposals.models import ProposalEvidence
+from orchestrator.sessions.counting.findings import Remedy, SessionFinding
 from orchestrator.sessions.detectors.occurrences import Detector
 from orchestrator.sessions.models import SessionClass
 from orchestrator.sessions.views.report import (
@@ -27,7 +28,7 @@ EVIL = (
 
 def build_report(text: str, project: str = "") -> ReviewReport:
     """Return a report whose foreign texts are all this one."""
-    place = (Evidence("one", "row", NOW.isoformat()),)
+    place = (ProposalEvidence("one", "row", NOW.isoformat()),)
     finding = SessionFinding(
         Detector.REJECTION, text, project, Remedy.RULE, text, ("one",), 1, place
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from orchestrator.proposals.models import ProposalEvidence
 from orchestrator.proposals.permission_rules import is_rule_covered
 from orchestrator.sessions.calls.causes import Origin
 from orchestrator.sessions.counting.alike_words import group_alike
@@ -32,17 +33,6 @@ class Remedy(StrEnum):
     """A loaded rule is broken again: a hook, a lint rule or a test enforces it."""
     NONE = "none"
     """It is only counted."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A place in a transcript that shows a finding."""
-
-    session: str
-    row: str
-    at: str
-    quote: str = ""
-    """Masked, at most `MOST_OF_QUOTE` characters."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ class SessionFinding:
     sessions: tuple[str, ...]
     """The distinct sessions, in order of their time."""
     occurrences: int
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ProposalEvidence, ...]
     """At most five places, of different sessions first."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """What the remedy needs in addition, of plain JSON values: `commands` of a procedure, `rule` of
@@ -284,7 +274,7 @@ def _is_work(one: StoredOccurrence) -> bool:
     return one.detail.get("origin") == Origin.CODE
 
 
-def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...]:
+def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[ProposalEvidence, ...]:
     """Return at most five places: the last one of each session first, the newest session first."""
     turns: Counter[str] = Counter()
     ordered = []
@@ -292,7 +282,9 @@ def _choose_evidence(members: Iterable[StoredOccurrence]) -> tuple[Evidence, ...
         ordered.append((turns[each.session], position, each))
         turns[each.session] += 1
     chosen = sorted(ordered, key=lambda each: each[:2])[:MOST_EVIDENCE]
-    return tuple(Evidence(each.session, each.row, each.at, each.quote) for _, _, each in chosen)
+    return tuple(
+        ProposalEvidence(each.session, each.row, each.at, each.quote) for _, _, each in chosen
+    )
 
 
 def _is_allowed(finding: SessionFinding, allow_rules: Collection[str]) -> bool:
