@@ -21,7 +21,7 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.output import find_width, fit_lines, print_error, print_lines
 from orchestrator.cli.review_schedule import schedule
-from orchestrator.cli.since import Since
+from orchestrator.cli.since import parse_past_time
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
 from orchestrator.masking.visible_text import flatten_text
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.group(cls=CommandGroup, invoke_without_command=True)
 @click.option(
     "--since",
-    type=Since(),
+    type=parse_past_time,
     metavar="TIME",
     help="Start of the period: `24h`, `7d`, `2026-11-28` [default: the last review, a day at "
     "least; at first, review.lookback_days].",

@@ -11,7 +11,7 @@ import click
 from orchestrator.cli.command_group import CommandGroup
 from orchestrator.cli.options import as_json
 from orchestrator.cli.output import find_width, fit_lines, print_lines
-from orchestrator.cli.since import Since
+from orchestrator.cli.since import parse_past_time
 
 if TYPE_CHECKING:
     from orchestrator.services.sessions import SessionStore
@@ -30,7 +30,7 @@ _project = click.option(
 )
 _everywhere = click.option("--all", "everywhere", is_flag=True, help="Sessions of all projects.")
 _since = click.option(
-    "--since", type=Since(), metavar="TIME", help="Only newer ones: `7d`, `2026-11-28`."
+    "--since", type=parse_past_time, metavar="TIME", help="Only newer ones: `7d`, `2026-11-28`."
 )
 
 

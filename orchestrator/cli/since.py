@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import click
-
 from orchestrator.cli.durations import find_duration
 
 
@@ -18,24 +16,16 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     return datetime.fromisoformat(text.strip()).astimezone()
 
 
-class Since(click.ParamType[datetime]):
-    """A time in the past."""
+def parse_past_time(text: str) -> datetime:
+    """Return the time in the past that a word of the command line means; the type of an option.
 
-    name = "time"
-
-    def convert(
-        self,
-        value: str | datetime,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> datetime:
-        """Return the time that a word of the command line means."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            at = parse_since(value)
-        except (ValueError, OverflowError, OSError):
-            self.fail(f"{value!r} is no time; give `7d`, `24h`, `2w` or `2026-11-28`", param, ctx)
-        if at > datetime.now(UTC):
-            self.fail(f"{value} is in the future", param, ctx)
-        return at
+    Raises:
+        ValueError: it means none, or one in the future; click shows the message.
+    """
+    try:
+        at = parse_since(text)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"{text!r} is no time; give `7d`, `24h`, `2w` or `2026-11-28`") from error
+    if at > datetime.now(UTC):
+        raise ValueError(f"{text} is in the future")
+    return at
