@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("services",),
-    ("loop", "sessions"),
+    ("loop", "sessions", "tasks"),
     ("verdict", "teaching", "learnings", "proposals"),
     ("guard", "session_hooks"),
     ("rulebook", "failures", "budget"),
@@ -115,7 +115,7 @@ def test_every_room_has_one_floor() -> None:
 
 def test_the_house_stays_small() -> None:
     assert len(FLOORS) <= 11
-    assert sum(map(len, FLOORS)) <= 30
+    assert sum(map(len, FLOORS)) <= 31
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if not is_package_root(name)])

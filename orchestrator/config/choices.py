@@ -108,6 +108,14 @@ HARMLESS: Final[Mapping[str, Check]] = {
         )
     },
     "workspace.isolate": _always,
+    "tasks.max_failures": _at_most,
+    "tasks.max_returns": _at_most,
+    "tasks.stop_after": _at_most,
+    "tasks.max_cost_usd": _at_most,
+    "tasks.wall_clock": _at_most,
+    "lanes.prepare_timeout": _at_most,
+    "lanes.on_conflict": _always,
+    "lanes.hot": _always,
     "review.max_lessons": _at_most,
     "review.max_cost_usd": _at_most,
 }

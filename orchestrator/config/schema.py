@@ -2,6 +2,8 @@
 
 `docs/configuration.md` is generated from here. The keys of the published `config.yaml` keep
 their names and meaning; everything else is an addition with a default.
+
+Longer than 350 lines: it is one list of settings.
 """
 
 from typing import Annotated, Literal, Self
@@ -230,6 +232,59 @@ class WorkspaceSection(Section):
     `orchestrator/<run id>`; if not, it works in the project's folder."""
 
 
+class TasksSection(Section):
+    """Lists of tasks: when a task is given up, and when a list stops."""
+
+    max_failures: int = Field(default=2, ge=1, le=20)
+    """Runs of a task that may fail; then it is quarantined, and blocks its dependents only."""
+    max_returns: int = Field(default=2, ge=0, le=20)
+    """How often a task runs again because its work conflicts with others; then it needs a
+    person."""
+    stop_after: int = Field(default=3, ge=1, le=100)
+    """Runs in a row without progress, or with the same failure, after which a list stops."""
+    max_cost_usd: float | None = Field(default=50.0, gt=0)
+    """US dollars for all runs of a list together."""
+    wall_clock: float | None = Field(default=None, gt=0)
+    """Seconds for a whole list; `tasks resume` starts the count again."""
+
+
+class LanesSection(Section):
+    """The work trees in which the agents of a task list work."""
+
+    prepare: str = ""
+    """A command that prepares a new lane, such as `npm ci`; run in it, without a shell."""
+    prepare_timeout: Seconds = 600
+    """Seconds that it may take."""
+    include: tuple[str, ...] = ()
+    """Globs of files that git ignores and that each lane gets from the project's folder: `.env`."""
+    ports: tuple[str, ...] = ("PORT",)
+    """Names of environment variables; in each lane, each names a port that is free."""
+    predict: bool = False
+    """Whether the model is asked once, before lanes run side by side, which files the tasks that
+    name none will change. It sees their texts and the names of the project's files."""
+    on_conflict: Literal["warn", "pause"] = "warn"
+    """What happens when two lanes change the same lines while they work: a notice, or the younger
+    one is ended and its task starts again when the other has landed."""
+    hot: tuple[str, ...] = ()
+    """Globs of files that only one lane at a time may change, in addition to lock files,
+    migrations, changelogs and generated files."""
+
+
+class QueueSection(Section):
+    """The queue by which workers get runs."""
+
+    repository: str = ""
+    """The git repository through which code and results travel, as a URL or path that every worker
+    can reach: a bare mirror. Without one, it is in the state directory: for workers of this
+    machine."""
+    lanes: int = Field(default=2, ge=1, le=7)
+    """Runs at a time of one worker."""
+    fleet_lanes: int = Field(default=20, ge=1, le=10_000)
+    """Runs at a time of all workers together."""
+    starts_per_hour: int | None = Field(default=None, ge=1)
+    """Most runs that are started in an hour, all workers together."""
+
+
 class ReviewSection(Section):
     """The review of past sessions of Claude Code."""
 
@@ -284,6 +339,9 @@ class Config(Section):
     limits: LimitsSection = LimitsSection()
     redaction: RedactionSection = RedactionSection()
     workspace: WorkspaceSection = WorkspaceSection()
+    tasks: TasksSection = TasksSection()
+    lanes: LanesSection = LanesSection()
+    queue: QueueSection = QueueSection()
     review: ReviewSection = ReviewSection()
     state: StateSection = StateSection()
 

@@ -176,6 +176,8 @@ class RunRecord:
     """When files of the run were restored last; it cannot be resumed after that."""
     token: int = 0
     """Identifies the present owner; a process with an older token has lost the run."""
+    lane: Path | None = None
+    """The folder that it works in, if it is one of a task list; its project is the user's own."""
 
     @property
     def is_resumable(self) -> bool:

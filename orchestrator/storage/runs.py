@@ -41,6 +41,7 @@ with another format cannot be resumed. It is also DBOS's application version."""
 _COLUMNS: Final = (
     *("id", "task", "project", "started", "ended", "outcome", "host", "process"),
     *("process_started", ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN, "pruned", "undone", "token"),
+    "lane",
 )
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our own names
 
@@ -99,13 +100,16 @@ class Store:
 
     # ---- writing
 
-    def create_run(self, task: Task, config: str, identity: str | None = None) -> RunRecord:
+    def create_run(
+        self, task: Task, config: str, identity: str | None = None, lane: Path | None = None
+    ) -> RunRecord:
         """Create the record of a run that starts now.
 
         Args:
             task: its task, with secrets masked.
             config: its configuration as text, with secrets masked.
             identity: its id; a new one if None.
+            lane: the folder that it works in, if it is one of a task list.
 
         Returns:
             The record. The run's folder exists.
@@ -114,10 +118,11 @@ class Store:
         identity = identity or create_run_id()
         self.database.write(
             "INSERT INTO runs (id, task, project, config, started, outcome, host, process,"
-            " process_started, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " process_started, format, lane) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(identity, task.text, str(task.project), config),
                 *(started.isoformat(), RunOutcome.RUNNING, *mark_process(), RUN_FORMAT),
+                str(lane) if lane else "",
             ),
         )
         try:
@@ -344,7 +349,7 @@ class Store:
 
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
-        process_started, attempts, cost_usd, tokens, pruned, undone, token = rest
+        process_started, attempts, cost_usd, tokens, pruned, undone, token, lane = rest
         mark, local = ProcessMark(host, process, process_started), self.database.is_local
         return RunRecord(
             id=identity,
@@ -362,4 +367,5 @@ class Store:
             pruned=datetime.fromisoformat(pruned) if pruned else None,
             undone=datetime.fromisoformat(undone) if undone else None,
             token=token,
+            lane=Path(lane) if lane else None,
         )

@@ -2,6 +2,8 @@
 
 Times are ISO 8601 with a time zone, money is in US dollars, `book` is the real path of a rulebook's
 file, and attempt 0 of a run is its baseline.
+
+Longer than 350 lines: it is one list, to which scripts are only ever added.
 """
 
 from typing import Final
@@ -300,6 +302,97 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         until TEXT NOT NULL,
         report TEXT NOT NULL
     );
+    """,
+    """
+    ALTER TABLE runs ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+    CREATE TABLE task_lists (
+        id TEXT PRIMARY KEY,
+        project TEXT NOT NULL,
+        source TEXT NOT NULL,
+        format TEXT NOT NULL,
+        options TEXT NOT NULL,
+        config TEXT NOT NULL,
+        branch TEXT NOT NULL,
+        base TEXT NOT NULL,
+        tip TEXT NOT NULL,
+        status TEXT NOT NULL,
+        message TEXT NOT NULL DEFAULT '',
+        started TEXT NOT NULL,
+        ended TEXT,
+        host TEXT NOT NULL DEFAULT '',
+        process INTEGER NOT NULL,
+        process_started {real} NOT NULL
+    );
+    CREATE INDEX task_lists_by_start ON task_lists (started);
+    CREATE TABLE tasks (
+        list TEXT NOT NULL,
+        id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        failures INTEGER NOT NULL DEFAULT 0,
+        returns INTEGER NOT NULL DEFAULT 0,
+        run TEXT NOT NULL DEFAULT '',
+        lane INTEGER NOT NULL DEFAULT 0,
+        base TEXT NOT NULL DEFAULT '',
+        work TEXT NOT NULL DEFAULT '',
+        landed TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        after TEXT NOT NULL DEFAULT '',
+        reserved_usd {real} NOT NULL DEFAULT 0,
+        cost_usd {real} NOT NULL DEFAULT 0,
+        seconds {real} NOT NULL DEFAULT 0,
+        fingerprint TEXT NOT NULL DEFAULT '',
+        updated TEXT NOT NULL,
+        PRIMARY KEY (list, id)
+    );
+    CREATE TABLE task_runs (
+        run TEXT PRIMARY KEY,
+        list TEXT NOT NULL,
+        task TEXT NOT NULL,
+        base TEXT NOT NULL,
+        work TEXT NOT NULL DEFAULT '',
+        learned TEXT NOT NULL DEFAULT '',
+        outcome TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '{{}}',
+        started TEXT NOT NULL,
+        ended TEXT
+    );
+    CREATE INDEX runs_of_a_task ON task_runs (list, task);
+    CREATE TABLE workers (
+        id TEXT PRIMARY KEY,
+        host TEXT NOT NULL,
+        process INTEGER NOT NULL,
+        process_started {real} NOT NULL,
+        version TEXT NOT NULL,
+        lanes INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        started TEXT NOT NULL,
+        last_seen TEXT NOT NULL
+    );
+    CREATE TABLE jobs (
+        id TEXT PRIMARY KEY,
+        list TEXT NOT NULL,
+        task TEXT NOT NULL,
+        project TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        base TEXT NOT NULL,
+        content TEXT NOT NULL,
+        config TEXT NOT NULL,
+        status TEXT NOT NULL,
+        token INTEGER NOT NULL DEFAULT 0,
+        worker TEXT NOT NULL DEFAULT '',
+        run TEXT NOT NULL DEFAULT '',
+        result TEXT NOT NULL DEFAULT '',
+        message TEXT NOT NULL DEFAULT '',
+        cancelled INTEGER NOT NULL DEFAULT 0,
+        created TEXT NOT NULL,
+        started TEXT,
+        ended TEXT
+    );
+    CREATE INDEX jobs_of_a_list ON jobs (list, task);
+    CREATE INDEX jobs_by_status ON jobs (status);
     """,
 )
 """Applied in order, those that are missing in one transaction; `schema_version` counts them.

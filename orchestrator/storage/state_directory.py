@@ -4,6 +4,7 @@
 <state>/dbos.sqlite          finished steps of runs that can be resumed
 <state>/runs/<id>/           a run's large files: patches, the suite's output, the shadow index
 <state>/worktrees/<id>/      the work tree of an isolated run
+<state>/lists/<id>/          a task list: its repository, its lanes, patches
 <state>/pinned/<rule>/       the complete project that a rule was learned from
 <state>/pending/<project>/   failures that have not been taught yet
 <state>/locks/               one lock per project and per rulebook file
@@ -154,6 +155,16 @@ def reviews_folder(state: Path) -> Path:
 def worktree_folder(state: Path, run: str) -> Path:
     """Return the folder of an isolated run's work tree."""
     return worktrees_folder(state) / run
+
+
+def lists_folder(state: Path) -> Path:
+    """Return the folder that contains a folder for each task list."""
+    return state / "lists"
+
+
+def list_folder(state: Path, identity: str) -> Path:
+    """Return the folder of a task list: `repository.git`, `lanes/<number>`, `judge`, `patches`."""
+    return lists_folder(state) / identity
 
 
 def build_state_error(state: Path, error: BaseException) -> InfrastructureError:

@@ -43,6 +43,12 @@ OTHER: dict[str, Any] = {
     "review.lookback_days": 1,
     "review.config_dirs": ["/elsewhere"],
     "rules.max_tokens": 4001,
+    "lanes.prepare": "make setup",
+    "lanes.include": [".env"],
+    "lanes.ports": ["PATH"],
+    "lanes.predict": True,
+    "queue.repository": "https://other.example/mirror.git",
+    "queue.starts_per_hour": 1000,
 }
 """A value of each setting that is not harmless; limits need none, because more is not."""
 
@@ -50,7 +56,8 @@ OTHER: dict[str, Any] = {
 ALWAYS = {
     *("n8n.auth", "learning.auto_retry", "learning.retry_from", "learning.approval"),
     *("rules.target", "rules.mirror", "tests.old_failures", "claude.output_format"),
-    *("limits.max_tokens", "workspace.isolate"),
+    *("limits.max_tokens", "workspace.isolate", "tasks.wall_clock"),
+    *("lanes.hot", "lanes.on_conflict"),
 }
 """Harmless with every value that a project's file may have."""
 

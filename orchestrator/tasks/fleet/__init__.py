@@ -1,0 +1,1 @@
+"""Hands runs to workers on this machine or others, and takes over what dead ones left."""

@@ -1,0 +1,335 @@
+"""Store lists and tasks: every change of a state is one transaction, so that a kill loses none."""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.errors import UsageError
+from orchestrator.models import RunOutcome
+from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
+from orchestrator.storage.database import Database, Row
+from orchestrator.tasks.models import (
+    UNFINISHED,
+    ListFormat,
+    ListOptions,
+    ListRecord,
+    ListStatus,
+    TaskEnd,
+    TaskItem,
+    TaskRecord,
+    TaskState,
+)
+
+_LIST: Final = (
+    *("id", "project", "source", "format", "options", "branch", "base", "tip", "status"),
+    *("message", "started", "ended", "host", "process", "process_started"),
+)
+_TASK: Final = (
+    *("list", "content", "state", "reason", "failures", "returns", "run", "lane", "base", "work"),
+    *("landed", "hint", "after", "reserved_usd", "cost_usd", "seconds", "fingerprint", "updated"),
+)
+_CHANGEABLE: Final = frozenset(each.name for each in fields(TaskRecord)) - {"list_id", "item"}
+BRANCHES: Final = "orchestrator/tasks-"
+
+
+def create_list_id() -> str:
+    """Return an id for a list that starts now."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class TaskStore:
+    """The lists of this user, and their tasks.
+
+    Each method raises InfrastructureError when the database fails.
+
+    Args:
+        database: the record.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # ---- lists
+
+    def create_list(
+        self,
+        identity: str,
+        project: Path,
+        source: str,
+        form: ListFormat,
+        options: ListOptions,
+        config: str,
+        base: str,
+        items: Sequence[TaskItem],
+    ) -> ListRecord:
+        """Record a list that this process starts to work on, with its tasks.
+
+        Args:
+            identity: its id.
+            project: the user's project.
+            source: where it was read from.
+            form: how it is written.
+            options: how it is worked on.
+            config: the configuration of its runs, as text and with secrets masked.
+            base: the commit that it starts from.
+            items: its tasks.
+        """
+        now = _now()
+        with self.database.transaction():
+            self.database.write(
+                "INSERT INTO task_lists (id, project, source, format, options, config, branch,"
+                " base, tip, status, started, host, process, process_started)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(identity, str(project), source, form, json.dumps(asdict(options)), config),
+                    *(BRANCHES + identity, base, base, ListStatus.RUNNING, now, *mark_process()),
+                ),
+            )
+            self.add_tasks(identity, items)
+        return self.find_list(identity)
+
+    def claim_list(self, identity: str, options: ListOptions | None = None) -> None:
+        """Record that this process works on the list from now on; the caller holds its lock."""
+        record = self.find_list(identity)
+        self.database.write(
+            "UPDATE task_lists SET status = ?, message = '', ended = NULL, options = ?, host = ?,"
+            " process = ?, process_started = ? WHERE id = ?",
+            (
+                *(ListStatus.RUNNING, json.dumps(asdict(options or record.options))),
+                *(*mark_process(), identity),
+            ),
+        )
+
+    def end_list(self, identity: str, status: ListStatus, message: str = "") -> None:
+        """Record how a list ended."""
+        self.database.write(
+            "UPDATE task_lists SET status = ?, message = ?, ended = ? WHERE id = ?",
+            (status, message, _now(), identity),
+        )
+
+    def set_tip(self, identity: str, tip: str) -> None:
+        """Record the last commit that is known to be on the list's branch."""
+        self.database.write("UPDATE task_lists SET tip = ? WHERE id = ?", (tip, identity))
+
+    def read_config(self, identity: str) -> str:
+        """Return the stored configuration of a list's runs, as text."""
+        rows = self.database.fetch_rows("SELECT config FROM task_lists WHERE id = ?", (identity,))
+        with self.database.explain_damage():
+            return str(rows[0][0])
+
+    def find_list(self, identity: str, project: Path | None = None) -> ListRecord:
+        """Find a list by its id, the beginning of its id, or `last`.
+
+        Args:
+            identity: the id, its beginning, or `last`.
+            project: the folder of the project whose `last` is meant; None for all projects.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        if identity == "last":
+            found = self.list_lists(1, project)
+            if not found:
+                where = f" in {project}" if project else ""
+                hint = "start one with `orchestrator tasks run FILE`"
+                raise UsageError(f"there is no task list yet{where}", hint)
+            return found[0]
+        rows = self.database.fetch_rows(
+            f"{_SELECT_LIST} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(identity), identity)
+        )
+        found = self._build_lists(rows) if identity else []
+        found = [each for each in found if each.id == identity] or found
+        if not found:
+            hint = "see `orchestrator tasks status --all`"
+            raise UsageError(f"there is no task list {identity}", hint)
+        if len(found) > 1:
+            ids = ", ".join(each.id for each in found[:4])
+            raise UsageError(f"several task lists begin with {identity}: {ids}", "give more of it")
+        return found[0]
+
+    def list_lists(self, limit: int = 50, project: Path | None = None) -> list[ListRecord]:
+        """Return the newest lists first, those of a project or all."""
+        where, values = ("WHERE project = ?", (str(project),)) if project else ("", ())
+        rows = self.database.fetch_rows(
+            f"{_SELECT_LIST} {where} ORDER BY started DESC, id DESC LIMIT ?", (*values, limit)
+        )
+        return self._build_lists(rows)
+
+    def _build_lists(self, rows: Iterable[Row]) -> list[ListRecord]:
+        with self.database.explain_damage():
+            return [_build_list(row, local=self.database.is_local) for row in rows]
+
+    # ---- tasks
+
+    def add_tasks(self, list_id: str, items: Sequence[TaskItem]) -> None:
+        """Add tasks to a list; one that the list says is done counts as done."""
+        now = _now()
+        self.database.write_many(
+            "INSERT INTO tasks (list, id, position, content, state, reason, updated)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (list_id, each.id, each.position, dump_item(each), *_find_first_state(each), now)
+                for each in items
+            ],
+        )
+
+    def load_tasks(self, list_id: str) -> list[TaskRecord]:
+        """Return the tasks of a list, in its order."""
+        rows = self.database.fetch_rows(
+            f"{_SELECT_TASK} WHERE list = ? ORDER BY position, id", (list_id,)
+        )
+        with self.database.explain_damage():
+            return [_build_task(row) for row in rows]
+
+    def load_task(self, list_id: str, task: str) -> TaskRecord:
+        """Return a task by its complete id.
+
+        Raises:
+            UsageError: the list has no such task.
+        """
+        rows = self.database.fetch_rows(
+            f"{_SELECT_TASK} WHERE list = ? AND id = ?", (list_id, task)
+        )
+        if not rows:
+            raise UsageError(
+                f"the list {list_id} has no task {task}", "see `orchestrator tasks status`"
+            )
+        with self.database.explain_damage():
+            return _build_task(rows[0])
+
+    def change_task(self, list_id: str, task: str, **values: str | float | int) -> None:
+        """Set fields of a task, by the names of `TaskRecord`, in one transaction.
+
+        Raises:
+            TypeError: there is no such field.
+        """
+        if unknown := values.keys() - _CHANGEABLE:
+            raise TypeError(f"a task has no {', '.join(sorted(unknown))}")
+        sets = ", ".join(f"{name} = ?" for name in values)
+        self.database.write(
+            f"UPDATE tasks SET {sets}, updated = ? WHERE list = ? AND id = ?",  # noqa: S608 -- our own names
+            (*values.values(), _now(), list_id, task),
+        )
+
+    def replace_item(self, list_id: str, item: TaskItem) -> None:
+        """Store what a list says about a task now."""
+        self.database.write(
+            "UPDATE tasks SET content = ?, position = ? WHERE list = ? AND id = ?",
+            (dump_item(item), item.position, list_id, item.id),
+        )
+
+    # ---- runs of tasks
+
+    def start_task_run(self, record: TaskRecord) -> None:
+        """Record that a task runs: its state, and one row for this run; again changes nothing."""
+        with self.database.transaction():
+            self.change_task(
+                record.list_id,
+                record.item.id,
+                state=TaskState.RUNNING,
+                reason="",
+                run=record.run,
+                lane=record.lane,
+                base=record.base,
+                work="",
+                reserved_usd=record.reserved_usd,
+            )
+            self.database.write(
+                "INSERT INTO task_runs (run, list, task, base, started) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (run) DO NOTHING",
+                (record.run, record.list_id, record.item.id, record.base, _now()),
+            )
+
+    def end_task_run(self, run: str, end: TaskEnd) -> None:
+        """Record what came of a run of a task."""
+        detail = {name: value for name, value in asdict(end).items() if name not in _END_COLUMNS}
+        self.database.write(
+            "UPDATE task_runs SET work = ?, learned = ?, outcome = ?, detail = ?, ended = ?"
+            " WHERE run = ?",
+            (end.work, end.learned, end.outcome, json.dumps(detail), _now(), run),
+        )
+
+    def load_ends(self, list_id: str, task: str = "") -> dict[str, TaskEnd]:
+        """Return what came of the runs of a list or of one of its tasks, the oldest first."""
+        rows = self.database.fetch_rows(
+            "SELECT run, outcome, work, learned, detail FROM task_runs"
+            " WHERE list = ? AND (? = '' OR task = ?) AND ended IS NOT NULL ORDER BY started, run",
+            (list_id, task, task),
+        )
+        with self.database.explain_damage():
+            return {run: load_end(*rest) for run, *rest in rows}
+
+    def has_unfinished(self, list_id: str) -> bool:
+        """Return whether a list still has work with a task."""
+        return any(each.state in UNFINISHED for each in self.load_tasks(list_id))
+
+
+_END_COLUMNS: Final = ("outcome", "work", "learned")
+_SELECT_LIST: Final = f"SELECT {', '.join(_LIST)} FROM task_lists"  # noqa: S608 -- our own names
+_SELECT_TASK: Final = f"SELECT {', '.join(_TASK)} FROM tasks"  # noqa: S608 -- our own names
+
+
+def dump_item(item: TaskItem) -> str:
+    """Return a task as it is stored."""
+    return json.dumps(asdict(item))
+
+
+def load_item(text: str) -> TaskItem:
+    """Return a stored task. Raises ValueError, TypeError or RecursionError for what is none."""
+    values: dict[str, Any] = json.loads(text)
+    known = values["files"]
+    values |= {
+        "depends": tuple(values["depends"]),
+        "files": None if known is None else tuple(known),
+    }
+    return TaskItem(**values)
+
+
+def load_end(outcome: str, work: str, learned: str, detail: str) -> TaskEnd:
+    """Return a stored end. Raises ValueError, TypeError or RecursionError for what is none."""
+    values: dict[str, Any] = json.loads(detail)
+    values |= {name: tuple(values.get(name, ())) for name in ("changed", "failing")}
+    return TaskEnd(RunOutcome(outcome), work=work, learned=learned, **values)
+
+
+def _find_first_state(item: TaskItem) -> tuple[str, str]:
+    if item.done:
+        return TaskState.DONE, "the list says so"
+    return (TaskState.HELD, item.hold) if item.hold else (TaskState.WAITING, "")
+
+
+def _build_list(row: Row, *, local: bool) -> ListRecord:
+    identity, project, source, form, options, branch, base, tip, status, message, *rest = row
+    started, ended, *process = rest
+    found, mark = ListStatus(status), ProcessMark(*process)
+    if found is ListStatus.RUNNING and not is_running(mark, local=local):
+        found, message = ListStatus.INTERRUPTED, "its process was killed"
+    return ListRecord(
+        identity,
+        Path(project),
+        source,
+        ListFormat(form),
+        ListOptions(**json.loads(options)),
+        branch,
+        base,
+        tip,
+        found,
+        message,
+        datetime.fromisoformat(started),
+        datetime.fromisoformat(ended) if ended else None,
+    )
+
+
+def _build_task(row: Row) -> TaskRecord:
+    values = dict(zip(_TASK, row, strict=True))
+    list_id, item = values.pop("list"), load_item(values.pop("content"))
+    record = TaskRecord(list_id, item, TaskState(values.pop("state")), **values)
+    return replace(record, updated=datetime.fromisoformat(values["updated"]))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
