@@ -285,3 +285,53 @@ class ListSummary:
     """Why a waiting task cannot start, by its id."""
     seconds_left: float | None = None
     """Estimated from the tasks that have ended; None before the first."""
+
+
+@dataclass(frozen=True)
+class ListPreview:
+    """What a list would do."""
+
+    tasks: tuple[TaskRecord, ...]
+    """All tasks, with the files that they are predicted to change."""
+    order: tuple[str, ...]
+    """Ids of those that would run, in the order of starting."""
+    batches: tuple[tuple[str, ...], ...]
+    """Ids of those that would run side by side."""
+    blocked: Mapping[str, str]
+    """Why a task cannot start, by its id."""
+    estimate_usd: float | None
+    """What all runs would cost: the median of past runs, for each task; None without any."""
+    estimate_seconds: float | None
+    lanes: int
+    problem: str = ""
+    """Why the list would not start; empty if all that it needs is there."""
+    apart: Mapping[str, str] = field(default_factory=dict)
+    """Why a task does not run beside others, by its id."""
+    past_runs: int = 0
+    """How many runs the estimate is made from."""
+
+
+class LeftoverKind(StrEnum):
+    """What a list has left in the state directory. The values are printed."""
+
+    LANE = "lane"
+    PATCH = "patch"
+    REPOSITORY = "repository"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a list has left in the state directory."""
+
+    list_id: str
+    kind: LeftoverKind
+    path: Path
+    size: int
+    """Bytes."""
+    reason: str
+    """Why it can be deleted, or why it is kept."""
+    removable: bool
+    ref: str = ""
+    """The ref of unmerged work; empty if all of it has landed."""
+    command: str = ""
+    """The shell command that shows unmerged work."""
