@@ -125,7 +125,7 @@ def create_lane_repository(project: Path, repository: Repository, folder: Path) 
 
 
 def open_bare(folder: Path) -> Git:
-    """Return git for a repository of ours, without a work tree."""
+    """Return git for the repository of a list, without a work tree."""
     return Git(folder, {"GIT_DIR": str(folder)})
 
 

@@ -128,30 +128,24 @@ def _sort_changes(git: Git, withhold: Withhold) -> _Sorted:
 
 
 def _look_at(top: Path, path: bytes) -> _Kind:
-    full = os.path.join(os.fsencode(top), path)
+    full = top / os.fsdecode(path)
     try:
-        status = os.lstat(full)
-        if _is_behind_link(os.fsencode(top), path):
-            return _Kind.GONE
+        status = full.lstat()
     except OSError:
         return _Kind.GONE
     if stat.S_ISDIR(status.st_mode):
         return _Kind.FOLDER
-    if stat.S_ISLNK(status.st_mode):
-        return _Kind.FILE
-    if not stat.S_ISREG(status.st_mode):
+    is_link = stat.S_ISLNK(status.st_mode)
+    if _is_behind_link(top, full) or not (is_link or stat.S_ISREG(status.st_mode)):
         return _Kind.GONE
-    if not os.access(full, os.R_OK):
+    if not (is_link or os.access(full, os.R_OK)):
         return _Kind.CLOSED
     return _Kind.HUGE if status.st_size > MOST_BYTES else _Kind.FILE
 
 
-def _is_behind_link(top: bytes, path: bytes) -> bool:
+def _is_behind_link(top: Path, full: Path) -> bool:
     """Return whether a folder above a path is a link by now."""
-    parts = path.split(b"/")[:-1]
-    return any(
-        os.path.islink(os.path.join(top, *parts[:length])) for length in range(1, len(parts) + 1)
-    )
+    return any(folder.is_symlink() for folder in full.parents if top in folder.parents)
 
 
 def _is_filtered(git: Git, path: bytes) -> bool:

@@ -60,7 +60,7 @@ class LaneSnapshot:
 class LaneTree:
     """The work tree of a lane.
 
-    Its files are looked at through an index of ours and by the repository's own folder: whatever
+    Its files are looked at through a private index and by the repository's own folder: whatever
     an agent does to its `.git` link, its HEAD, its branches and its index does not matter.
 
     Args:

@@ -1,4 +1,4 @@
-"""The repository of ours that the lanes of a task list share.
+"""The repository that the lanes of a task list share.
 
 It borrows the user's objects, and has the user's uncommitted work in the commit that the lanes
 start from. Nothing but a branch and objects is ever written to the user's repository, and that
@@ -29,7 +29,7 @@ from orchestrator.workspace.lane_base import (
 )
 from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
 from orchestrator.workspace.lane_trees import LaneSnapshot, LaneTree
-from orchestrator.workspace.publishing import publish_commit
+from orchestrator.workspace.publishing import is_reachable, publish_commit
 from orchestrator.workspace.repository import Repository, find_repository
 from orchestrator.workspace.repository_history import open_private_history
 from orchestrator.workspace.virtual_merge import Merge, find_conflicts, merge_commits
@@ -52,7 +52,7 @@ class LaneRepository:
     Args:
         project: the user's project; may be a subfolder of its repository.
         user: the user's repository.
-        folder: the repository of ours.
+        folder: the repository that the lanes share.
     """
 
     project: Path
@@ -141,9 +141,9 @@ class LaneRepository:
         """Do what `snapshot_lane` does, and report which paths could not be committed."""
         return self._open_lane(folder).take_snapshot(parent, message, leave)
 
-    def merge(self, ours: str, theirs: str) -> Merge:
-        """Merge two commits without a work tree."""
-        return merge_commits(self._git, ours, theirs)
+    def merge(self, onto: str, commit: str) -> Merge:
+        """Merge a commit onto another one without a work tree."""
+        return merge_commits(self._git, onto, commit)
 
     def find_conflicts(self, commits: Mapping[str, str]) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return the pairs of commits that conflict, by their keys, with the paths."""
@@ -226,6 +226,10 @@ class LaneRepository:
     def publish(self, commit: str, branch: str) -> str:
         """Point a branch of the user's repository at a commit; return why not, or nothing."""
         return publish_commit(self.user, self.folder, commit, branch)
+
+    def is_published(self, commit: str) -> bool:
+        """Return whether the user's repository has all that lanes have added up to a commit."""
+        return commit == self.read_ref(BASE) or is_reachable(self.user, commit)
 
     def fetch(self, url: str, refspecs: Sequence[str]) -> None:
         """Fetch from another repository, without a question to anybody."""
