@@ -48,7 +48,12 @@ class LanePaths:
 
 
 def list_lane_paths(
-    config: Config, store: Store, repository: LaneRepository, order: TaskOrder, lane: Path, top: Path
+    config: Config,
+    store: Store,
+    repository: LaneRepository,
+    order: TaskOrder,
+    lane: Path,
+    top: Path,
 ) -> LanePaths:
     """Return what does not belong to the work of a run.
 
