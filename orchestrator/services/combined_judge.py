@@ -1,9 +1,9 @@
 """Judge the tree of several works together: the suite runs on it, and is compared with the tip.
 
-    combined green                                       -> green
-    cases fail that do not fail on the tip, and twice    -> red
-    no verdict on the combined tree, but on the tip      -> red
-    no verdict on the tip either                         -> LoopError
+combined green                                       -> green
+cases fail that do not fail on the tip, and twice    -> red
+no verdict on the combined tree, but on the tip      -> red
+no verdict on the tip either                         -> LoopError
 """
 
 from collections.abc import Collection, Sequence
@@ -102,9 +102,7 @@ class SuiteJudge:
             return self._build_green("the suite failed once, and not again")
         return self._build_red(again, {case.id for case in again.failing})
 
-    def _judge_without_verdict(
-        self, commit: str, tip: str, report: SuiteReport
-    ) -> CombinedVerdict:
+    def _judge_without_verdict(self, commit: str, tip: str, report: SuiteReport) -> CombinedVerdict:
         """Decide whose fault it is that the suite gives no verdict: the tip is judged afresh."""
         again = self._run_suite(commit)
         if again.has_passed:

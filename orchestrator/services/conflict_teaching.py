@@ -24,6 +24,7 @@ from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.services.wiring import build_teaching_parts
 from orchestrator.storage.runs import Store
 from orchestrator.tasks.models import CombinedVerdict, TaskRecord
+from orchestrator.tasks.rule_blobs import is_rule_path
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import teach_failure
 from orchestrator.workspace.git import Git
@@ -106,21 +107,21 @@ class ConflictTeacher:
         before = repository.snapshot_lane(top, tip, "before a lesson")
         private = self._has_private_rules(folder)
         try:
-            rulebook = self._open_rulebook(
-                self.tree.project if private else folder, record.run
-            )
+            rulebook = self._open_rulebook(self.tree.project if private else folder, record.run)
             self._ask(failure, rulebook, pending)
         except (LoopError, TeacherError) as error:
             self._keep(failure, pending, str(error))
             return TaughtLesson()
         after = repository.snapshot_lane(top, tip, "after a lesson")
         paths = self._list_rule_paths(rulebook)
-        changed = (path for path in repository.list_changes(before, after) if path in paths)
+        changed = (
+            path
+            for path in repository.list_changes(before, after)
+            if path in paths or is_rule_path(path, repository.prefix)
+        )
         return TaughtLesson({path: repository.read_file(after, path) for path in changed})
 
-    def _ask(
-        self, failure: Failure, rulebook: MarkdownRulebook, pending: _RetainedPending
-    ) -> None:
+    def _ask(self, failure: Failure, rulebook: MarkdownRulebook, pending: _RetainedPending) -> None:
         config, project = self.tree.config, self.tree.project
         parts = build_teaching_parts(config, project, self.store, self.listener, rulebook)
         teach_failure(failure, replace(parts, pending=pending))
@@ -153,14 +154,10 @@ class ConflictTeacher:
         return checked.returncode == 0
 
     def _list_rule_paths(self, rulebook: MarkdownRulebook) -> set[str]:
-        """Return the paths of the rule files in the work tree, from its top."""
+        """Return the paths of the rule files in the work tree, links followed, from its top."""
         top = self.tree.top.resolve()
         found = (rulebook.resolve_path(name) for name in rulebook.list_files())
-        inside = {path.relative_to(top).as_posix() for path in found if path.is_relative_to(top)}
-        # A file of the rules folder that has lost its last rule is gone.
-        folder = f"{self.tree.repository.prefix}{RULES_DIR}/"
-        gone = self.tree.repository.list_changes(self.tree.repository.resolve("HEAD"), "HEAD")
-        return inside | {path for path in gone if path.startswith(folder)}
+        return {path.relative_to(top).as_posix() for path in found if path.is_relative_to(top)}
 
     # ---- the failure
 
@@ -188,7 +185,7 @@ class ConflictTeacher:
         with tempfile.TemporaryDirectory(prefix="orchestrator-conflict-") as folder:
             patch = Path(folder) / "work.patch"
             repository.write_patch(record.base, record.work, patch)
-            mask_patch(self.tree.masker, patch)
+            mask_patch(self.tree.masker, patch, "orchestrator tasks status")
             added, removed = _count_lines(patch)
             counts = [(added, removed), *[(0, 0)] * len(paths)]
             changes = (

@@ -66,9 +66,8 @@ class JudgeTree:
             ConfigError: `lanes.prepare` cannot be read.
             InfrastructureError: git or the command failed, or the commit has no such folder.
         """
-        if self.top.exists():
-            self.repository.reset_lane(self.top, commit)
         self.repository.add_lane(self.top, commit)
+        self.repository.reset_lane(self.top, commit)
         if not self.project_folder.is_dir():
             raise InfrastructureError(
                 f"commit {commit[:12]} has no folder {self.repository.prefix}",

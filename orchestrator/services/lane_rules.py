@@ -4,21 +4,19 @@ refs/orchestrator/taught/<run>    the commit after a failure of the merge queue 
 """
 
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import LoopError, RulebookError
+from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
 from orchestrator.failures.log_excerpt import shorten_to_line
 from orchestrator.models import Approval
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.history_updates import build_preflight_context
 from orchestrator.rulebook.records import Origin, Proposal, RuleEventKind, Status
-from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
+from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.services.conflict_teaching import ConflictTeacher, TaughtLesson
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.rulebooks import resolve_book
@@ -138,14 +136,7 @@ class LaneRuleWriter:
 
     def _read(self, commit: str) -> RuleBlobs:
         repository, rules = self.tree.repository, self.tree.config.rules
-        return read_rule_blobs(
-            self.tree.folder / "repository.git",
-            repository.read_file,
-            commit,
-            repository.prefix,
-            Target(rules.target),
-            mirror=rules.mirror,
-        )
+        return read_rule_blobs(repository, commit, Target(rules.target), mirror=rules.mirror)
 
     def _changes_rules(self, base: str, learned: str) -> bool:
         """Return whether a run changed a file that may be one of rules, links included."""
@@ -219,7 +210,9 @@ class LaneRuleWriter:
         if not lesson.files:
             return tip
         title = self._clean(record.item.title)
-        message = f"Rule learned from a conflict of {title}\n\n{RULES_TRAILER}: {record.run}/queue\n"
+        message = (
+            f"Rule learned from a conflict of {title}\n\n{RULES_TRAILER}: {record.run}/queue\n"
+        )
         return self.tree.repository.replace_files(tip, lesson.files, message)
 
     def _bring_to_tip(self, taught: str, record: TaskRecord, tip: str) -> str:
