@@ -1,6 +1,6 @@
 """Remember what the suite said about trees, so that a tip is judged once.
 
-<list>/judged.json    {key: {passed, has_verdict, failing}}
+<list>/judged.json    {key: {passed, failing, exit_code_only}}
 """
 
 import contextlib
@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestrator.config import Config
 from orchestrator.models import SuiteReport
@@ -43,9 +43,10 @@ class JudgedTrees:
 
     def find(self, tree: str) -> JudgedTree | None:
         """Return what the suite said about a tree; None if it has not been judged."""
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError):
             found = self._read()[self._key(tree)]
-            return JudgedTree(**{**found, "failing": tuple(found["failing"])})
+            failing = tuple(str(case) for case in found["failing"])
+            return JudgedTree(bool(found["passed"]), failing, bool(found["exit_code_only"]))
         return None
 
     def remember(self, tree: str, report: SuiteReport) -> JudgedTree:
@@ -63,7 +64,7 @@ class JudgedTrees:
     def _key(self, tree: str) -> str:
         return f"{tree} {self._suite}"
 
-    def _read(self) -> dict[str, dict[str, object]]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         data = files.read_whole_file(self._path) or b"{}"
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(data)
