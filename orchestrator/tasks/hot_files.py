@@ -4,6 +4,7 @@ Two tasks conflict if they may change the same file, or hot files of the same gr
 of one folder have an order, two lock files of one folder come from the same packages.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -105,7 +106,7 @@ def _find_migrations(segments: Segments) -> str:
     """Return the group of a migration: its folder; for a dump of the schema, that beside it."""
     if folder := _find_folder(segments, _MIGRATION_FOLDERS):
         return f"migrations {folder}"
-    pairs = list(zip(segments, segments[1:], strict=False))
+    pairs = list(itertools.pairwise(segments))
     if ("alembic", "versions") in pairs:
         end = pairs.index(("alembic", "versions")) + 2
         return f"migrations {'/'.join(segments[:end])}"
