@@ -112,9 +112,7 @@ def _iter_unmerged(
         ):
             command = format_git_command(f"diff {each.base} {ref}", path) if has_work else ""
             reason = f"{each.item.id} {each.state}: {each.reason}".removesuffix(": ")
-            yield Leftover(
-                record.id, LeftoverKind.REPOSITORY, path, 0, reason, False, ref, command
-            )
+            yield Leftover(record.id, LeftoverKind.REPOSITORY, path, 0, reason, False, ref, command)
     if not repository.is_published(record.tip):
         reason = f"your repository does not have all of {record.branch}"
         yield Leftover(record.id, LeftoverKind.REPOSITORY, path, 0, reason, removable=False)
