@@ -18,11 +18,9 @@ from orchestrator.cli.task_lines import clean_line, count_done, describe_reason,
 from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
-from orchestrator.platform.project_commands import format_git_command
 from orchestrator.tasks import events as list_events
 from orchestrator.tasks.models import (
     FINISHED,
-    ListRecord,
     ListStatus,
     TaskRecord,
     TaskState,
@@ -175,14 +173,15 @@ class TaskConsole:
         self.close()
         record = event.record
         done, count = count_done(event.tasks)
-        message = f": {record.message}" if record.message else ""
+        message = f"; {record.message}" if record.message else ""
         heading = f"List {record.status}: {done} of {format_count(count, 'task')} done{message}"
         self._print("\n", heading, _ENDS.get(record.status, "bold red"))
         self._print_not_done(event.tasks)
         cost = format_dollars(sum(each.cost_usd for each in event.tasks))
         seconds = format_duration(self._clock() - self._started)
         self._print("  cost     ", f"{cost}, {seconds}")
-        self._print_branch(record)
+        if not event.next_steps:
+            self._print("  branch   ", record.branch)
         for number, step in enumerate(event.next_steps):
             self._print("  next     " if number == 0 else "           ", step)
 
@@ -195,17 +194,6 @@ class TaskConsole:
             why = describe_reason(each, tasks)
             text = f"{each.item.id} {each.item.title}: {each.state}{f', {why}' if why else ''}"
             self._print("  not done " if number == 0 else "           ", clean_line(text))
-
-    def _print_branch(self, record: ListRecord) -> None:
-        self._print("  branch   ", record.branch)
-        if record.tip == record.base:
-            self._print("           ", "nothing has landed on it")
-            return
-        commits = f"{record.base[:12]}..{record.branch}"
-        show = format_git_command(f"log --stat {commits}", record.project)
-        take = format_git_command(f"cherry-pick {commits}", record.project)
-        self._print("  show     ", show)
-        self._print("  take     ", take)
 
     def _store(self, record: TaskRecord) -> TaskRecord:
         self._tasks[record.item.id] = record

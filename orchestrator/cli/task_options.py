@@ -33,7 +33,8 @@ def _complete_parallel(args: Sequence[str]) -> list[str]:
         if word == "--":
             return [*completed, *args[at:]]
         following = args[at + 1] if at + 1 < len(args) else ""
-        is_alone = word == _PARALLEL and not _is_number(following)
+        has_value = following == _BY_MACHINE or _is_number(following)
+        is_alone = word == _PARALLEL and not has_value
         completed.append(f"{_PARALLEL}={_BY_MACHINE}" if is_alone else word)
     return completed
 

@@ -112,13 +112,14 @@ def run_in_queue(
         UsageError: an option makes no sense with a queue.
     """
     from orchestrator.errors import UsageError
-    from orchestrator.tasks.reading import build_text_list
 
     if given.get("isolate"):
         raise UsageError(
             "--queue and --isolate exclude each other: a worker has a work tree of its own",
             "leave out --isolate; the work is left on a branch",
         )
+    from orchestrator.tasks.reading import build_text_list
+
     options = build_list_options({**given, "queue": True})
     work = print_plan if dry_run else work_on_list
     listed = build_text_list(text)

@@ -35,8 +35,8 @@ def tasks() -> None:
     """Work through a list of tasks: one run each, done when your tests say so.
 
     FILE is a Markdown file with checkboxes, a prd.json, a folder with a file for each task, or
-    `github:LABEL`. Each task that is done is one commit on a branch of its own, and its box is
-    ticked; your files, HEAD and index stay as they are. See `orchestrator docs tasks`.
+    `github:LABEL`. A task that is done becomes one commit on the branch of the list, and its box
+    is ticked; your other files, HEAD and index stay as they are. See `orchestrator docs tasks`.
     """
 
 
