@@ -198,7 +198,7 @@ class TaskOrder:
     base: str
     priority: int
     max_cost_usd: float
-    """What the run may spend; it is reserved."""
+    """What the run may spend, in US dollars; it is reserved. 0 for no limit of its own."""
     lane: int = 0
     check: str = ""
     leave: tuple[str, ...] = ()
@@ -218,6 +218,8 @@ class TaskEnd:
     """The commit of all that it left, with what it learned; its parent is the base."""
     changed: tuple[str, ...] = ()
     """Paths that differ between base and work."""
+    check_passed_before: bool = False
+    """Whether the task's own check passed before, so that no agent was started."""
     check_failed: str = ""
     """What the task's own check printed if it failed after the run; empty if it passed."""
     cost_usd: float = 0.0
@@ -226,6 +228,16 @@ class TaskEnd:
     """That of the failure of the last attempt; empty if it was solved."""
     failing: tuple[str, ...] = ()
     """Ids of the cases that failed in the last attempt."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run of a task that has ended, on its way through the merge queue."""
+
+    record: TaskRecord
+    end: TaskEnd
+    solved: bool
+    """Whether its work may land; otherwise only what it learned is brought to the branch."""
 
 
 @dataclass(frozen=True)
