@@ -178,7 +178,7 @@ def _iter_column_lines(
     now: datetime,
     width: int | None,
 ) -> Iterator[str]:
-    # Of what is done, the latest tell how it goes; of all else, those that come next.
+    # Of what is done, the latest show how it goes; of all else, those that come next.
     shown = found[-_MOST_SHOWN:] if name == TaskState.DONE else found[:_MOST_SHOWN]
     if len(shown) < len(found):
         yield f"  ({len(found) - len(shown)} more; --json lists them all)"

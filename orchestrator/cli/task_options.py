@@ -157,7 +157,7 @@ def load_summary(identity: str, project: Path | None) -> "ListSummary":
         UsageError: there is none, or it belongs to another project than the given one.
     """
     from orchestrator.platform.project import resolve_project
-    from orchestrator.services.task_lists import summarize_list
+    from orchestrator.services.task_views import summarize_list
 
     folder = None if project is None else resolve_project(project)
     found = summarize_list(identity, folder)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from orchestrator.tasks.models import ListSummary
 
 _WATCH_SECONDS: Final = 2.0
-_LONGEST_LIST: Final = 50
 
 
 @click.group(cls=CommandGroup)
@@ -61,7 +60,9 @@ def run(
 ) -> int:
     """Work on the tasks of FILE until nothing more can run.
 
-    The exit code is 0 if every task is done, and 1 if something is left.
+    The exit code is 0 if every task is done but those on hold, 1 if something is left that cannot
+    run by itself, and 3 if the list was stopped: by a limit, a breaker, or because something that a
+    run needs is missing.
     """
     from orchestrator.cli.run import build_overrides
 
@@ -97,14 +98,9 @@ def status(
 
 def _list_all(*, as_json: bool) -> list[str]:
     from orchestrator.cli.task_lines import iter_list_table, serialize_summary
-    from orchestrator.services.task_lists import summarize_list
-    from orchestrator.storage.opening import open_database
-    from orchestrator.storage.state_directory import resolve_state_directory
-    from orchestrator.tasks.store import TaskStore
+    from orchestrator.services.task_views import list_lists, summarize_list
 
-    with open_database(resolve_state_directory()) as database:
-        found = [each.id for each in TaskStore(database).list_lists(_LONGEST_LIST)]
-    summaries = [summarize_list(each, None) for each in found]
+    summaries = [summarize_list(each.id) for each in list_lists()]
     if as_json:
         return [serialize_summary(each) for each in summaries]
     return list(iter_list_table(summaries, find_width()))
@@ -177,7 +173,7 @@ def retry(identity: str, task: str, project_dir: Path | None) -> None:
     LIST is an id, the beginning of one, or `last`. The work itself goes on with `tasks resume`.
     """
     from orchestrator.cli.task_lines import clean_line
-    from orchestrator.services.task_lists import retry_task
+    from orchestrator.services.task_views import retry_task
 
     record = load_summary(identity, project_dir).record
     retry_task(record.id, task, record.project)
@@ -190,7 +186,7 @@ def retry(identity: str, task: str, project_dir: Path | None) -> None:
 @project_of_last_list
 def cancel(identity: str, project_dir: Path | None) -> None:
     """End LIST: its agents are ended, and what has landed stays [default: the project's last]."""
-    from orchestrator.services.task_lists import cancel_list
+    from orchestrator.services.task_views import cancel_list
 
     record = load_summary(identity, project_dir).record
     cancel_list(record.id, record.project)

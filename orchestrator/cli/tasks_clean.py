@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 def clean(identity: str, yes: bool, project_dir: Path | None) -> None:
     """Show what lists have left in the state directory, and delete what is not needed.
 
-    A lane is deleted if all that is in it has landed, a patch if its task is done. Work that has
-    not landed is listed and kept, with its ref and the command that shows it.
+    Lanes of lists that are at work are not touched. Work that has not landed is listed and kept,
+    with its ref and the command that shows it.
     """
     from orchestrator.platform.project import resolve_project
-    from orchestrator.services.task_lists import list_leftovers, remove_leftovers
+    from orchestrator.services.task_cleaning import list_leftovers, remove_leftovers
 
     only = load_summary(identity, project_dir).record.id if identity else ""
     project = None if project_dir is None else resolve_project(project_dir)
     found = [each for each in list_leftovers(project) if only in ("", each.list_id)]
     removable = [each for each in found if each.removable]
-    kept = [each for each in found if not each.removable]
-    print_lines(fit_lines(_iter_lines(removable, kept), find_width()))
+    retained = [each for each in found if not each.removable]
+    print_lines(fit_lines(_iter_lines(removable, retained), find_width()))
     if removable and _confirm(yes):
         removed = remove_leftovers(removable)
         size = sum(each.size for each in removed)
@@ -62,8 +62,8 @@ def _confirm(yes: bool) -> bool:
     return click.confirm("Delete this?", default=False)
 
 
-def _iter_lines(removable: "Sequence[Leftover]", kept: "Sequence[Leftover]") -> Iterator[str]:
-    if not removable and not kept:
+def _iter_lines(removable: "Sequence[Leftover]", retained: "Sequence[Leftover]") -> Iterator[str]:
+    if not removable and not retained:
         yield "no list has left anything"
         return
     size = sum(each.size for each in removable) / 1e6
@@ -72,9 +72,9 @@ def _iter_lines(removable: "Sequence[Leftover]", kept: "Sequence[Leftover]") -> 
         yield from map(_describe, removable)
     else:
         yield "nothing can be deleted"
-    if kept:
+    if retained:
         yield "kept, because it has not landed or is in use:"
-    for each in kept:
+    for each in retained:
         yield _describe(each)
         if each.ref:
             yield f"    ref   {clean_line(each.ref)}"

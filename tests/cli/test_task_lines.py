@@ -175,7 +175,7 @@ def test_the_preview_says_what_runs_and_why_the_rest_does_not() -> None:
     assert "files   not known" in text
     assert "check   pytest" in text
     assert "batches  1. T009 beside T012" in lines
-    assert "T012 is not beside others: its files are not known" in text
+    assert "apart    T012: its files are not known" in lines
     assert "blocked  T007 Mail it: waits for T010, which is on hold" in lines
     assert "on hold  T010 Delete it: ask Ann first" in lines
     assert "estimate about $0.90, 1:15 min (each task as the median of 14 past runs)" in lines

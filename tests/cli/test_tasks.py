@@ -26,6 +26,7 @@ from orchestrator.tasks.models import (
     LeftoverKind,
     ListOptions,
     ListPreview,
+    ListRecord,
     ListStatus,
     ListSummary,
     TaskState,
@@ -33,7 +34,12 @@ from orchestrator.tasks.models import (
 from tests.cli.conftest import Call, Shop
 from tests.cli.task_records import LIST, build_record, build_summary, build_task, iter_events
 
-SEAM = "orchestrator.services.task_lists"
+SEAMS = {
+    "task_lists": ("start_list", "resume_list", "exit_code"),
+    "task_views": ("preview_list", "summarize_list", "list_lists", "retry_task", "cancel_list"),
+    "task_cleaning": ("list_leftovers", "remove_leftovers"),
+}
+"""What the commands import of which service."""
 CODES = {
     ListStatus.COMPLETE: 0,
     ListStatus.ENDED: 1,
@@ -52,6 +58,7 @@ class FakeService:
     problem: str = ""
     error: Exception | None = None
     leftovers: tuple[Leftover, ...] = ()
+    lists: int = 0
     statuses: list[ListStatus] = field(default_factory=list)
     """What `summarize_list` says one after the other; then `status`."""
 
@@ -96,7 +103,10 @@ class FakeService:
         self._record("resume", identity=identity, project=project, options=options)
         return self.summary()
 
-    def summarize_list(self, identity: str, project: Path | None) -> ListSummary:
+    def list_lists(self) -> list[ListRecord]:
+        return [self.summary().record] * self.lists
+
+    def summarize_list(self, identity: str, project: Path | None = None) -> ListSummary:
         self._record("summarize", identity=identity, project=project)
         if identity not in ("last", LIST) and not LIST.startswith(identity):
             raise UsageError(f"there is no task list {identity}", "see tasks status --all")
@@ -123,12 +133,12 @@ class FakeService:
 @pytest.fixture
 def service(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> FakeService:
     fake = FakeService(shop.project)
-    module = types.ModuleType(SEAM)
-    for name in dir(fake):
-        if name.endswith(("_list", "_task", "_code", "_leftovers")):
+    for seam, names in SEAMS.items():
+        module = types.ModuleType(f"orchestrator.services.{seam}")
+        for name in names:
             setattr(module, name, getattr(fake, name))
-    monkeypatch.setitem(sys.modules, SEAM, module)
-    monkeypatch.setattr(orchestrator.services, "task_lists", module, raising=False)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(orchestrator.services, seam, module, raising=False)
     return fake
 
 
@@ -339,6 +349,9 @@ def test_all_lists_are_shown_in_a_table(call: Call, service: FakeService) -> Non
     done = call("tasks", "status", "--all")
     assert done.code == 0
     assert done.out == "no task lists yet\n"
+    service.lists = 2
+    assert len(call("tasks", "status", "--all").out.splitlines()) == 3
+    assert [each["id"] for each in call("tasks", "status", "--all", "--json").events] == [LIST] * 2
 
 
 def test_resume_goes_on_as_before_or_as_asked(call: Call, service: FakeService) -> None:
