@@ -69,7 +69,7 @@ class _LaneRun:
 
 
 class LaneRunner:
-    """Runs tasks in lanes of this machine: `TaskRunner`, and the check before a run.
+    """Runs tasks in lanes of this machine: `TaskRunner`.
 
     One thread may call, best the one of the scheduler.
 
@@ -168,26 +168,6 @@ class LaneRunner:
         for found in self._runs.values():
             if found.thread:
                 found.thread.join()
-
-    # ---- the check of a task, before its run
-
-    def check_before(self, order: TaskOrder) -> bool:
-        """Return whether the check of a task passes already at its base, where it should fail.
-
-        The lane is made and prepared for it. A run that has been started is not asked again.
-
-        Raises:
-            LoopError: the lane cannot be prepared, or the check needs a shell.
-        """
-        if not order.check or self._find_record(order.run):
-            return False
-        top = self._locate_top(order)
-        self._take_lane(top, order)
-        environment, lane = self._build_environment(top), self._locate_project(top)
-        self._prepare(top, lane, environment)
-        passes = not run_check(order.check, self._config, lane, environment, self._masker)
-        self._note_state(top, order)
-        return passes
 
     # ---- lanes
 
@@ -298,6 +278,9 @@ class LaneRunner:
             if not run.child.is_ending:
                 raise
             included = ()
+        if run.fresh and self._passes_before(run):
+            self._store.discard_run(order.run)
+            return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
         if self._store.find_run(order.run).outcome in RESUMABLE:
             code = run.child.execute()
             # Without a claim the run has ended before it began, and only its output says why.
@@ -308,6 +291,13 @@ class LaneRunner:
             message = f"its process ended without a result: {run.child.last_error}"
             record = replace(record, outcome=RunOutcome.INTERRUPTED)
         return self._finish(run, top, record, included, message)
+
+    def _passes_before(self, run: _LaneRun) -> bool:
+        """Return whether the check of a task passes already at its base, where it should fail."""
+        order = run.order
+        return bool(order.check) and not run_check(
+            order.check, self._config, run.lane, run.environment, self._masker
+        )
 
     def _discard(self, run: _LaneRun, code: int) -> TaskEnd:
         """Return the end of a run that did not begin; it may be started again under its id."""
