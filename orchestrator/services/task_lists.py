@@ -263,8 +263,6 @@ class _ListWork:
         )
         judge = SuiteJudge(tree, emit)
         rules = LaneRuleWriter(tree, self.store, emit, self._name_run(lists))
-        own = list_paths(self.tasks, record.project)
-        prefix = self.repository.prefix
         return Scheduler(
             record,
             self.tasks,
@@ -276,7 +274,7 @@ class _ListWork:
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
             build_clash(self.config),
             emit,
-            tuple(prefix + path for path in own),
+            list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._publish(record, emit),
             _advise,
