@@ -10,6 +10,7 @@ from orchestrator.cli.tables import Column, iter_table_lines
 from orchestrator.cli.values import format_dollars, format_duration, sanitize_text
 from orchestrator.counts import format_count
 from orchestrator.masking import mask_text
+from orchestrator.platform.project_commands import format_git_command
 from orchestrator.tasks.models import (
     FINISHED,
     ListRecord,
@@ -24,7 +25,7 @@ _LONGEST_LINE: Final = 200
 _LONGEST_ID: Final = 16
 _MOST_SHOWN: Final = 20
 """Tasks that are listed in one column; JSON has all."""
-_BAR: Final = 20
+_BAR: Final = 10
 """Characters of the bar that shows how many tasks are done."""
 _BLOCKED: Final = "blocked"
 _COLUMNS: Final = (
@@ -103,12 +104,15 @@ def iter_board_lines(
     yield from _iter_head_lines(record, width)
     yield from _iter_total_lines(summary, present, width)
     counts = [f"{name} {len(found)}" for name, found in columns.items() if found]
-    yield from iter_wrapped_lines("", " | ".join(counts), width or _LONGEST_LINE)
+    yield from _iter_fitted(f"{'tasks':<9}", ", ".join(counts) or "none", width)
     for name, found in columns.items():
         if found:
             yield ""
             yield name.upper()
             yield from _iter_column_lines(name, found, summary, activities or {}, present, width)
+    commands = list(_iter_next_commands(summary))
+    yield from ([""] if commands else [])
+    yield from commands
 
 
 def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
@@ -145,6 +149,23 @@ def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) ->
     )
 
 
+def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
+    """Yield what a person may want to type next; whole lines, to be copied."""
+    record = summary.record
+    stuck = [
+        each.item.id
+        for each in summary.tasks
+        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
+    ]
+    if stuck:
+        yield f"try a task again:  orchestrator tasks retry {record.id} {clean_line(stuck[0])}"
+    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+        yield f"go on:             orchestrator tasks resume {record.id}"
+    if any(each.landed for each in summary.tasks):
+        command = format_git_command(f"diff HEAD...{record.branch}", record.project)
+        yield f"see the work:      {command}"
+
+
 def _iter_times(summary: ListSummary) -> Iterator[datetime]:
     yield from (each.updated for each in summary.tasks if each.updated)
 
@@ -157,7 +178,7 @@ def _iter_column_lines(
     now: datetime,
     width: int | None,
 ) -> Iterator[str]:
-    # Of what is done, the latest tell how it goes; of all else, those that come next.
+    # Of what is done, the latest show how it goes; of all else, those that come next.
     shown = found[-_MOST_SHOWN:] if name == TaskState.DONE else found[:_MOST_SHOWN]
     if len(shown) < len(found):
         yield f"  ({len(found) - len(shown)} more; --json lists them all)"

@@ -7,7 +7,7 @@ from typing import Final
 from orchestrator.cli.output import iter_wrapped_lines
 from orchestrator.cli.task_lines import clean_line, describe_reason, mask_values
 from orchestrator.cli.values import format_dollars, format_duration
-from orchestrator.counts import format_count
+from orchestrator.counts import format_count, name_first
 from orchestrator.tasks.models import FINISHED, ListPreview, TaskRecord, TaskState
 
 _LABEL: Final = 9
@@ -76,8 +76,11 @@ def _iter_batches(preview: ListPreview) -> Iterator[tuple[str, str]]:
     for number, batch in enumerate(preview.batches, start=1):
         together = " beside ".join(clean_line(name, 16) for name in batch)
         yield "batches" if number == 1 else "", f"{number}. {together}"
+    reasons: dict[str, list[str]] = {}
     for name, why in preview.apart.items():
-        yield "", f"   {clean_line(name, 16)} is not beside others: {clean_line(why)}"
+        reasons.setdefault(why, []).append(clean_line(name, 16))
+    for why, names in reasons.items():
+        yield "apart", f"{name_first(names, 8)}: {clean_line(why)}"
 
 
 def _describe_estimate(preview: ListPreview) -> str:
