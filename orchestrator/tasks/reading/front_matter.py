@@ -82,17 +82,15 @@ def set_done(text: str, matter: FrontMatter) -> str:
         is_status = key == STATUS or isinstance(matter.fields.get(key), bool)
         if key in spans and is_status:
             start, end = spans[key]
-            space = (
-                "" if start == end and text[start - 1 : start].isspace() else " " * (start == end)
-            )
-            return f"{text[:start]}{space}{value}{text[end:]}"
+            is_glued = start == end and not text[start - 1].isspace()  # as in `status:`
+            return f"{text[:start]}{' ' if is_glued else ''}{value}{text[end:]}"
     if matter.body and STATUS not in matter.fields:
-        end = "\r\n" if text[: matter.start].endswith("\r\n") else "\n"
-        return f"{text[: matter.end]}{STATUS}: {DONE}{end}{text[matter.end :]}"
+        newline = "\r\n" if text[: matter.start].endswith("\r\n") else "\n"
+        return f"{text[: matter.end]}{STATUS}: {DONE}{newline}{text[matter.end :]}"
     if matter.body:
         raise ValueError("its status takes several lines")
-    end = "\r\n" if "\r\n" in text else "\n"
-    return f"---{end}{STATUS}: {DONE}{end}---{end}{text}"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return f"---{newline}{STATUS}: {DONE}{newline}---{newline}{text}"
 
 
 def _find_spans(root: "Node | None", source: str, start: int) -> Mapping[str, tuple[int, int]]:

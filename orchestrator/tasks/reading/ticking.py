@@ -3,6 +3,7 @@
 The file is read again, and the line found again: a person may have edited it while the task ran.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -77,21 +78,21 @@ def _find_tick(
 
 
 def _tick_box(text: str, item: TaskItem, name: str) -> TickResult | str:
-    found = [each for each in read_box_tasks(text, name) if _is_same(each.item, item, name)]
+    tasks = read_box_tasks(text, name)
+    found = [each for each in tasks if _is_same(each.item, item, name)]
     if len(found) != 1:
         return TickResult.LINE_MISSING
     if found[0].item.done:
         return TickResult.WAS_TICKED
     characters = list(text)
-    for at in (found[0].box.mark, *_find_completed(found[0], text, name)):
+    for at in (found[0].box.mark, *_find_completed(found[0], tasks)):
         characters[at] = "x"
     return "".join(characters)
 
 
-def _find_completed(task: BoxTask, text: str, name: str) -> list[int]:
+def _find_completed(task: BoxTask, tasks: Sequence[BoxTask]) -> list[int]:
     """Return the boxes above a task that it completes: it is the last that was open below them."""
     marks = []
-    tasks = read_box_tasks(text, name)
     for above in task.above:
         below = [each for each in tasks if any(one.line == above.line for one in each.above)]
         if any(not each.item.done and each.box.line != task.box.line for each in below):
