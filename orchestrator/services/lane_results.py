@@ -4,6 +4,8 @@ refs/orchestrator/work/<run>       what the run changed, without rules, logs and
 refs/orchestrator/learned/<run>    all that it left, with the rules
 """
 
+import contextlib
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ class LanePaths:
 
 def list_lane_paths(
     config: Config,
-    store: Store,
+    state: Path,
     repository: LaneRepository,
     order: TaskOrder,
     lane: Path,
@@ -59,25 +61,22 @@ def list_lane_paths(
 
     Args:
         config: the configuration.
-        store: the runs.
+        state: the state directory.
         repository: that of the lane.
         order: the order of the run; `leave` has paths from the project's folder.
         lane: the project's folder in the lane.
         top: the top of the lane.
-
-    Raises:
-        LoopError: a rule file leads out of the project.
     """
-    originals = locate_originals(store.directory, order.run)
-    private = {path.relative_to(originals).as_posix() for path in files.iter_files(originals)}
-    rule_files = resolve_rule_files(config, lane, store.directory)
-    names = (CLAUDE_MD, *rule_files.list_project_names())
-    inside = {repository.prefix + name for name in (*names, LEARNINGS, *order.leave)}
-    real = top.resolve()
-    for name in rule_files.list_project_names():  # a rule file may be a link to another one
-        path = rule_files.resolve_path(name)
-        if path.is_relative_to(real):
-            inside.add(path.relative_to(real).as_posix())
+    originals = locate_originals(state, order.run)
+    private = {os.path.relpath(path, originals) for path in files.iter_files(originals)}
+    inside = {repository.prefix + name for name in (CLAUDE_MD, LEARNINGS, *order.leave)}
+    rule_files, real = resolve_rule_files(config, lane, state), top.resolve()
+    with contextlib.suppress(LoopError):  # the agent has made one a link to somewhere else
+        for name in rule_files.list_project_names():
+            inside.add(repository.prefix + name)
+            path = rule_files.resolve_path(name)  # it may be a link to another one
+            if path.is_relative_to(real):
+                inside.add(path.relative_to(real).as_posix())
     return LanePaths(tuple(sorted(private)), tuple(sorted(inside)))
 
 
