@@ -7,7 +7,7 @@ refs/orchestrator/learned/<run>    all that it left, with the rules
 import contextlib
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.failures.log_excerpt import clean_text, shorten_to_line, truncate_middle
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.masking import Masker
-from orchestrator.models import RESUMABLE, Attempt, RunRecord
+from orchestrator.models import Attempt, RunRecord
 from orchestrator.platform import files, process
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.platform.orphans import reap_orphans
@@ -90,19 +90,29 @@ def commit_lane(
 ) -> tuple[str, str]:
     """Commit what a run left, under refs of ours, and return the commits of work and learned.
 
-    A run that has ended for good is committed once: its lane may have been used again since.
+    Called again for the same files, it returns the same commits.
     """
-    refs = WORK + record.id, LEARNED + record.id
-    known = repository.read_ref(refs[0]), repository.read_ref(refs[1])
-    if all(known) and record.outcome not in RESUMABLE:
-        return known
     private = (*paths.private, *(repository.prefix + path for path in included))
-    message = format_message(record)
-    learned = repository.snapshot_lane(top, order.base, message, private)
-    work = repository.snapshot_lane(top, order.base, message, (*private, *paths.rules))
-    for ref, commit in zip(refs, (work, learned), strict=True):
-        repository.set_ref(ref, commit)
-    return work, learned
+    return (
+        _commit_files(repository, WORK + record.id, record, order, top, (*private, *paths.rules)),
+        _commit_files(repository, LEARNED + record.id, record, order, top, private),
+    )
+
+
+def _commit_files(
+    repository: LaneRepository,
+    ref: str,
+    record: RunRecord,
+    order: TaskOrder,
+    top: Path,
+    leave: Sequence[str],
+) -> str:
+    commit = repository.snapshot_lane(top, order.base, format_message(record), leave)
+    known = repository.read_ref(ref)
+    if known and repository.tree_of(known) == repository.tree_of(commit):
+        return known
+    repository.set_ref(ref, commit)
+    return commit
 
 
 def format_message(record: RunRecord) -> str:

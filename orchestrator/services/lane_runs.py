@@ -113,6 +113,7 @@ class LaneRunner:
             return
         record = self._find_record(order.run)
         top = self._locate_top(order)
+        self._require_free(top)
         if record is None:
             self._lanes.take(top, order)
             self._store_files(order.run, self._build_environment(top))
@@ -122,7 +123,7 @@ class LaneRunner:
         else:
             # A process that was killed may have left its child, whose lock it would meet.
             end_leftovers(order.run)
-            self._lanes.return_to(top, order)
+            self._lanes.return_to(top, order, ended=record.outcome not in RESUMABLE)
         self._start_thread(order, top, fresh=self._store.read_token(order.run) == 0)
 
     def poll(self, run: str) -> TaskEnd | None:
@@ -172,6 +173,7 @@ class LaneRunner:
         if not order.check or self._find_record(order.run):
             return False
         top = self._locate_top(order)
+        self._require_free(top)
         self._lanes.take(top, order)
         environment, lane = self._build_environment(top), self._locate_project(top)
         self._prepare(top, lane, environment)
@@ -186,6 +188,17 @@ class LaneRunner:
 
     def _locate_project(self, top: Path) -> Path:
         return top / self._repository.prefix if self._repository.prefix else top
+
+    def _require_free(self, top: Path) -> None:
+        """Check that no run works in a lane that is to be reset.
+
+        Raises:
+            InfrastructureError: one does.
+        """
+        lane = self._locate_project(top)
+        for run, each in self._runs.items():
+            if each.lane == lane and each.thread and each.thread.is_alive():
+                raise InfrastructureError(f"run {run} works in lane {top.name}", "wait for its end")
 
     def _build_environment(self, top: Path) -> dict[str, str]:
         ports = reserve_ports(self._config.lanes.ports, top, self._store.directory)
@@ -296,8 +309,7 @@ class LaneRunner:
             failed = run_check(order.check, self._config, run.lane, run.environment, self._masker)
             if failed and run.child.is_ending:  # the check itself was ended
                 record, failed = replace(record, outcome=RunOutcome.INTERRUPTED), ""
-        if self._lanes.belongs_to(top, order.run):
-            self._lanes.note_state(top, order, learned)
+        self._lanes.note_state(top, order, learned)
         seconds = time.monotonic() - run.started
         end = describe_end(self._store, record, seconds, message, failed)
         changed = repository.list_changes(order.base, work)

@@ -45,23 +45,24 @@ class LaneStates:
         _write_note(top, order.run, self.repository.tree_of(order.base))
         shutil.rmtree(locate_temporary_folder(top), ignore_errors=True)
 
-    def return_to(self, top: Path, order: TaskOrder) -> None:
+    def return_to(self, top: Path, order: TaskOrder, *, ended: bool) -> None:
         """Give a lane back to a run that is continued, if another one has used it since.
+
+        Args:
+            top: the lane.
+            order: the order of the run.
+            ended: whether the run has ended for good; what was left later is not its own.
 
         Raises:
             InfrastructureError: git failed, or a file cannot be written.
         """
-        if self.belongs_to(top, order.run) and top.is_dir():
+        if _read_note(top).get("run") == order.run and top.is_dir():
             return
         self.take(top, order)
-        for prefix in (LEFT, LEARNED):  # the former is later: the run was continued after its end
+        for prefix in (LEARNED,) if ended else (LEFT, LEARNED):
             if commit := self.repository.read_ref(prefix + order.run):
                 self.repository.reset_lane(top, commit)
                 return
-
-    def belongs_to(self, top: Path, run: str) -> bool:
-        """Return whether a lane has what this run has left."""
-        return _read_note(top).get("run") == run
 
     def note_state(self, top: Path, order: TaskOrder, learned: str) -> None:
         """Note that what is in a lane now need not be stored.

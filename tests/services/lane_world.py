@@ -12,16 +12,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.config import load_config
 from orchestrator.config.masked_config import ConfigMasker
-from orchestrator.events import Event
 from orchestrator.masking import Masker
 from orchestrator.services.lane_runs import LaneRunner
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, list_folder
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
+
+if TYPE_CHECKING:
+    from orchestrator.events import Event
 
 LIST = "20260101-000000-abcdef"
 

@@ -36,7 +36,7 @@ for line in sys.stdin.read().splitlines():
             path.write_text(text + "\\n")
         case ["tell", name]:
             names = ("TMPDIR", "PORT", "ORCHESTRATOR_LANE")
-            (out / name).write_text(" ".join(os.environ[each] for each in names) + f" {os.getcwd()}")
+            (out / name).write_text(" ".join([*(os.environ[n] for n in names), os.getcwd()]))
         case ["await", name]:
             while not (out / name).exists():
                 time.sleep(0.02)
@@ -292,6 +292,7 @@ def test_lanes_do_not_lock_each_other_nor_the_users_folder(tmp_path: Path) -> No
             lock_project(tmp_path, store),
             lock_project(lanes[0], store),
             lock_project(lanes[1], store),
+            pytest.raises(InfrastructureError),
+            lock_project(lanes[1], store),
         ):
-            with pytest.raises(InfrastructureError), lock_project(lanes[1], store):
-                pass
+            pass
