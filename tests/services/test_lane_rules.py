@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -93,6 +93,7 @@ class RuleWorld(JudgedList):
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RuleWorld:
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("MY_TOKEN", "hunter2-hunter2")
     return RuleWorld(tmp_path, FILES)
 
 
@@ -310,94 +311,67 @@ def test_a_private_rule_file_is_the_users_own(tmp_path: Path, model: ReplayServe
 KILLED = {module.__file__ for module in (lane_rules, conflict_teaching, learned_rules, rule_blobs)}
 
 
-def die_and_repeat(work: Any, check: Any, step: int, most: int = 2000) -> int:
-    """Do some work in processes that die at each n-th line in turn, and check what comes next."""
+def die_at_lines(
+    step: int, prepare: Callable[[int], RuleWorld], work: Callable[[RuleWorld], str]
+) -> Iterator[RuleWorld]:
+    """Do some work in processes that die at each n-th line in turn; give what each has left."""
     died = 0
-    for line in range(1, most, step):
+    for line in range(1, 5000, step):
+        world = prepare(line)
 
-        def run(line: int = line) -> None:
+        def run(line: int = line, world: RuleWorld = world) -> None:
             sys.settrace(die_at(line, KILLED))
-            work(line)
+            work(world)
             sys.settrace(None)
 
-        is_killed = reap(fork(lambda run=run: run()))  # type: ignore[misc] # a default binds it
-        check(line)
+        is_killed = reap(fork(run))
+        yield world
         died += is_killed
         if not is_killed:
-            return died
-    raise AssertionError(f"it never ended in {most} lines")
+            assert died > 5
+            return
+    raise AssertionError("it never ended")
 
 
 @pytest.mark.whole
 def test_rules_are_written_once_whenever_the_process_dies(tmp_path: Path) -> None:
-    worlds: dict[int, tuple[RuleWorld, list[str]]] = {}
+    def prepare(line: int) -> RuleWorld:
+        world = RuleWorld(tmp_path / str(line), FILES)
+        lanes = ((rule(CLOSE), rule(TABS)), (rule(NEVER_CLOSE), rule(SORT)))
+        for number, rules in enumerate(lanes):
+            learned = world.learn(world.base, *rules)
+            world.repository.set_ref(f"refs/orchestrator/learned/run-{number}", learned)
+        return world
 
-    def prepare(line: int) -> tuple[RuleWorld, list[str]]:
-        if line not in worlds:
-            world = RuleWorld(tmp_path / str(line), FILES)
-            with Store(world.state):
-                pass
-            lanes = [world.learn(world.base, rule(CLOSE), rule(TABS))]
-            lanes.append(world.learn(world.base, rule(NEVER_CLOSE), rule(SORT)))
-            worlds[line] = world, lanes
-        return worlds[line]
-
-    def write(line: int) -> str:
-        world, lanes = prepare(line)
-        tip = world.base
-        for number, learned in enumerate(lanes):
-            tip = world.write_rules(learned, world.base, tip, f"run-{number}")
+    def write(world: RuleWorld) -> str:
+        tip = world.repository.read_ref("refs/orchestrator/tip") or world.base
+        for ref, learned in world.repository.list_refs("refs/orchestrator/learned").items():
+            tip = world.write_rules(learned, world.base, tip, ref.rpartition("/")[2])
             world.repository.set_ref("refs/orchestrator/tip", tip)
         return tip
 
-    def check(line: int) -> None:
-        world, lanes = prepare(line)
-        tip = world.repository.read_ref("refs/orchestrator/tip") or world.base
-        for number, learned in enumerate(lanes):
-            tip = world.write_rules(learned, world.base, tip, f"run-{number}")
-        text = world.read(tip)
+    for world in die_at_lines(61, prepare, write):
+        text = world.read(write(world))
         assert [text.count(each.rule) for each in (CLOSE, TABS, SORT, NEVER_CLOSE)] == [1, 1, 1, 0]
         assert "reinforced" not in text
         waiting = [each for each in world.list_records().values() if each.status.is_pending]
         assert [each.rule.text for each in waiting] == [NEVER_CLOSE]
-
-    for line in range(1, 600, 25):
-        prepare(line)
-    assert die_and_repeat(write, check, 25, 600) > 5
 
 
 @pytest.mark.whole
 def test_a_conflict_is_paid_for_once_whenever_the_process_dies(
     tmp_path: Path, model: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_twice = []
-
-    def prepare(line: int) -> tuple[RuleWorld, TaskRecord]:
+    def prepare(line: int) -> RuleWorld:
         monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / str(line) / "state"))
-        if not (tmp_path / str(line)).exists():
-            worlds[line] = RuleWorld(tmp_path / str(line), FILES)
-        return worlds[line], worlds[line].make_record(worlds[line].base)
+        return RuleWorld(tmp_path / str(line), FILES)
 
-    worlds: dict[int, RuleWorld] = {}
-    died = 0
-    for line in range(1, 600, 15):
-        world, record = prepare(line)
-        before = len(model.requests)
+    def teach(world: RuleWorld) -> str:
+        return world.teach(world.make_record(world.base), world.base)
 
-        def work(line: int = line, world: RuleWorld = world, record: TaskRecord = record) -> None:
-            sys.settrace(die_at(line, KILLED))
-            world.teach(record, world.base)
-            sys.settrace(None)
-
-        is_killed = reap(fork(work))
-        taught = world.teach(record, world.base)
+    for number, world in enumerate(die_at_lines(17, prepare, teach), 1):
+        taught = teach(world)
         assert world.read(taught).count(TEXT["rule"].rstrip(".")) == 1
         assert world.repository.read_ref(f"{TAUGHT_REFS}run-2") == taught
         assert world.list_pending() == []
-        if len(model.requests) - before != 1:
-            asked_twice.append(line)
-        died += is_killed
-        if not is_killed:
-            break
-    assert died > 5
-    assert asked_twice == []
+        assert len(model.requests) == number

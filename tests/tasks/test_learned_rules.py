@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.document import HEADING, derive_rule_id
+from orchestrator.rulebook.document import HEADING
 from orchestrator.rulebook.preflight import PreflightContext
 from orchestrator.rulebook.rule_file_set import Destination, RuleFileSet, Target
+from orchestrator.rulebook.text import derive_rule_id
 from orchestrator.tasks.learned_rules import MergeKind, RuleMerge, merge_into_tip
 from teacher.models import RuleText
 
@@ -78,8 +79,10 @@ def test_of_two_contradicting_rules_the_second_waits() -> None:
 
 
 def test_a_rule_that_waits_already_or_was_refused_is_dropped() -> None:
-    for name in ("pending_rules", "refused_rules"):
-        context = PreflightContext(**{name: [rule(CLOSE)]})
+    for context in (
+        PreflightContext(pending_rules=[rule(CLOSE)]),
+        PreflightContext(refused_rules=[rule(CLOSE)]),
+    ):
         merged = merge(build(), build(), build(rule(CLOSE)), context)
         assert kinds(merged) == [MergeKind.DROPPED]
         assert not merged.changed
