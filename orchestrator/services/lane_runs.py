@@ -314,7 +314,8 @@ def narrow_config(stored: str, max_cost_usd: float) -> str:
     values: dict[str, Any] = json.loads(stored)
     limits: dict[str, Any] = values.setdefault("limits", {})
     allowed = limits.get("max_cost_usd")
-    limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
+    if max_cost_usd:  # 0: no limit of its own
+        limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
     limits["wait_for_reset"] = True
     values.setdefault("workspace", {})["isolate"] = True
     return json.dumps(values)
