@@ -3,6 +3,7 @@
 import re
 import textwrap
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from orchestrator.errors import UsageError
@@ -49,7 +50,7 @@ class Box:
     has_boxes: bool = False
     """Whether there are boxes below it, which makes it a heading of them."""
 
-    @property
+    @cached_property
     def details(self) -> list[str]:
         """The lines below it, without their common indentation and empty ones around them."""
         text = textwrap.dedent("\n".join(self.lines)).strip("\n")

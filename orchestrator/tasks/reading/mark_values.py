@@ -16,7 +16,7 @@ _FILLER: Final = _split_words(
 _NOTHING: Final = frozenset(("", "none", "n/a", "na", "-", "nothing", "no", "\u2013", "—"))
 _ID: Final = re.compile(r"#?[A-Za-z0-9][\w./-]*")
 _ID_RANGE: Final = re.compile(
-    r"([A-Za-z]*[-_]?)(\d{1,6})\s*(?:-|\u2013|—|\.\.)\s*([A-Za-z]*[-_]?)(\d{1,6})"
+    r"\b([A-Za-z]{0,12}[-_]?)(\d{1,6})\s?(?:-|\u2013|—|\.\.)\s?([A-Za-z]{0,12}[-_]?)(\d{1,6})"
 )
 _MOST_IN_RANGE: Final = 1000
 _WORDS: Final = {
@@ -27,7 +27,6 @@ _WORDS: Final = {
     **dict.fromkeys(("lowest", "optional", "future", "someday", "nice to have"), 9),
 }
 """Priorities by the words that people write."""
-_COMMA: Final = re.compile(r"[,\s]+(?![^{\s]*\})")
 _GLOB: Final = re.compile(r"[\w./*?\[\]{},@+~!-]+")
 _LONGEST_COMMAND: Final = 2000
 _OPERATORS: Final = ";&|()<>"
@@ -101,12 +100,24 @@ def parse_files(value: str) -> tuple[str, ...] | None:
     Raises:
         MarkError: a glob leads out of the project.
     """
-    tokens = [each.strip("`\"'") for each in _COMMA.split(value.strip()) if each.strip("`\"'")]
+    tokens = [token for each in _split_globs(value) if (token := each.strip("`\"'"))]
     if not tokens or not all(map(_GLOB.fullmatch, tokens)):
         return None
     if not all(set(each) & set("/.*") for each in tokens):
         return None
     return normalize_globs(tokens)
+
+
+def _split_globs(value: str) -> list[str]:
+    """Split at white space, and at commas that are not in braces."""
+    globs, depth = [""], 0
+    for character in value:
+        depth += (character == "{") - (character == "}" and depth > 0)
+        if character.isspace() or (character == "," and not depth):
+            globs.append("")
+        else:
+            globs[-1] += character
+    return globs
 
 
 def normalize_globs(globs: list[str]) -> tuple[str, ...]:
