@@ -17,7 +17,6 @@ the whole command is in backticks: else `tests: unit and integration` would be o
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -135,13 +134,6 @@ def parse_detail(line: str, *, commands: bool = True) -> Marks | None:
     if found[3]:
         return _parse_value(found[3], found[4], sure=False, commands=commands)
     return _parse_value(found[1], found[2], sure=found[1].islower(), commands=commands)
-
-
-def merge_details(lines: list[str], *, commands: bool = True) -> Iterator[tuple[int, Marks]]:
-    """Yield the marks below a task, each with the place of its line from 0."""
-    for at, line in enumerate(lines):
-        if found := parse_detail(line, commands=commands):
-            yield at, found
 
 
 def _parse_group(inner: str, *, square: bool, commands: bool) -> Marks | None:

@@ -162,16 +162,13 @@ def require_plain_command(command: str) -> str:
     shown = command if len(command) <= 80 else f"{command[:79]}…"
     if len(command) > _LONGEST_COMMAND or "\n" in command:
         raise MarkError(f"the command is too long: {shown}", "put it into a script")
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=_OPERATORS)
-    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        tokens, words = list(lexer), shlex.split(command)
+        words = shlex.split(command)
     except ValueError as error:
         raise MarkError(f"the command cannot be parsed ({error}): {shown}", "close it") from None
-    operators = [each for each in tokens if each and set(each) <= set(_OPERATORS)]
-    if any(operator in _quote_free(command) for operator in operators):
+    if operator := next((each for each in _quote_free(command) if each in _OPERATORS), ""):
         raise MarkError(
-            f"the command has `{operators[0]}`, and is started without a shell: {shown}",
+            f"the command has `{operator}`, and is started without a shell: {shown}",
             "put it into a script, and name that",
         )
     if not words or _ASSIGNMENT.fullmatch(words[0]):

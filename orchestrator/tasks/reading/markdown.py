@@ -36,7 +36,7 @@ from typing import Final
 from orchestrator.errors import UsageError
 from orchestrator.tasks.models import DEFAULT_PRIORITY, TaskItem
 from orchestrator.tasks.reading import spec_kit
-from orchestrator.tasks.reading.attributes import Marks, merge_details, parse_title
+from orchestrator.tasks.reading.attributes import Marks, parse_detail, parse_title
 from orchestrator.tasks.reading.boxes import Box, BoxFile, find_boxes
 from orchestrator.tasks.reading.item_text import (
     LONGEST_TITLE,
@@ -114,9 +114,8 @@ class _Reader:
         number = box.line
         try:
             title, marks = parse_title(box.body, commands=self._commands)
-            for at, found in merge_details(box.details, commands=self._commands):
-                number = box.line + 1 + at
-                marks = marks.merge(found)
+            for number, line in box.prose:
+                marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
         except MarkError as error:
             raise UsageError(f"{self._name}:{number}: {error.message}", error.hint) from None
         if self._is_spec_kit and marks.files is None and box.id:
