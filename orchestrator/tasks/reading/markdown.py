@@ -114,7 +114,8 @@ class _Reader:
         number = box.line
         try:
             title, marks = parse_title(box.body, commands=self._commands)
-            for number, line in box.prose:
+            for at, line in box.prose:
+                number = at
                 marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
         except MarkError as error:
             raise UsageError(f"{self._name}:{number}: {error.message}", error.hint) from None
