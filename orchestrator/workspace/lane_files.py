@@ -25,6 +25,17 @@ _NO_FILTER: Final = (b"unspecified", b"unset")
 STAGING: Final = ("core.bare=false", "core.safecrlf=false")
 """Settings for git that stages files: a mixture of line endings is no reason to refuse one."""
 
+
+@dataclass(frozen=True)
+class StagedFiles:
+    """What became of the changed files of a work tree."""
+
+    changes: bool
+    """Whether anything was staged."""
+    left_out: tuple[str, ...]
+    """Repositories inside, unreadable files, huge and withheld ones."""
+
+
 Withhold = Callable[[str], bool]
 """Says of an untracked path, from the top, whether it must not be committed."""
 
@@ -52,16 +63,13 @@ class _Sorted:
     left_out: set[bytes] = field(default_factory=set)
 
 
-def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> tuple[str, ...]:
+def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> StagedFiles:
     """Stage all changed and new files that git does not ignore.
 
     Args:
         git: git at the top of the work tree, with the private index.
         withhold: which untracked files are left out.
         submodules: whether the commits that submodules are at are staged too.
-
-    Returns:
-        The paths that are left out: repositories inside, unreadable files, huge and withheld ones.
 
     Raises:
         InfrastructureError: git failed.
@@ -74,7 +82,8 @@ def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> tuple[str,
     if found.remove:
         git.run("update-index", "-z", "--force-remove", "--stdin", stdin=_join(found.remove))
     found.left_out |= _stage_paths(git, sorted(found.stage))
-    return tuple(os.fsdecode(path) for path in sorted(found.left_out))
+    left_out = tuple(os.fsdecode(path) for path in sorted(found.left_out))
+    return StagedFiles(bool(found.remove or found.stage), left_out)
 
 
 def set_paths(git: Git, parent: str, paths: Sequence[str]) -> None:

@@ -218,7 +218,7 @@ def test_snapshots_while_an_agent_writes(lanes: LaneRepository) -> None:
     agent = threading.Thread(target=work)
     agent.start()
     try:
-        for _ in range(40):
+        for _ in range(12):
             lanes.snapshot_lane(folder, base, "work")
     finally:
         ended.set()
@@ -244,7 +244,7 @@ def test_two_may_look_at_a_lane_at_once(lanes: LaneRepository) -> None:
         each.join()
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert len(list((lanes.folder / "indexes").iterdir())) == 1
+    assert not list((lanes.folder / "indexes").glob("*.draft*"))
 
 
 def test_lanes_are_found_again_and_left(lanes: LaneRepository, tmp_path: Path) -> None:
