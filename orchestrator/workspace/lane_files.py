@@ -5,6 +5,7 @@ the first file that vanishes, and it reads files of any size.
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ MOST_BYTES: Final = 100 * 1024 * 1024
 _GITLINK: Final = b"160000"
 _UNTRACKED: Final = b"?"
 _NO_FILTER: Final = (b"unspecified", b"unset")
+
+_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
+"""git skips such a folder with exit code 0."""
 
 STAGING: Final = ("core.bare=false", "core.safecrlf=false")
 """Settings for git that stages files: a mixture of line endings is no reason to refuse one."""
@@ -117,8 +121,9 @@ def _split_entry(entry: bytes, position: int) -> tuple[bytes, bytes]:
 
 def _sort_changes(git: Git, withhold: Withhold) -> _Sorted:
     options = ("-z", "-t", "--others", "--modified", "--exclude-standard")
-    listed = git.read_output("ls-files", *options).split(b"\0")[:-1]
-    found = _Sorted()
+    done = git.run("ls-files", *options)
+    listed = done.stdout.split(b"\0")[:-1]
+    found = _Sorted(left_out=set(_CLOSED.findall(done.stderr)))
     for tag, path in dict.fromkeys((entry[:1], entry[2:]) for entry in listed):
         untracked = tag == _UNTRACKED
         if path.endswith(b"/") or (untracked and withhold(os.fsdecode(path))):
@@ -140,6 +145,8 @@ def _look_at(top: Path, path: bytes) -> _Kind:
     full = top / os.fsdecode(path)
     try:
         status = full.lstat()
+    except PermissionError:  # it is in a folder that cannot be entered
+        return _Kind.CLOSED
     except OSError:
         return _Kind.GONE
     if stat.S_ISDIR(status.st_mode):

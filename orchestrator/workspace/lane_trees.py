@@ -25,8 +25,9 @@ from orchestrator.workspace.lane_base import (
 )
 from orchestrator.workspace.lane_files import STAGING, set_paths, stage_files
 from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
-from orchestrator.workspace.worktree import START
 
+_COMPLETE: Final = "lane-is-complete"
+"""An empty file in the entry of a work tree, written when all of it is there."""
 _INDEXES: Final = "indexes"
 _MOST_INDEXES: Final = 3
 """Of one lane."""
@@ -88,7 +89,7 @@ class LaneTree:
         """
         self._restore_config()
         entry = self._find_entry()
-        if entry and self.folder.is_dir() and self._open_entry(entry).resolve(START):
+        if entry and self.folder.is_dir() and (entry / _COMPLETE).exists():
             return
         try:
             if entry:  # made by a process that was killed in here, or the folder was deleted
@@ -109,7 +110,10 @@ class LaneTree:
         made = self._find_entry()
         if not made:
             raise InfrastructureError(f"{self.folder} has vanished", "run again")
-        self._open_entry(made).set_ref(START, commit)
+        try:  # no ref: an agent may delete any
+            files.write_file(made / _COMPLETE, b"", 0o600)
+        except OSError as error:
+            raise build_write_error(error, made) from error
 
     def reset(self, commit: str) -> None:
         """Make all files that git does not ignore what they are in a commit.
