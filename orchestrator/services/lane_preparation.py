@@ -26,7 +26,7 @@ from orchestrator.suites.environment import build_project_environment, record_ma
 from orchestrator.workspace.git import Git
 
 LANE_VARIABLE: Final = "ORCHESTRATOR_LANE"
-"""Has the name of the lane: a project's own configuration can tell lanes apart by it."""
+"""Has the name of the lane: by it a project's own configuration can distinguish lanes."""
 
 _MOST_FILES: Final = 10_000
 _MOST_BYTES: Final = 500_000_000
