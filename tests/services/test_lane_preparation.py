@@ -44,7 +44,7 @@ class Prepared(JudgedList):
 
 
 def test_only_ignored_files_that_match_are_copied(tmp_path: Path) -> None:
-    world = Prepared(tmp_path, include=[".env", "**/*.key", "x.py", "../secret"])
+    world = Prepared(tmp_path, include=[".env", "**/*.key", "x.py"])
     (tmp_path / "secret.key").write_text("secret")
     for name in (".env", "sub/a.key", "made", "b.txt"):
         world.write(name, name)
@@ -74,7 +74,7 @@ def test_links_that_an_agent_made_are_not_followed(tmp_path: Path) -> None:
     world.prepare()
     assert (outside / "file").read_text() == "theirs"
     assert not (outside / "a.key").exists()
-    assert (world.lane / "sub" / "a.key").read_text() == "mine"
+    assert (world.lane / ".env").read_text() == "mine"
 
 
 def test_a_file_that_the_lane_does_not_ignore_is_left_out(tmp_path: Path) -> None:
@@ -97,9 +97,11 @@ def test_a_command_that_fails_says_so_masked_and_runs_again(tmp_path: Path) -> N
     code = "import sys; open('made', 'a').write('x'); print('no hunter2-hunter2'); sys.exit(3)"
     world = Prepared(tmp_path, prepare=python(code))
     for _ in range(2):
-        with pytest.raises(InfrastructureError, match="failed with exit code 3.*: no ") as caught:
+        with pytest.raises(
+            InfrastructureError, match=r"failed with exit code 3: .*: no "
+        ) as caught:
             world.prepare()
-        assert "hunter2" not in str(caught.value).replace(code, "")
+        assert "hunter2" not in str(caught.value)
     assert "hunter2" not in world.lane.with_name("1.log").read_text()
     assert (world.lane / "made").read_text() == "xx"
 
@@ -108,6 +110,7 @@ def test_a_command_that_fails_says_so_masked_and_runs_again(tmp_path: Path) -> N
     ("lanes", "error", "said"),
     [
         ({"prepare": "npm 'ci"}, ConfigError, "cannot be read"),
+        ({"include": ["../.env"]}, ConfigError, "leads out of the project"),
         ({"prepare": "no-such-program-anywhere"}, InfrastructureError, "cannot be started"),
         (
             {"prepare": python("import time; time.sleep(60)"), "prepare_timeout": 1},
@@ -144,7 +147,7 @@ def test_a_lane_uses_the_users_virtual_environment(tmp_path: Path) -> None:
 
 def test_the_environment_of_a_lane(tmp_path: Path) -> None:
     lane = tmp_path / "lanes" / "3"
-    found = build_lane_environment({"A": "1", "TMPDIR": "/tmp"}, lane, {"PORT": 4000})
+    found = build_lane_environment({"A": "1", "TMPDIR": "other"}, lane, {"PORT": 4000})
     assert found["A"] == "1"
     assert found["PORT"] == "4000"
     assert found["ORCHESTRATOR_LANE"] == "3"
