@@ -24,6 +24,8 @@ PARTS: Final = {
     "record": "benchmarks.record",
     "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
+    "queue": "benchmarks.queue",
+    "fleet_limits": "benchmarks.fleet_limits",
 }
 """Each module has `measure() -> Table`."""
 
