@@ -26,6 +26,7 @@ PARTS: Final = {
     "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
     "queue": "benchmarks.queue",
+    "task_list": "benchmarks.task_list",
     "fleet_limits": "benchmarks.fleet_limits",
 }
 """Each module has `measure() -> Table`."""

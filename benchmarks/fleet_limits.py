@@ -8,6 +8,7 @@ its queue, and our statements as text; the workers are threads, see `fleet_scene
 explains the figures.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -33,13 +34,16 @@ from tests.postgres import make_database, running_server
 if TYPE_CHECKING:
     from dbos._sys_db import SystemDatabase
 
+_OWN_CONNECTIONS: Final = 2
+"""Of a worker: that of the record, and that of its lock."""
+_WATCHED_SECONDS: Final = 10.0
 SETTINGS: Final = (
     "-c max_connections=250 -c shared_preload_libraries=pg_stat_statements -c track_io_timing=off"
 )
 _IDLE: Final = """
-import sys, time
+import json, sys
 from dbos import DBOS
-DBOS(config={"name": "fleet", "system_database_url": sys.argv[1], "application_version": "1",
+DBOS(config={**json.loads(sys.argv[2]), "name": "fleet", "system_database_url": sys.argv[1], "application_version": "1",
              "executor_id": "idle", "log_level": "CRITICAL",
              "notification_listener_polling_interval_sec": 1.0,
              "scheduler_polling_interval_sec": 1.0})
@@ -98,23 +102,25 @@ def _measure_scenes(
     show: Callable[[str], None],
 ) -> list[tuple[str, ...]]:
     """Let fleets take jobs: with and without a limit of all, short jobs and long ones."""
-    lanes = size.running
+    lanes, some, few = size.running, size.workers // 3, size.workers // 10
     scenes = (
-        # name, workers, limit of all workers together, seconds of a job
-        ("long jobs, limit of all", size.workers, lanes, 3600.0),
-        ("long jobs, no limit of all", size.workers, None, 3600.0),
-        ("jobs of no length, limit of all", size.workers, lanes, 0.0),
-        ("jobs of no length, limit, a third of the workers", size.workers // 3, lanes, 0.0),
-        ("jobs of no length, limit, a tenth of the workers", size.workers // 10, lanes, 0.0),
-        ("jobs of no length, no limit of all", size.workers, None, 0.0),
-        ("limit of all is a tenth of the lanes", size.workers, lanes // 10, 3600.0),
+        # name, workers, limit of all workers together, seconds of a job, seconds between looks
+        ("long jobs, limit of all", size.workers, lanes, 3600.0, 1.0),
+        ("long jobs, limit of all, a look each 5 s", size.workers, lanes, 3600.0, 5.0),
+        ("long jobs, no limit of all", size.workers, None, 3600.0, 1.0),
+        ("jobs of no length, limit of all", size.workers, lanes, 0.0, 1.0),
+        ("the same, a look each 5 s", size.workers, lanes, 0.0, 5.0),
+        ("the same, a third of the workers", some, lanes, 0.0, 1.0),
+        ("the same, a tenth of the workers", few, lanes, 0.0, 1.0),
+        ("jobs of no length, no limit of all", size.workers, None, 0.0, 1.0),
+        ("limit of all is a tenth of the lanes", size.workers, lanes // 10, 3600.0, 1.0),
     )
     rows: list[tuple[str, ...]] = []
-    for name, workers, limit, seconds in scenes:
+    for name, workers, limit, seconds, poll in scenes:
         fleet_scene.register_queue(limit)
         fleet_scene.fill_queue(connection, size.jobs)
         connection.execute("SELECT pg_stat_statements_reset()")
-        fleet = Fleet(system, workers, LANES, seconds)
+        fleet = Fleet(system, workers, LANES, seconds, poll)
         fleet.work(size.seconds)
         rows.append((name, _describe_starts(fleet), _describe_conflicts(fleet)))
         show(" | ".join(rows[-1]))
@@ -186,14 +192,41 @@ def _measure_statements(
 # ---- connections, and a long list
 
 
+_SETTINGS: Final = {
+    "as DBOS has it": {},
+    "sys_db_pool_size 2": {"sys_db_pool_size": 2},
+    "sys_db_pool_size 2, no LISTEN": {"sys_db_pool_size": 2, "use_listen_notify": False},
+}
+"""Settings of DBOS that decide how many connections a process holds."""
+
+
 def _measure_connections(url: str, connection: psycopg.Connection[Any]) -> list[tuple[str, ...]]:
-    """Count what one real, idle process that serves the queue holds and sends."""
+    """Count what a real process that serves the queue, and finds no job in it, holds and sends."""
+    fleet_scene.fill_queue(connection, 0)
+    rows: list[tuple[str, ...]] = []
+    for name, settings in _SETTINGS.items():
+        held, calls = _watch_idle_worker(url, connection, json.dumps(settings))
+        rows.append(
+            (
+                f"connections of an idle worker, {name}",
+                f"{held} of DBOS + {_OWN_CONNECTIONS} of ours",
+                f"100 are enough for {97 // (held + _OWN_CONNECTIONS)} workers; DBOS sends "
+                f"{calls:.1f} statements/s",
+            )
+        )
+    return rows
+
+
+def _watch_idle_worker(
+    url: str, connection: psycopg.Connection[Any], settings: str
+) -> tuple[int, float]:
+    """Return the most connections of an idle worker, and its statements in a second."""
     count = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND backend_start > %s"
     )
     ((now,),) = connection.execute("SELECT clock_timestamp()").fetchall()
-    argv = [sys.executable, "-c", _IDLE, url]
+    argv = [sys.executable, "-c", _IDLE, url, settings]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=machine.environment()
     ) as child:
@@ -202,7 +235,7 @@ def _measure_connections(url: str, connection: psycopg.Connection[Any]) -> list[
         time.sleep(3)
         connection.execute("SELECT pg_stat_statements_reset()")
         started, held = time.monotonic(), 0
-        while time.monotonic() - started < 10:
+        while time.monotonic() - started < _WATCHED_SECONDS:
             ((found,),) = connection.execute(count, (now,)).fetchall()
             held = max(held, found)
             time.sleep(0.5)
@@ -210,16 +243,7 @@ def _measure_connections(url: str, connection: psycopg.Connection[Any]) -> list[
             "SELECT sum(calls) FROM pg_stat_statements WHERE query ILIKE '%dbos.%'"
         ).fetchall()
         child.kill()  # its connections are closed by the system
-    ours = 2
-    workers = 97 // (held + ours)
-    return [
-        (
-            "connections of an idle worker",
-            f"{held} of DBOS + {ours} of ours",
-            f"max_connections=100 (3 reserved) is enough for {workers} workers",
-        ),
-        ("statements of an idle worker", f"{int(calls or 0) / 10:.1f}/s", "DBOS alone"),
-    ]
+    return held, float(calls or 0) / _WATCHED_SECONDS
 
 
 def _measure_list(folder: Path, url: str, tasks: int) -> list[tuple[str, ...]]:

@@ -123,19 +123,21 @@ class Fleet:
         workers: how many.
         lanes: jobs of one worker at a time.
         seconds: how long a job lasts.
+        poll: seconds between two looks of a worker, as long as there is no conflict.
     """
 
     system: "SystemDatabase"
     workers: int
     lanes: int
     seconds: float
+    poll: float = POLL_SECONDS
     counts: Counter[str] = field(default_factory=Counter)
     """Of polls, starts, and both kinds of conflicts."""
     polls: list[float] = field(default_factory=list)
     """Seconds that each attempt to take jobs took."""
     full_after: float | None = None
     """Seconds until all lanes were busy for the first time."""
-    slowest: float = POLL_SECONDS
+    slowest: float = 0.0
     """The longest interval that a worker has come to."""
 
     def work(self, duration: float) -> None:
@@ -155,8 +157,8 @@ class Fleet:
         self.duration = time.monotonic() - self._started
 
     def _serve(self, worker: str) -> None:
-        interval, jobs = POLL_SECONDS, dict[str, tuple[str, float]]()
-        self._stop.wait(random.uniform(0, POLL_SECONDS))  # noqa: S311 -- no secret
+        interval, jobs = self.poll, dict[str, tuple[str, float]]()
+        self._stop.wait(random.uniform(0, self.poll))  # noqa: S311 -- no secret
         while not self._stop.is_set():
             queue = self.system.get_queue(QUEUE)
             assert queue
@@ -167,8 +169,8 @@ class Fleet:
             is_contended = len(jobs) < self.lanes and self._take_jobs(worker, queue, jobs)
             if is_contended:
                 interval = min(MOST_POLL_SECONDS, interval * 2)
-                self.slowest = max(self.slowest, interval)
-            interval = max(POLL_SECONDS, interval * 0.9)
+            self.slowest = max(self.slowest, interval)
+            interval = max(self.poll, interval * 0.9)
 
     def _take_jobs(self, worker: str, queue: "Queue", jobs: dict[str, tuple[str, float]]) -> bool:
         """Take jobs; return whether there was a conflict after which DBOS waits longer."""
