@@ -43,8 +43,8 @@ SETTINGS: Final = (
 _IDLE: Final = """
 import json, sys
 from dbos import DBOS
-DBOS(config={**json.loads(sys.argv[2]), "name": "fleet", "system_database_url": sys.argv[1], "application_version": "1",
-             "executor_id": "idle", "log_level": "CRITICAL",
+DBOS(config={**json.loads(sys.argv[2]), "name": "fleet", "system_database_url": sys.argv[1],
+             "application_version": "1", "executor_id": "idle", "log_level": "CRITICAL",
              "notification_listener_polling_interval_sec": 1.0,
              "scheduler_polling_interval_sec": 1.0})
 DBOS.listen_queues(["jobs"])
