@@ -60,6 +60,8 @@ class TaskConsole:
         """What each running task does, by its id."""
         self._since: dict[str, float] = {}
         """When each running task was started, by its id."""
+        self._why: dict[str, str] = {}
+        """What was last said about a task, by its id: a change of state often repeats it."""
         self._printed: dict[str, float] = {}
         """When a line about what a task does was last printed, by its id."""
 
@@ -131,6 +133,7 @@ class TaskConsole:
         self._doing.pop(record.item.id, None)
         is_solved = event.outcome is RunOutcome.SOLVED
         facts = f"{format_dollars(record.cost_usd)}, {format_duration(record.seconds)} so far"
+        self._why[record.item.id] = event.message
         why = f": {event.message}" if event.message and not is_solved else ""
         text = f"run {event.outcome} ({facts}){why}"
         self._say(record.item.id, text, "" if is_solved else "red")
@@ -152,12 +155,16 @@ class TaskConsole:
     @_show_event.register
     def _show_return(self, event: list_events.TaskReturned) -> None:
         record = self._store(event.record)
+        self._why[record.item.id] = event.reason
         self._say(record.item.id, f"goes back: {event.reason}", "yellow")
 
     @_show_event.register
     def _show_change(self, event: list_events.TaskChanged) -> None:
         record = self._store(replace(event.record, state=event.state))
-        why = f": {event.reason}" if event.reason else ""
+        is_new = event.reason and event.reason != self._why.pop(record.item.id, "")
+        if event.state is TaskState.WAITING and not is_new:
+            return
+        why = f": {event.reason}" if is_new else ""
         title = f" ({record.item.title})" if event.state is TaskState.PROPOSED else ""
         self._say(record.item.id, f"{event.state}{title}{why}", _STATE_STYLES.get(event.state, ""))
 

@@ -128,6 +128,22 @@ def test_at_a_terminal_each_lane_has_a_line_that_goes_away() -> None:
     assert not any(" · " in line for line in shown.lines), "the live lines are gone"
 
 
+def test_a_reason_is_said_once() -> None:
+    shown = Shown()
+    task = build_task("T001", "x", TaskState.WAITING)
+    shown.console(list_events.TaskRunEnded(task, RunOutcome.NOT_SOLVED, "1 test fails"))
+    shown.console(list_events.TaskChanged(task, TaskState.WAITING, "1 test fails"))
+    shown.console(list_events.TaskReturned(task, "conflicts in a.py"))
+    shown.console(list_events.TaskChanged(task, TaskState.NEEDS_PERSON, "conflicts in a.py"))
+    shown.console(list_events.TaskChanged(task, TaskState.WAITING, "paused for T002"))
+    assert [line[11:] for line in shown.text.splitlines()] == [
+        "run not solved ($0.00, 0.0 s so far): 1 test fails",
+        "goes back: conflicts in a.py",
+        "needs a person",
+        "waiting: paused for T002",
+    ]
+
+
 def test_after_an_interruption_the_live_lines_are_gone() -> None:
     shown = Shown(terminal=True)
     shown.console(list_events.ListStarted(build_record(), build_tasks()))

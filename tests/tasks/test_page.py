@@ -84,6 +84,7 @@ def execute(command: str, folder: Path) -> str:
         env={
             **os.environ,
             "PYTHONPATH": str(CHECKOUT),
+            **{"ANTHROPIC_API_KEY": "a-key-for-tests", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         },
         stdin=subprocess.DEVNULL,
