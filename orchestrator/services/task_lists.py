@@ -19,12 +19,12 @@ from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services import wiring
 from orchestrator.services.combined_judge import SuiteJudge
-from orchestrator.services.file_prediction import ModelPredictor
+from orchestrator.services.dry_run import check_parts
+from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.lane_rules import LaneRuleWriter
 from orchestrator.services.lane_runs import LaneRunner
 from orchestrator.services.list_proposals import ProposalFinder
 from orchestrator.services.project_settings import report_project_choices
-from orchestrator.services.queue_runner import QueueRunner
 from orchestrator.services.runs import mask_run_config
 from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.task_checks import require_trusted_checks
@@ -123,6 +123,8 @@ def start_list(
             _lock_list(identity, store),
             complete_hints(config, loaded.origins, format_command(project)),
         ):
+            if not options.queue:  # else the workers have agent, teacher and keys
+                check_parts(config, project, environment)
             base = repository.create_base()
             _report_base(repository, listener)
             TaskStore(store.database).create_list(
@@ -170,6 +172,8 @@ def resume_list(
         config = wiring.restore_config(store, lists.read_config(record.id), home, environment)
         with _lock_list(record.id, store):
             tasks = sync_items(lists, record, home)
+            if not (options or record.options).queue:
+                check_parts(config, home, environment)
             lists.claim_list(record.id, options)
             repository = _open_repository(home, state, record.id)
             masker = wiring.build_masker(config, environment, store.directory)
@@ -199,7 +203,7 @@ class _ListWork:
                 record = lists.find_list(self.identity)
                 tasks = lists.load_tasks(self.identity)
                 emit(ListStarted(record, tuple(tasks), resumed))
-                with self._open_runner(record, emit) as runner:
+                with self._open_runner(record, lists, emit) as runner:
                     ended = self._build_scheduler(record, lists, runner, emit).run_list()
             finally:
                 children.end_all()
@@ -214,6 +218,8 @@ class _ListWork:
             for each in lists.load_tasks(self.identity)
             if each.state is TaskState.WAITING and each.item.files is None
         ]
+        from orchestrator.services.file_prediction import ModelPredictor  # asks Claude Code
+
         predictor = ModelPredictor(
             self.config, record.project, self.store, self.environment, emit, self.identity
         )
@@ -223,24 +229,45 @@ class _ListWork:
                 lists.replace_item(self.identity, replace(each.item, files=files))
 
     @contextlib.contextmanager
-    def _open_runner(self, record: ListRecord, emit: events.Listener) -> Iterator[TaskRunner]:
-        kind = QueueRunner if record.options.queue else LaneRunner
-        with kind(
-            record, self.config, self.environment, self.store, self.repository, self.masker, emit
-        ) as runner:
+    def _open_runner(
+        self, record: ListRecord, lists: TaskStore, emit: events.Listener
+    ) -> Iterator[TaskRunner]:
+        stored = lists.read_config(record.id)
+        if record.options.queue:
+            from orchestrator.services.queue_runner import QueueRunner  # imports DBOS
+
+            yield QueueRunner(
+                record.project, self.config, stored, self.repository, self.store.database, emit
+            )
+            return
+        runner = LaneRunner(
+            record.id,
+            record.project,
+            stored,
+            self.repository,
+            self.store,
+            emit,
+            self.environment,
+        )
+        try:
             yield runner
+        finally:
+            runner.close()
 
     def _build_scheduler(
         self, record: ListRecord, lists: TaskStore, runner: TaskRunner, emit: events.Listener
     ) -> Scheduler:
-        judge = SuiteJudge(
-            record, self.config, self.environment, self.store, self.repository, self.masker, emit
+        tree = JudgeTree(
+            self.repository,
+            self.repository.folder.parent,
+            record.project,
+            self.config,
+            self.store.directory,
+            self.environment,
+            self.masker,
         )
-        rules = LaneRuleWriter(
-            record, self.config, self.environment, self.store, self.repository, self.masker, emit
-        )
-        own = list_paths(self.tasks, record.project)
-        prefix = self.repository.prefix
+        judge = SuiteJudge(tree, emit)
+        rules = LaneRuleWriter(tree, self.store, emit, self._name_run(lists))
         return Scheduler(
             record,
             self.tasks,
@@ -252,11 +279,20 @@ class _ListWork:
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
             build_clash(self.config),
             emit,
-            tuple(prefix + path for path in own),
+            list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._publish(record, emit),
             _advise,
         )
+
+    def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
+        """Return a function that gives the title of the task of a run."""
+
+        def name_run(run: str) -> str:
+            task = lists.find_task_of_run(run)
+            return lists.load_task(self.identity, task).item.title if task else run
+
+        return name_run
 
     def _publish(self, record: ListRecord, emit: events.Listener) -> Callable[[str], None]:
         """Return a function that brings a tip into the user's repository, and says why if not."""

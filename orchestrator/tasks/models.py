@@ -202,7 +202,7 @@ class TaskOrder:
     lane: int = 0
     check: str = ""
     leave: tuple[str, ...] = ()
-    """Paths that do not belong to the work: the list itself."""
+    """Paths from the project's folder that do not belong to the work: the list itself."""
 
 
 @dataclass(frozen=True)

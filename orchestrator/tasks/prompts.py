@@ -106,6 +106,8 @@ class PromptBuilder:
         return None
 
     def _describe_commit(self, record: TaskRecord) -> DigestEntry:
+        if record.work in ("", record.base):
+            return DigestEntry(record.item.title, "done without a change")
         before, after = f"{record.landed}^", record.landed
         paths = self.repository.list_changes(before, after)
 

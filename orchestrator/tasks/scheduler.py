@@ -295,8 +295,9 @@ class Scheduler:
 
     def _set_landed(self, record: TaskRecord, commit: str) -> None:
         self._change(record, state=TaskState.LANDED, landed=commit, reason="", hint="")
-        files = len(self.queue.repository.list_changes(f"{commit}^", commit))
-        self.emit(events.TaskLanded(record, commit, files))
+        is_own = record.work not in ("", record.base)  # else it was done without a change
+        files = self.queue.repository.list_changes(f"{commit}^", commit) if is_own else ()
+        self.emit(events.TaskLanded(record, commit, len(files)))
 
     def _finish_task(self, record: TaskRecord) -> None:
         """Publish the branch, tick the box, and record that the task is done, in this order."""

@@ -277,6 +277,11 @@ class TaskStore:
         rows = self.database.fetch_rows("SELECT base FROM task_runs WHERE run = ?", (run,))
         return str(rows[0][0]) if rows else ""
 
+    def find_task_of_run(self, run: str) -> str:
+        """Return the id of the task that a run belongs to; empty if there is no such run."""
+        rows = self.database.fetch_rows("SELECT task FROM task_runs WHERE run = ?", (run,))
+        return str(rows[0][0]) if rows else ""
+
     def has_unfinished(self, list_id: str) -> bool:
         """Return whether a list still has work with a task."""
         return any(each.state in UNFINISHED for each in self.load_tasks(list_id))

@@ -1,6 +1,7 @@
 """A list from start to end, with scripted runs on a real repository."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,7 +98,7 @@ Make = Callable[..., World]
 
 
 @pytest.fixture
-def make_world(tmp_path: Path) -> Make:
+def make_world(tmp_path: Path) -> Iterator[Make]:
     def make(
         text: str,
         scripts: Mapping[str, Sequence[Script]],
@@ -109,7 +110,7 @@ def make_world(tmp_path: Path) -> Make:
             tmp_path / "project", {"tasks.md": text, "shop.py": "one = 1\n\n\n\n\ntwo = 2\n"}
         )
         state = tmp_path / "state"
-        store = TaskStore(open_database(state))
+        store = TaskStore(opened.enter_context(open_database(state)))
         repository = open_lane_repository(project, list_folder(state, "l1") / "repository.git")
         base = repository.create_base()
         tasks = read_list(str(project / "tasks.md"), project)
@@ -138,7 +139,8 @@ def make_world(tmp_path: Path) -> Make:
             settings,
         )
 
-    return make
+    with ExitStack() as opened:
+        yield make
 
 
 def write(**files: str) -> Script:
