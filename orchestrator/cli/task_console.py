@@ -236,6 +236,9 @@ class TaskConsole:
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
         done, count = count_done(tasks)
         parts = [f"{done} of {format_count(count, 'task')} done"]
+        states = [each.state for each in tasks]
+        for state in (TaskState.RUNNING, TaskState.WAITING):
+            parts += [f"{number} {state}"] if (number := states.count(state)) else []
         parts.append(format_dollars(sum(each.cost_usd for each in tasks)))
         parts.append(format_duration(self._clock() - self._started))
         stuck = [

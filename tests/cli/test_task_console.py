@@ -122,7 +122,10 @@ def test_at_a_terminal_each_lane_has_a_line_that_goes_away() -> None:
     assert len(long) < WIDTH
     assert long.endswith("…")
     assert any(line.startswith("merge  · T005") for line in lines)
-    assert lines[-1] == "2 of 10 tasks done · $4.35 · 1:05 min · 2 need a person"
+    assert (
+        lines[-1]
+        == "2 of 10 tasks done · 2 running · 2 waiting · $4.35 · 1:05 min · 2 need a person"
+    )
     ended = build_record(status=ListStatus.COMPLETE)
     shown.console(list_events.ListEnded(ended, tasks))
     assert not any(" · " in line for line in shown.lines), "the live lines are gone"
