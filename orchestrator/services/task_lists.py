@@ -241,7 +241,6 @@ class _ListWork:
             )
             return
         runner = LaneRunner(
-            record.id,
             record.project,
             stored,
             self.repository,
