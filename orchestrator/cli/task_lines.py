@@ -177,8 +177,9 @@ def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         yield f"go on:             orchestrator tasks resume {record.id}"
     if any(each.landed for each in summary.tasks):
-        command = format_git_command(f"diff HEAD...{record.branch}", record.project)
-        yield f"see the work:      {command}"
+        commits = f"{record.base[:12]}..{record.branch}"
+        yield f"see the work:      {format_git_command(f'log --patch {commits}', record.project)}"
+        yield f"take it over:      {format_git_command(f'cherry-pick {commits}', record.project)}"
 
 
 def _iter_times(summary: ListSummary) -> Iterator[datetime]:

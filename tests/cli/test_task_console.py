@@ -87,7 +87,7 @@ def test_the_end_says_what_is_not_done_and_why_and_what_comes_next() -> None:
     assert end[0] == "2 of 10 tasks done; what is left needs you"
     assert any("T007 Send the PDF by mail: waiting, waits for T006" in line for line in end)
     assert any("T010 Delete the old importer: on hold, ask Ann first" in line for line in end)
-    assert any("git merge" in line for line in end)
+    assert any("git cherry-pick" in line for line in end)
     assert any(f"orchestrator tasks retry {LIST} T006" in line for line in end)
     assert not any("T001" in line for line in end), "what is done is not listed"
 
