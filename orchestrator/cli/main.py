@@ -80,20 +80,8 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(
-        init,
-        doctor,
-        run,
-        tasks,
-        resume,
-        undo,
-        runs,
-        sessions,
-        stats,
-        report_failure,
-        teach,
-        teacher,
-    ),
+    *(init, doctor, run, tasks, resume, undo, runs, sessions, stats),
+    *(report_failure, teach, teacher),
     *(rules, review, learnings, hooks, hook, config, trust, demo),
     *(docs, show_help, show_version, completion),
 )

@@ -60,6 +60,8 @@ class TaskConsole:
         """What each running task does, by its id."""
         self._since: dict[str, float] = {}
         """When each running task was started, by its id."""
+        self._why: dict[str, str] = {}
+        """What was last said about a task, by its id: a change of state often repeats it."""
         self._printed: dict[str, float] = {}
         """When a line about what a task does was last printed, by its id."""
 
@@ -108,7 +110,7 @@ class TaskConsole:
 
     @_show_event.register
     def _show_task_start(self, event: list_events.TaskStarted) -> None:
-        record = self._store(event.record)
+        record = self._store(event.record, TaskState.RUNNING)
         name, where = record.item.id, f"lane {record.lane}" if record.lane else "queue"
         self._since[name] = self._printed[name] = self._clock()
         self._doing.pop(name, None)
@@ -127,10 +129,14 @@ class TaskConsole:
 
     @_show_event.register
     def _show_run_end(self, event: list_events.TaskRunEnded) -> None:
-        record = self._store(event.record)
-        self._doing.pop(record.item.id, None)
         is_solved = event.outcome is RunOutcome.SOLVED
+        # What it means for the task is another event, unless its work goes to the merge queue.
+        state = TaskState.MERGING if is_solved else TaskState.WAITING
+        record = self._store(event.record, state)
+        self._doing.pop(record.item.id, None)
+        self._since[record.item.id] = self._clock()
         facts = f"{format_dollars(record.cost_usd)}, {format_duration(record.seconds)} so far"
+        self._why[record.item.id] = event.message
         why = f": {event.message}" if event.message and not is_solved else ""
         text = f"run {event.outcome} ({facts}){why}"
         self._say(record.item.id, text, "" if is_solved else "red")
@@ -145,19 +151,23 @@ class TaskConsole:
 
     @_show_event.register
     def _show_landing(self, event: list_events.TaskLanded) -> None:
-        record = self._store(event.record)
+        record = self._store(event.record, TaskState.LANDED)
         files = format_count(event.files, "file")
         self._say(record.item.id, f"landed: commit {event.commit[:9]}, {files}", "green")
 
     @_show_event.register
     def _show_return(self, event: list_events.TaskReturned) -> None:
-        record = self._store(event.record)
+        record = self._store(event.record, TaskState.WAITING)
+        self._why[record.item.id] = event.reason
         self._say(record.item.id, f"goes back: {event.reason}", "yellow")
 
     @_show_event.register
     def _show_change(self, event: list_events.TaskChanged) -> None:
-        record = self._store(replace(event.record, state=event.state))
-        why = f": {event.reason}" if event.reason else ""
+        record = self._store(event.record, event.state)
+        is_new = event.reason and event.reason != self._why.pop(record.item.id, "")
+        if event.state is TaskState.WAITING and not is_new:
+            return
+        why = f": {event.reason}" if is_new else ""
         title = f" ({record.item.title})" if event.state is TaskState.PROPOSED else ""
         self._say(record.item.id, f"{event.state}{title}{why}", _STATE_STYLES.get(event.state, ""))
 
@@ -195,9 +205,9 @@ class TaskConsole:
             text = f"{each.item.id} {each.item.title}: {each.state}{f', {why}' if why else ''}"
             self._print("  not done " if number == 0 else "           ", clean_line(text))
 
-    def _store(self, record: TaskRecord) -> TaskRecord:
-        self._tasks[record.item.id] = record
-        return record
+    def _store(self, record: TaskRecord, state: TaskState) -> TaskRecord:
+        self._tasks[record.item.id] = found = replace(record, state=state)
+        return found
 
     def _say(self, name: str, text: str, style: str = "") -> None:
         label = f"{clean_line(name, _ID_WIDTH):<{_ID_WIDTH}} "
@@ -229,6 +239,9 @@ class TaskConsole:
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
         done, count = count_done(tasks)
         parts = [f"{done} of {format_count(count, 'task')} done"]
+        states = [each.state for each in tasks]
+        for state in (TaskState.RUNNING, TaskState.WAITING):
+            parts += [f"{number} {state}"] if (number := states.count(state)) else []
         parts.append(format_dollars(sum(each.cost_usd for each in tasks)))
         parts.append(format_duration(self._clock() - self._started))
         stuck = [

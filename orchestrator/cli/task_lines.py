@@ -1,9 +1,11 @@
 """Print how a task list stands: the board, the lists of all projects, and JSON."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import click
 
 from orchestrator.cli.output import iter_wrapped_lines
 from orchestrator.cli.tables import Column, iter_table_lines
@@ -33,6 +35,12 @@ _COLUMNS: Final = (
     *("proposed", "done", "removed"),
 )
 """The columns in the order of the board: first what moves, then what needs a person."""
+_COLOURS: Final = {
+    **dict.fromkeys(("RUNNING", "MERGING"), "cyan"),
+    **dict.fromkeys(("NEEDS A PERSON", "QUARANTINED"), "red"),
+    **dict.fromkeys(("BLOCKED", "ON HOLD", "PROPOSED"), "yellow"),
+    "DONE": "green",
+}
 _LISTS: Final = (
     Column("LIST"),
     Column("STARTED"),
@@ -115,6 +123,13 @@ def iter_board_lines(
     yield from commands
 
 
+def iter_styled_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a board with its headings in colour; other lines stay as they are."""
+    headings = {name.upper() for name in _COLUMNS}
+    for line in lines:  # what comes from outside is indented
+        yield click.style(line, fg=_COLOURS.get(line), bold=True) if line in headings else line
+
+
 def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
     message = f": {clean_line(record.message)}" if record.message else ""
     lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
@@ -162,8 +177,9 @@ def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         yield f"go on:             orchestrator tasks resume {record.id}"
     if any(each.landed for each in summary.tasks):
-        command = format_git_command(f"diff HEAD...{record.branch}", record.project)
-        yield f"see the work:      {command}"
+        commits = f"{record.base[:12]}..{record.branch}"
+        yield f"see the work:      {format_git_command(f'log --patch {commits}', record.project)}"
+        yield f"take it over:      {format_git_command(f'cherry-pick {commits}', record.project)}"
 
 
 def _iter_times(summary: ListSummary) -> Iterator[datetime]:

@@ -23,6 +23,11 @@ def iter_plan_lines(preview: ListPreview, source: str, width: int | None) -> Ite
         source: what the list was read from.
         width: the columns of the terminal; None if the output is not a terminal.
     """
+    yield from iter_wrapped_lines(
+        "",
+        "Dry run: no agent and no test is started; nothing is spent or written.",
+        width or _UNLIMITED,
+    )
     for label, text in _iter_facts(preview, source):
         yield from iter_wrapped_lines(f"{label:<{_LABEL}}", text, width or _UNLIMITED)
 
@@ -30,7 +35,6 @@ def iter_plan_lines(preview: ListPreview, source: str, width: int | None) -> Ite
 def _iter_facts(preview: ListPreview, source: str) -> Iterator[tuple[str, str]]:
     tasks = {each.item.id: each for each in preview.tasks}
     done = [each for each in preview.tasks if each.state in FINISHED]
-    yield "", "Dry run: no agent and no test is started; nothing is spent or written."
     counts = f"{format_count(len(tasks), 'task')}, {len(preview.order)} would run"
     yield "list", f"{clean_line(source)}: {counts}, {len(done)} already done"
     yield "lanes", str(preview.lanes)

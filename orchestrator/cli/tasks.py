@@ -108,11 +108,16 @@ def _list_all(*, as_json: bool) -> list[str]:
 
 def _build_board(summary: "ListSummary", *, as_json: bool) -> list[str]:
     from orchestrator.cli.task_activity import find_activities
-    from orchestrator.cli.task_lines import iter_board_lines, serialize_summary
+    from orchestrator.cli.task_lines import (
+        iter_board_lines,
+        iter_styled_lines,
+        serialize_summary,
+    )
 
     if as_json:
         return [serialize_summary(summary)]
-    return list(iter_board_lines(summary, find_width(), find_activities(summary.tasks)))
+    board = iter_board_lines(summary, find_width(), find_activities(summary.tasks))
+    return list(iter_styled_lines(board))  # `print_lines` removes the colours in a pipe
 
 
 def _watch(summary: "ListSummary", *, as_json: bool) -> None:

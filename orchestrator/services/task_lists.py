@@ -345,10 +345,13 @@ def _advise(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
     lines = []
     if any(each.landed for each in tasks):
         top = record.project
-        show = format_git_command(f"diff HEAD...{record.branch}", top)
-        merge = format_git_command(f"merge {record.branch}", top)
+        # Not a merge: the base has what was not committed, such as the list itself, and git would
+        # not bring that over the user's own file.
+        commits = f"{record.base[:12]}..{record.branch}"
+        show = format_git_command(f"log --patch {commits}", top)
+        take = format_git_command(f"cherry-pick {commits}", top)
         lines.append(f"the work is on the branch {record.branch}: `{show}` shows it")
-        lines.append(f"`{merge}` merges it")
+        lines.append(f"`{take}` brings it into your branch")
     stuck = [
         each.item.id
         for each in tasks

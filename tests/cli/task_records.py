@@ -118,5 +118,8 @@ def iter_events() -> Iterator[events.Event]:
     yield list_events.ListEnded(
         ended,
         tuple(tasks.values()),
-        (f"`git merge {BRANCH}` merges it", f"`orchestrator tasks retry {LIST} T006`"),
+        (
+            f"`git cherry-pick {'a' * 12}..{BRANCH}` takes it over",
+            f"`orchestrator tasks retry {LIST} T006`",
+        ),
     )

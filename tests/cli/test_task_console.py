@@ -87,7 +87,7 @@ def test_the_end_says_what_is_not_done_and_why_and_what_comes_next() -> None:
     assert end[0] == "2 of 10 tasks done; what is left needs you"
     assert any("T007 Send the PDF by mail: waiting, waits for T006" in line for line in end)
     assert any("T010 Delete the old importer: on hold, ask Ann first" in line for line in end)
-    assert any("git merge" in line for line in end)
+    assert any("git cherry-pick" in line for line in end)
     assert any(f"orchestrator tasks retry {LIST} T006" in line for line in end)
     assert not any("T001" in line for line in end), "what is done is not listed"
 
@@ -111,7 +111,9 @@ def test_at_a_terminal_each_lane_has_a_line_that_goes_away() -> None:
     shown.console(list_events.ListStarted(build_record(), tasks))
     for name, lane in (("T003", 1), ("T004", 2)):
         (task,) = (each for each in tasks if each.item.id == name)
-        shown.console(list_events.TaskStarted(replace(task, lane=lane)))
+        # The record of a task may be older than what the event says about it.
+        waiting = replace(task, lane=lane, state=TaskState.WAITING)
+        shown.console(list_events.TaskStarted(waiting))
     shown.clock.now += 65
     shown.console(list_events.TaskProgress("T003", 1, "Edit src/currency.py"))
     shown.console(list_events.TaskProgress("T004", 2, f"Bash {'long ' * 50}"))
@@ -122,10 +124,46 @@ def test_at_a_terminal_each_lane_has_a_line_that_goes_away() -> None:
     assert len(long) < WIDTH
     assert long.endswith("…")
     assert any(line.startswith("merge  · T005") for line in lines)
-    assert lines[-1] == "2 of 10 tasks done · $4.35 · 1:05 min · 2 need a person"
+    assert (
+        lines[-1]
+        == "2 of 10 tasks done · 2 running · 2 waiting · $4.35 · 1:05 min · 2 need a person"
+    )
     ended = build_record(status=ListStatus.COMPLETE)
     shown.console(list_events.ListEnded(ended, tasks))
     assert not any(" · " in line for line in shown.lines), "the live lines are gone"
+
+
+def test_a_solved_task_waits_for_the_merge_queue_until_it_lands() -> None:
+    shown = Shown(terminal=True)
+    task = build_task("T001", "x", TaskState.RUNNING, lane=1)
+    shown.console(list_events.ListStarted(build_record(), (task,)))
+    shown.console(list_events.TaskStarted(task))
+    shown.console(list_events.TaskRunEnded(task, RunOutcome.SOLVED))
+    shown.console._live.refresh()  # type: ignore[union-attr] # a terminal has one
+    assert "merge  · T001 · 0.0 s · waits for its turn" in shown.lines
+    shown.console(list_events.CombinedSuiteStarted(("T001",)))
+    shown.console._live.refresh()  # type: ignore[union-attr]
+    assert "merge  · T001 · 0.0 s · the whole suite on the combined tree" in shown.lines
+    shown.console(list_events.TaskLanded(task, "c" * 40, 1))
+    shown.console._live.refresh()  # type: ignore[union-attr]
+    assert shown.lines[-1].startswith("1 of 1 task done")
+    shown.console.close()
+
+
+def test_a_reason_is_said_once() -> None:
+    shown = Shown()
+    task = build_task("T001", "x", TaskState.WAITING)
+    shown.console(list_events.TaskRunEnded(task, RunOutcome.NOT_SOLVED, "1 test fails"))
+    shown.console(list_events.TaskChanged(task, TaskState.WAITING, "1 test fails"))
+    shown.console(list_events.TaskReturned(task, "conflicts in a.py"))
+    shown.console(list_events.TaskChanged(task, TaskState.NEEDS_PERSON, "conflicts in a.py"))
+    shown.console(list_events.TaskChanged(task, TaskState.WAITING, "paused for T002"))
+    assert [line[11:] for line in shown.text.splitlines()] == [
+        "run not solved ($0.00, 0.0 s so far): 1 test fails",
+        "goes back: conflicts in a.py",
+        "needs a person",
+        "waiting: paused for T002",
+    ]
 
 
 def test_after_an_interruption_the_live_lines_are_gone() -> None:
@@ -170,7 +208,7 @@ def test_lanes_report_at_once_and_nothing_blocks() -> None:
     shown.console(list_events.ListStarted(build_record(), build_tasks()))
 
     def work(number: int) -> None:
-        for step in range(100):
+        for step in range(30):
             shown.console(list_events.TaskProgress(f"T00{number}", number, f"step {step}"))
             shown.console(events.Notice(f"lane {number} step {step}"))
             shown.console._live.refresh()  # type: ignore[union-attr] # a terminal has one
@@ -183,4 +221,4 @@ def test_lanes_report_at_once_and_nothing_blocks() -> None:
         assert not each.is_alive(), "deadlock"
     shown.console.close()
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.text)
-    assert len(re.findall(r"! lane \d step \d+", plain)) == 700
+    assert len(re.findall(r"! lane \d step \d+", plain)) == 210
