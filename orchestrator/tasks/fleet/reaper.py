@@ -7,7 +7,8 @@ this process, from when it first saw the row so, because clocks of machines diff
 The order is what makes it safe. First the job is fenced: its token is raised, in one transaction,
 so that whatever the dead worker still does is dropped. Then it is put back, by comparing and
 swapping the worker's id. After a kill between the two, or with two reapers at once, the other one
-does what is left, and nothing twice.
+does what is left, and nothing twice. So there is no lock of reapers either: a stopped process that
+held it would stop them all.
 """
 
 import time
@@ -16,10 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.journal import queues
-from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database
 from orchestrator.storage.process_locks import find_free
-from orchestrator.storage.state_directory import locks_folder
 from orchestrator.tasks.fleet.jobs import JobStore
 from orchestrator.tasks.fleet.models import JobStatus
 from orchestrator.tasks.fleet.workers import WorkerStore
@@ -66,18 +65,6 @@ class Reaper:
         Raises:
             InfrastructureError: the database cannot be used.
         """
-        # One process of this machine at a time: the others would only read the same.
-        lock = FileLock(locks_folder(self._database.directory) / "reaper.lock", 0)
-        try:
-            lock.acquire()
-        except LockHeldError:
-            return []
-        try:
-            return self._reap()
-        finally:
-            lock.release()
-
-    def _reap(self) -> list[ReapedJob]:
         state = self._database.directory
         taken = queues.list_taken_jobs(state)
         running = self._jobs.list_running()
