@@ -99,7 +99,7 @@ def open_private_git(project: Path, repository: Repository | None, state: Path) 
     empty_tree = hashlib.new(hash_name, b"tree 0\0", usedforsecurity=False).hexdigest()
     private = PrivateGit(Git(project, environment, config), folder, top, prefix, empty_tree)
     if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
-        _create_repository(folder, repository, _build_ignore_rules(repository, state, top))
+        _create_repository(folder, repository, build_ignore_rules(repository, state, top))
     # Left behind by a process that was killed while it took a snapshot.
     (folder / "index.lock").unlink(missing_ok=True)
     _drop_untrusted_entries(private, repository)
@@ -120,7 +120,8 @@ def _create_repository(folder: Path, repository: Repository | None, ignore_rules
     (folder / "info" / "attributes").write_text(RAW_BYTES, encoding="ascii")
 
 
-def _build_ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:
+def build_ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:
+    """Return the content of `info/exclude`: generated files, the user's own rules, and `state`."""
     rules = "".join(f"{pattern}\n" for pattern in MACHINE_MADE).encode()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if repository:
@@ -134,11 +135,21 @@ def _build_ignore_rules(repository: Repository | None, state: Path, top: Path) -
 
 def _borrow_objects(repository: Repository, folder: Path) -> None:
     """Read the user's objects in place, and start from a copy of the user's index."""
+    write_alternates(repository, folder)
+    copy_index(repository, folder)
+
+
+def write_alternates(repository: Repository, folder: Path) -> None:
+    """Let the git directory `folder` read the user's objects in place."""
     quoted = os.fsencode(repository.objects.resolve())
     for raw, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
         quoted = quoted.replace(raw, escaped)
     (folder / "objects" / "info").mkdir(exist_ok=True)
     (folder / "objects" / "info" / "alternates").write_bytes(b'"' + quoted + b'"\n')
+
+
+def copy_index(repository: Repository, folder: Path) -> None:
+    """Copy the user's index into the git directory `folder`."""
     # copy2 preserves the times: git compares the index's own time with a file's, and reads the file
     # again if it could have changed after the index was written.
     for shared in repository.git_dir.glob("sharedindex.*"):

@@ -95,7 +95,7 @@ class Worktree:
         history.stage("-A", *sparse, "--", *_COMMIT_PATHSPECS)
         if private:  # not excluded from `git add`, which fails when an ignored path is named
             history.reset_paths(START, [f":(literal){path}" for path in private])
-        commit = self._open_history(environment=_read_identity(history)).commit_index(message)
+        commit = self._open_history(environment=read_identity(history)).commit_index(message)
         # The agent may have switched to another branch; its work is expected on this one.
         history.set_ref(f"refs/heads/{self.branch}", commit)
 
@@ -214,7 +214,7 @@ def list_uncommitted(project: Path) -> tuple[str, ...]:
     return open_private_history(Git(project)).list_uncommitted_paths()
 
 
-def _read_identity(history: RepositoryHistory) -> dict[str, str]:
+def read_identity(history: RepositoryHistory) -> dict[str, str]:
     """Return the variables that name the author and the committer of a commit."""
     configured = [history.read_setting(key) for key in ("user.name", "user.email")]
     name, email = configured if all(configured) else _FALLBACK_IDENTITY
