@@ -16,6 +16,7 @@ What DBOS 3.4 does, and what is done about it:
 
 import contextlib
 import contextvars
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,17 +203,33 @@ class JobService:
 
     Args:
         lanes: how many jobs this process executes at a time.
-        body: executes the job with the given id; raises nothing.
+        body: executes a job; raises nothing. When it returns, the queue forgets the job, unless
+            `return_job` was called for it.
     """
 
-    def __init__(self, lanes: int, body: Callable[[str], None]) -> None:
+    def __init__(self, lanes: int, body: Callable[[QueueEntry], None]) -> None:
         self.lanes = lanes
         """How many jobs this process executes at a time; with 0, no other is taken."""
         self._body = body
+        self._lock = threading.Lock()
+        self._running = 0
 
-    def execute_job(self, job: str) -> None:
+    @property
+    def running(self) -> int:
+        """How many jobs run."""
+        return self._running
+
+    def execute_job(self, entry: QueueEntry) -> None:
         """Execute a job. What the body does with DBOS is not part of the workflow."""
-        contextvars.Context().run(self._body, job)
+        self._count(1)
+        try:
+            contextvars.Context().run(self._body, entry)
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._running += change
 
     def limit_lanes(self) -> None:
         """Let DBOS take as many jobs as this process has lanes.
@@ -232,13 +249,15 @@ class JobService:
 
 
 _service: JobService | None = None
+_worker: str | None = None
 
 
 @DBOS.workflow(name=JOB_WORKFLOW)
 def _execute_job(job: str) -> None:
-    if _service is None:
+    if _service is None or _worker is None:
         raise RuntimeError("this process takes no jobs")
-    _service.execute_job(job)
+    workflow = str(DBOS.workflow_id)
+    _service.execute_job(QueueEntry(workflow, job, _worker, 0, RUN_FORMAT))
 
 
 @contextlib.contextmanager
@@ -257,14 +276,14 @@ def serve_queue(
         UsageError: this process is executing a run.
         InfrastructureError: DBOS cannot use the database.
     """
-    global _service  # noqa: PLW0603 -- DBOS finds a workflow by its name, not by an object
+    global _service, _worker  # noqa: PLW0603 -- DBOS finds a workflow by its name, not by an object
     if _service is not None:
         raise RuntimeError("this process takes jobs already")
-    _service = service
+    _service, _worker = service, worker
     try:
         with use_engine(state, Service(QUEUE, worker)):
             service.limit_lanes()
             _register_queue(limits, replace=False)
             yield
     finally:
-        _service = None
+        _service = _worker = None

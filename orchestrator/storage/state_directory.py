@@ -5,6 +5,7 @@
 <state>/runs/<id>/           a run's large files: patches, the suite's output, the shadow index
 <state>/worktrees/<id>/      the work tree of an isolated run
 <state>/lists/<id>/          a task list: its repository, its lanes, patches
+<state>/workers/<n>/         a worker of this machine: its repositories and lanes, by list
 <state>/pinned/<rule>/       the complete project that a rule was learned from
 <state>/pending/<project>/   failures that have not been taught yet
 <state>/locks/               one lock per project and per rulebook file
@@ -165,6 +166,11 @@ def lists_folder(state: Path) -> Path:
 def list_folder(state: Path, identity: str) -> Path:
     """Return the folder of a task list: `repository.git`, `lanes/<number>`, `judge`, `patches`."""
     return lists_folder(state) / identity
+
+
+def workers_folder(state: Path) -> Path:
+    """Return the folder that contains a folder for each worker of this machine."""
+    return state / "workers"
 
 
 def build_state_error(state: Path, error: BaseException) -> InfrastructureError:

@@ -19,7 +19,8 @@ def main(state: str, worker: str, lanes: str, seconds: str, log: str, version: s
         with Path(log).open("a", encoding="utf-8") as file:
             file.write(f"{text}\n")
 
-    def execute(job: str) -> None:
+    def execute(entry: queues.QueueEntry) -> None:
+        job = entry.job
         note(f"start {job} {worker} {time.time()}")
         time.sleep(float(seconds))
         note(f"end {job} {worker} {time.time()}")
