@@ -26,7 +26,7 @@ from dbos import DBOS, EnqueueOptions, WorkflowStatus
 from dbos._dbos import _get_dbos_instance
 from dbos._queue import Queue
 
-from orchestrator.journal.durable import JOB_WORKFLOW, Service, use_engine
+from orchestrator.journal.durable import JOB_WORKFLOW, Service, close_engine, use_engine
 from orchestrator.storage.runs import RUN_FORMAT
 
 QUEUE: Final = "jobs"
@@ -287,3 +287,4 @@ def serve_queue(
             yield
     finally:
         _service = _worker = None
+        close_engine()  # or it goes on to take jobs

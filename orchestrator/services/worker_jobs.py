@@ -90,11 +90,6 @@ class JobExecutor:
         """End the processes of all jobs, and let other workers have the jobs."""
         self._hands_back.set()
 
-    @property
-    def running(self) -> int:
-        """How many jobs run."""
-        return len(self._lanes)
-
     def execute_job(self, job: str) -> bool:
         """Execute a job to its end, or until it is lost or handed back.
 

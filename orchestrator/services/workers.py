@@ -155,6 +155,7 @@ class _Worker:
         self._service = queues.JobService(options.lanes, self._execute)
         self._state = WorkerState.SERVING
         self._due: dict[str, float] = {}
+        self._is_done = False
 
     def serve(self) -> None:
         self._workers.register_worker(self._id, RUN_FORMAT, self._options.lanes)
@@ -170,7 +171,7 @@ class _Worker:
             self._report(f"worker {self._id} has ended")
 
     def _serve_until_stopped(self) -> None:
-        while not self._stop.drains.is_set():
+        while not (self._is_done or self._stop.drains.is_set()):
             self._tick()
             self._stop.drains.wait(_TICK)
 
@@ -179,12 +180,11 @@ class _Worker:
         self._state = WorkerState.DRAINING
         self._due.clear()
         deadline = time.monotonic() + self._options.times.grace
-        if self._executor.running and not self._options.once:
+        if self._service.running:
             self._report(f"it drains: {self._options.times.grace:g} s for jobs that run")
         while self._service.running:
             self._tick()
-            is_late = time.monotonic() >= deadline and not self._options.once
-            if self._stop.at_once.is_set() or is_late:
+            if self._stop.at_once.is_set() or time.monotonic() >= deadline:
                 self._executor.hand_back_jobs()
             time.sleep(_TICK)
 
@@ -220,5 +220,4 @@ class _Worker:
             is_over = False
         if not is_over:
             queues.return_job(self._database.directory, entry)
-        if self._options.once:
-            self._stop.drains.set()
+        self._is_done = self._options.once

@@ -42,6 +42,8 @@ projects are stored.
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _KEY_BYTES: Final = 32
+_LANE_DEPTH: Final = 3
+"""Folders from that of all lists to the top of a lane."""
 
 
 def resolve_state_directory() -> Path:
@@ -171,6 +173,20 @@ def list_folder(state: Path, identity: str) -> Path:
 def workers_folder(state: Path) -> Path:
     """Return the folder that contains a folder for each worker of this machine."""
     return state / "workers"
+def find_list_of_lane(state: Path, lane: Path) -> str:
+    """Return the id of the task list that a lane belongs to; empty if the folder is no lane."""
+    above = lists_folder(state)
+    return lane.relative_to(above).parts[0] if above in lane.parents else ""
+
+
+def find_lane_top(state: Path, lane: Path) -> Path:
+    """Return the top of a lane's work tree, from its project's folder, which may lie below it.
+
+    `<state>/lists/<list>/lanes/<number>`; a folder that is no lane is returned as it is.
+    """
+    above = lists_folder(state)
+    parts = lane.relative_to(above).parts if above in lane.parents else ()
+    return above.joinpath(*parts[:_LANE_DEPTH]) if len(parts) >= _LANE_DEPTH else lane
 
 
 def build_state_error(state: Path, error: BaseException) -> InfrastructureError:

@@ -19,6 +19,9 @@ NEW_VIRTUALENV: Final = ".venv"
 _VIRTUALENV_NAMES: Final = (NEW_VIRTUALENV, "venv", "env")
 """Usual names of a virtual environment, the preferred first."""
 
+_MAIN_WORKTREE: Final = "orchestrator-main-worktree"
+"""A file in a repository of lanes: the path of the user's work tree."""
+
 _NOT_PASSED_ON: Final = (
     # macOS sets it for this interpreter; a child would start this interpreter instead of its own.
     "__PYVENV_LAUNCHER__",
@@ -160,9 +163,35 @@ def find_main_worktree(top: Path) -> Path | None:
     except OSError:
         return None  # a folder, or missing
     entry = top / link.removeprefix("gitdir:").strip()
-    if entry.parent.name != "worktrees" or entry.parent.parent.name != GIT_FOLDER:
+    repository = entry.parent.parent
+    if entry.parent.name != "worktrees":
         return None
-    return entry.parent.parent.parent.resolve()
+    if repository.name != GIT_FOLDER:
+        return _read_recorded_worktree(repository)
+    return repository.parent.resolve()
+
+
+def record_main_worktree(lane: Path, project: Path) -> None:
+    """Record which work tree of the user a lane stands for: it is of another repository.
+
+    Then the lane uses the user's virtual environment, as a linked work tree does.
+
+    Args:
+        lane: the lane's folder of the project.
+        project: the user's folder of the project; nothing is recorded if it does not exist.
+    """
+    link = files.read_text(files.find_git_top(lane.resolve()) / GIT_FOLDER)
+    entry = Path(link.removeprefix("gitdir:").strip())
+    if entry.parent.name == "worktrees" and entry.parent.parent.name != GIT_FOLDER:
+        note = entry.parent.parent / _MAIN_WORKTREE
+        top = os.fsencode(files.find_git_top(project.resolve()))
+        if project.is_dir() and files.read_whole_file(note) != top:
+            files.write_file(note, top)
+
+
+def _read_recorded_worktree(repository: Path) -> Path | None:
+    recorded = files.read_whole_file(repository / _MAIN_WORKTREE)
+    return Path(os.fsdecode(recorded)) if recorded else None
 
 
 def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
