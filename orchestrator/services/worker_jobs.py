@@ -179,9 +179,7 @@ class JobExecutor:
         push_result(repository, record, {"work": end.work, "learned": end.learned})
         return replace(end, cost_usd=end.cost_usd + spent)
 
-    def _build_order(
-        self, record: JobRecord, run: str, lane: int, spent: float
-    ) -> TaskOrder:
+    def _build_order(self, record: JobRecord, run: str, lane: int, spent: float) -> TaskOrder:
         order = record.job.order
         left = order.max_cost_usd - spent
         if left <= 0:

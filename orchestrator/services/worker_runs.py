@@ -64,7 +64,7 @@ def build_lane_runner(
     store = Store(state)
     try:
         runner = LaneRunner(
-            *(job.order.list_id, job.project, own, repository, store),
+            *(job.project, own, repository, store),
             listener=_ignore_event,
             environment=environment,
         )

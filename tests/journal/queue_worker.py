@@ -1,6 +1,6 @@
 """A worker of the queue whose jobs write what happens to a file.
 
-    python -m tests.journal.queue_worker STATE WORKER LANES SECONDS LOG [VERSION]
+python -m tests.journal.queue_worker STATE WORKER LANES SECONDS LOG [VERSION]
 """
 
 import sys

@@ -198,7 +198,7 @@ def test_a_process_that_executes_a_run_takes_no_jobs(tmp_path: Path) -> None:
     def body(_run: str, _open: object) -> str:
         service = queues.JobService(1, lambda _job: None)
         with (
-            pytest.raises(UsageError, match="executing a run of .* cannot take jobs"),
+            pytest.raises(UsageError, match=r"executing a run of .* cannot take jobs"),
             queues.serve_queue(tmp_path, "w1", service, queues.QueueLimits(1)),
         ):
             pass
