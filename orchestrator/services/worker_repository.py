@@ -6,6 +6,7 @@
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.tasks.fleet.jobs import build_base_ref, build_ref
 from orchestrator.tasks.fleet.models import JobRecord
 from orchestrator.workspace.git import Git
-from orchestrator.workspace.lane_base import build_write_error, open_bare
+from orchestrator.workspace.lane_base import OWN_CONFIG, WITHHELD, build_write_error, open_bare
 from orchestrator.workspace.lanes import LaneRepository
 from orchestrator.workspace.repository import find_repository
 
@@ -114,4 +115,6 @@ def _create_repository(source: Path, bare: Path, base: str) -> None:
     git.run("init", "--bare", *options)
     for key, value in _SETTINGS:
         git.run("config", key, value)
+    shutil.copyfile(draft / "config", draft / OWN_CONFIG)
+    (draft / WITHHELD).touch()
     atomic.move_path(draft, bare)
