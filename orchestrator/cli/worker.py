@@ -1,9 +1,10 @@
 """`orchestrator worker`: do the runs of task lists; `orchestrator workers`: who does them."""
 
+import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -39,7 +40,7 @@ def _use_database(url: str | None) -> None:
     metavar="N",
     help="Runs at a time, 1 to 7 [default: queue.lanes].",
 )
-@click.option("--once", is_flag=True, help="Do one run, then end.")
+@click.option("--once", is_flag=True, help="Do one run, or end if none waits.")
 @click.option(
     "--grace",
     type=click.FloatRange(0, 24 * 3600),
@@ -75,10 +76,23 @@ def worker(database_url: str | None, lanes: int | None, once: bool, grace: float
         times=WorkerTimes(grace=grace),
     )
     stop = StopRequest()
-    for number in _STOPS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda _number, _frame: stop.request())
-    run_worker(state, options, stop, _print_line, dict(os.environ))
+    with _call_on_signals(stop.request):
+        run_worker(state, options, stop, _print_line, dict(os.environ))
+
+
+@contextlib.contextmanager
+def _call_on_signals(function: Callable[[], None]) -> Iterator[None]:
+    """Call a function for each signal that asks for the end; one that is ignored stays so."""
+    before = {
+        number: signal.signal(number, lambda _number, _frame: function())
+        for number in _STOPS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_line(line: str) -> None:

@@ -14,7 +14,7 @@ _FILES: Final = {
         name: f"docs/{name}.md"
         for name in (
             *("first-hour", "commands", "configuration", "doctor", "undo"),
-            *("rules", "sessions", "learnings", "verdict", "unattended"),
+            *("rules", "sessions", "learnings", "verdict", "unattended", "fleet"),
             *("reliability", "replay", "architecture", "where-to-change"),
         )
     },

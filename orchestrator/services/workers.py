@@ -32,6 +32,7 @@ from orchestrator.tasks.fleet.workers import WorkerStore, create_worker_id
 _MOST_SLOTS: Final = 1000
 _KEPT_DAYS: Final = 30
 _TICK: Final = 0.2
+_ONCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class WorkerOptions:
     lanes: int
     limits: queues.QueueLimits
     once: bool = False
-    """Whether it ends after its first job."""
+    """Whether it ends after its first job, or if none waits."""
     times: WorkerTimes = WorkerTimes()
 
 
@@ -173,7 +174,16 @@ class _Worker:
     def _serve_until_stopped(self) -> None:
         while not (self._is_done or self._stop.drains.is_set()):
             self._tick()
+            if self._options.once and self._is_due("once", _ONCE_SECONDS):
+                self._is_done |= self._is_idle()
             self._stop.drains.wait(_TICK)
+
+    def _is_idle(self) -> bool:
+        """Return whether no job waits for this worker, and none is being given to it."""
+        state = self._database.directory
+        waits = any(each.version == RUN_FORMAT for each in queues.list_waiting_jobs(state))
+        taken = any(each.worker == self._id for each in queues.list_taken_jobs(state))
+        return not (waits or taken or self._service.running)
 
     def _drain(self) -> None:
         self._service.lanes = 0

@@ -59,7 +59,7 @@ def list_words(log: Path, what: str) -> list[list[str]]:
     return [line.split() for line in read(log) if line.startswith(what)]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 200.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

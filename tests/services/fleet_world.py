@@ -151,7 +151,7 @@ class FleetWorld:
         self.wait_for(poll)
         return end[0]
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], object], seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             logs = [self.read_log(number) for number in range(len(self.processes))]
