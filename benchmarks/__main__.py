@@ -17,6 +17,7 @@ PARTS: Final = {
     "startup": "benchmarks.startup",
     "imports": "benchmarks.imports",
     "snapshot": "benchmarks.snapshot",
+    "lanes": "benchmarks.lanes",
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",
     "rules": "benchmarks.rules",

@@ -17,7 +17,7 @@ from orchestrator.events import Listener, Notice
 from orchestrator.failures.log_excerpt import build_log_excerpt, shorten_to_line
 from orchestrator.failures.record_masking import mask_report
 from orchestrator.failures.suite_failure import LOG_BOUND
-from orchestrator.models import SuiteReport
+from orchestrator.models import CaseOutcome, SuiteReport
 from orchestrator.platform.orphans import reap_orphans
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.judged_trees import JudgedTree, JudgedTrees, summarize_report
@@ -60,7 +60,7 @@ class SuiteJudge:
         if report.has_passed:
             self._judged.remember(tree, report)
             return CombinedVerdict(green=True)
-        if not report.has_verdict:
+        if not self._has_verdict(report):
             return self._judge_without_verdict(commit, tip, report)
         before = self._judge_tip(tip)
         if not report.failing or report.is_exit_code_only or before.exit_code_only:
@@ -107,7 +107,7 @@ class SuiteJudge:
         again = self._run_suite(commit)
         if again.has_passed:
             return self._build_green(f"the suite gave no verdict once: {report.summary}")
-        if again.has_verdict:
+        if self._has_verdict(again):
             before = self._judge_tip(tip)
             if not again.failing or again.is_exit_code_only:
                 return self._judge_by_exit_code(commit, again, before)
@@ -126,7 +126,7 @@ class SuiteJudge:
         if known:
             return known
         report = self._run_suite(tip)
-        if not report.has_verdict:
+        if not self._has_verdict(report):
             raise self._build_obstacle(report, tip)
         if fresh:
             return summarize_report(report)
@@ -147,6 +147,12 @@ class SuiteJudge:
 
     def _run_failing_again(self, commit: str, ids: Collection[str]) -> SuiteReport:
         return self._run_suite(commit, sorted(ids) if len(ids) <= _MOST_SELECTED else None)
+
+    def _has_verdict(self, report: SuiteReport) -> bool:
+        """Return whether a report says something about the code: not if no case could run."""
+        if any(case.outcome is CaseOutcome.PASSED for case in report.cases):
+            return report.has_verdict
+        return report.has_verdict and find_obstacle(report, self._folder, "", "") is None
 
     # ---- what is said about it
 

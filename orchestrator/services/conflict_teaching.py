@@ -1,6 +1,7 @@
 """Teach that works which are green alone are red together, as a failure of the merge queue."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.rulebooks import open_rulebook
-from orchestrator.services.wiring import build_teaching_parts
+from orchestrator.services.wiring import build_masker, build_teaching_parts
 from orchestrator.storage.runs import Store
 from orchestrator.tasks.models import CombinedVerdict, TaskRecord
 from orchestrator.tasks.rule_blobs import is_rule_path
@@ -133,8 +134,9 @@ class ConflictTeacher:
 
     def _keep(self, failure: Failure, pending: _RetainedPending, why: str) -> None:
         """Store the failure unless it is stored already, perhaps with an answer; report it."""
-        masked = mask_failure(self.tree.masker, failure)
-        why = self.tree.masker.mask(why)
+        # The masker that teaching uses: the failure may be stored already.
+        masker = build_masker(self.tree.config, os.environ, self.store.directory)
+        masked, why = mask_failure(masker, failure), masker.mask(why)
         try:
             if all(each.failure != masked for each in pending.list_failures()):
                 pending.record_failure(masked, why)

@@ -4,8 +4,10 @@ refs/orchestrator/work/<run>       what the run changed, without rules, logs and
 refs/orchestrator/learned/<run>    all that it left, with the rules
 """
 
+import contextlib
+import os
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.failures.log_excerpt import clean_text, shorten_to_line, truncate_middle
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.masking import Masker
-from orchestrator.models import RESUMABLE, Attempt, RunRecord
+from orchestrator.models import Attempt, RunRecord
 from orchestrator.platform import files, process
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.platform.orphans import reap_orphans
@@ -49,7 +51,7 @@ class LanePaths:
 
 def list_lane_paths(
     config: Config,
-    store: Store,
+    state: Path,
     repository: LaneRepository,
     order: TaskOrder,
     lane: Path,
@@ -59,25 +61,22 @@ def list_lane_paths(
 
     Args:
         config: the configuration.
-        store: the runs.
+        state: the state directory.
         repository: that of the lane.
         order: the order of the run; `leave` has paths from the project's folder.
         lane: the project's folder in the lane.
         top: the top of the lane.
-
-    Raises:
-        LoopError: a rule file leads out of the project.
     """
-    originals = locate_originals(store.directory, order.run)
-    private = {path.relative_to(originals).as_posix() for path in files.iter_files(originals)}
-    rule_files = resolve_rule_files(config, lane, store.directory)
-    names = (CLAUDE_MD, *rule_files.list_project_names())
-    inside = {repository.prefix + name for name in (*names, LEARNINGS, *order.leave)}
-    real = top.resolve()
-    for name in rule_files.list_project_names():  # a rule file may be a link to another one
-        path = rule_files.resolve_path(name)
-        if path.is_relative_to(real):
-            inside.add(path.relative_to(real).as_posix())
+    originals = locate_originals(state, order.run)
+    private = {os.path.relpath(path, originals) for path in files.iter_files(originals)}
+    inside = {repository.prefix + name for name in (CLAUDE_MD, LEARNINGS, *order.leave)}
+    rule_files, real = resolve_rule_files(config, lane, state), top.resolve()
+    with contextlib.suppress(LoopError):  # the agent has made one a link to somewhere else
+        for name in rule_files.list_project_names():
+            inside.add(repository.prefix + name)
+            path = rule_files.resolve_path(name)  # it may be a link to another one
+            if path.is_relative_to(real):
+                inside.add(path.relative_to(real).as_posix())
     return LanePaths(tuple(sorted(private)), tuple(sorted(inside)))
 
 
@@ -91,19 +90,29 @@ def commit_lane(
 ) -> tuple[str, str]:
     """Commit what a run left, under refs of ours, and return the commits of work and learned.
 
-    A run that has ended for good is committed once: its lane may have been used again since.
+    Called again for the same files, it returns the same commits.
     """
-    refs = WORK + record.id, LEARNED + record.id
-    known = repository.read_ref(refs[0]), repository.read_ref(refs[1])
-    if all(known) and record.outcome not in RESUMABLE:
-        return known
     private = (*paths.private, *(repository.prefix + path for path in included))
-    message = format_message(record)
-    learned = repository.snapshot_lane(top, order.base, message, private)
-    work = repository.snapshot_lane(top, order.base, message, (*private, *paths.rules))
-    for ref, commit in zip(refs, (work, learned), strict=True):
-        repository.set_ref(ref, commit)
-    return work, learned
+    return (
+        _commit_files(repository, WORK + record.id, record, order, top, (*private, *paths.rules)),
+        _commit_files(repository, LEARNED + record.id, record, order, top, private),
+    )
+
+
+def _commit_files(
+    repository: LaneRepository,
+    ref: str,
+    record: RunRecord,
+    order: TaskOrder,
+    top: Path,
+    leave: Sequence[str],
+) -> str:
+    commit = repository.snapshot_lane(top, order.base, format_message(record), leave)
+    known = repository.read_ref(ref)
+    if known and repository.tree_of(known) == repository.tree_of(commit):
+        return known
+    repository.set_ref(ref, commit)
+    return commit
 
 
 def format_message(record: RunRecord) -> str:

@@ -2,21 +2,16 @@
 
 <list>/lanes/<n>/         a lane: a work tree of the list's repository
 <list>/lanes/<n>.tmp/     its TMPDIR, emptied before each run
-<list>/lanes/<n>.run      the run that it belongs to, and the tree that is known to be stored
 <list>/lanes/<n>.log      what `lanes.prepare` printed
-
-What a run has left is stored before its lane is used again: as `refs/orchestrator/learned/<run>` at
-its end, else as `refs/orchestrator/left/<run>`.
 """
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from orchestrator import events
 from orchestrator.config.masked_config import ConfigMasker
@@ -24,31 +19,27 @@ from orchestrator.errors import InfrastructureError, LoopError, UsageError
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, Task
 from orchestrator.platform import files
-from orchestrator.platform.liveness import mark_process
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.services import wiring
 from orchestrator.services.lane_child import RunChild, end_leftovers
 from orchestrator.services.lane_ports import reserve_ports
 from orchestrator.services.lane_preparation import (
     build_lane_environment,
-    locate_temporary_folder,
     prepare_lane,
 )
 from orchestrator.services.lane_results import (
-    LEARNED,
     commit_lane,
     describe_end,
     list_lane_paths,
     run_check,
 )
+from orchestrator.services.lane_states import LaneStates
 from orchestrator.services.run_environment import record_variables
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import build_state_error, ensure_masking_key, run_folder
 from orchestrator.tasks.events import TaskProgress
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.workspace.lanes import LaneRepository
-
-LEFT: Final = "refs/orchestrator/left/"
 
 
 @dataclass
@@ -74,7 +65,6 @@ class LaneRunner:
     One thread may call, best the one of the scheduler.
 
     Args:
-        list_id: the list.
         project: the user's project; it need not be on this machine.
         stored: the configuration of the list's runs, as `TaskStore.read_config` returns it. Its
             settings are trusted: that was decided where the list was started.
@@ -89,7 +79,6 @@ class LaneRunner:
 
     def __init__(
         self,
-        list_id: str,
         project: Path,
         stored: str,
         repository: LaneRepository,
@@ -97,7 +86,7 @@ class LaneRunner:
         listener: events.Listener,
         environment: Mapping[str, str],
     ) -> None:
-        self._list, self._project, self._stored = list_id, project, stored
+        self._project, self._stored = project, stored
         self._repository, self._store = repository, store
         self._listener, self._environment = listener, environment
         self._folder = repository.folder.parent
@@ -105,6 +94,7 @@ class LaneRunner:
         home = project if files.is_folder(project) else self._folder
         self._config = keeper.restore_config(stored, home, environment)
         self._masker = wiring.build_masker(self._config, environment, store.directory)
+        self._lanes = LaneStates(repository)
         self._runs: dict[str, _LaneRun] = {}
 
     # ---- TaskRunner
@@ -123,8 +113,9 @@ class LaneRunner:
             return
         record = self._find_record(order.run)
         top = self._locate_top(order)
+        self._require_free(top)
         if record is None:
-            self._take_lane(top, order)
+            self._lanes.take(top, order)
             self._store_files(order.run, self._build_environment(top))
             record = self._create_record(order, top)
         elif record.lane is None:
@@ -132,7 +123,7 @@ class LaneRunner:
         else:
             # A process that was killed may have left its child, whose lock it would meet.
             end_leftovers(order.run)
-            self._return_lane(top, order)
+            self._lanes.return_to(top, order, ended=record.outcome not in RESUMABLE)
         self._start_thread(order, top, fresh=self._store.read_token(order.run) == 0)
 
     def poll(self, run: str) -> TaskEnd | None:
@@ -177,38 +168,16 @@ class LaneRunner:
     def _locate_project(self, top: Path) -> Path:
         return top / self._repository.prefix if self._repository.prefix else top
 
-    def _take_lane(self, top: Path, order: TaskOrder) -> None:
-        """Make a lane, or store what is in it and reset it; its files are those of the base."""
-        make_private_folder(top.parent)
-        self._leave_lane(top, order)
-        self._repository.add_lane(top, order.base)
-        self._repository.reset_lane(top, order.base)
-        _write_note(top, order.run, self._repository.tree_of(order.base))
-        shutil.rmtree(locate_temporary_folder(top), ignore_errors=True)
+    def _require_free(self, top: Path) -> None:
+        """Check that no run works in a lane that is to be reset.
 
-    def _return_lane(self, top: Path, order: TaskOrder) -> None:
-        """Give a lane back to a run that is continued, if another one has used it since."""
-        if _read_note(top).get("run") == order.run and top.is_dir():
-            return
-        self._take_lane(top, order)
-        learned = self._repository.read_ref(LEARNED + order.run)
-        if learned := learned or self._repository.read_ref(LEFT + order.run):
-            self._repository.reset_lane(top, learned)
-
-    def _leave_lane(self, top: Path, order: TaskOrder) -> None:
-        """Store the state of a lane under a ref, unless it is stored already."""
-        note = _read_note(top)
-        if not note or not top.is_dir():  # incomplete: nothing has worked in it yet
-            return
-        message = f"What was left in lane {top.name} by {note['run']}"
-        state = self._repository.snapshot_lane(top, order.base, message)
-        if self._repository.tree_of(state) != note["tree"]:
-            self._repository.set_ref(LEFT + note["run"], state)
-
-    def _note_state(self, top: Path, order: TaskOrder) -> None:
-        """Note that the present state of a lane needs not be stored again."""
-        state = self._repository.snapshot_lane(top, order.base, "The state of a lane")
-        _write_note(top, order.run, self._repository.tree_of(state))
+        Raises:
+            InfrastructureError: one does.
+        """
+        lane = self._locate_project(top)
+        for run, each in self._runs.items():
+            if each.lane == lane and each.thread and each.thread.is_alive():
+                raise InfrastructureError(f"run {run} works in lane {top.name}", "wait for its end")
 
     def _build_environment(self, top: Path) -> dict[str, str]:
         ports = reserve_ports(self._config.lanes.ports, top, self._store.directory)
@@ -281,16 +250,21 @@ class LaneRunner:
         if run.fresh and self._passes_before(run):
             self._store.discard_run(order.run)
             return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
+        outcome = None
         if self._store.find_run(order.run).outcome in RESUMABLE:
+            token = self._store.read_token(order.run)
             code = run.child.execute()
-            # Without a claim the run has ended before it began, and only its output says why.
-            if not self._store.read_token(order.run):
-                return self._discard(run, code)
+            if self._store.read_token(order.run) == token:
+                # It has not claimed the run, so only its output says why.
+                outcome, message = self._explain(run, code)
+                if not token:
+                    self._store.discard_run(order.run)
+                    return TaskEnd(outcome, message)
         record = self._store.load_run(order.run)
-        if record.outcome is RunOutcome.RUNNING:
-            message = f"its process ended without a result: {run.child.last_error}"
-            record = replace(record, outcome=RunOutcome.INTERRUPTED)
-        return self._finish(run, top, record, included, message)
+        if outcome or record.outcome is RunOutcome.RUNNING:
+            message = message or f"its process ended without a result: {run.child.last_error}"
+            record = replace(record, outcome=outcome or RunOutcome.INTERRUPTED)
+        return self._finish(run, top, record, included, self._masker.mask(message))
 
     def _passes_before(self, run: _LaneRun) -> bool:
         """Return whether the check of a task passes already at its base, where it should fail."""
@@ -299,13 +273,12 @@ class LaneRunner:
             order.check, self._config, run.lane, run.environment, self._masker
         )
 
-    def _discard(self, run: _LaneRun, code: int) -> TaskEnd:
-        """Return the end of a run that did not begin; it may be started again under its id."""
-        self._store.discard_run(run.order.run)
+    def _explain(self, run: _LaneRun, code: int) -> tuple[RunOutcome, str]:
+        """Return why a run did not begin; it may be started again under its id."""
         if run.child.is_ending:
-            return TaskEnd(RunOutcome.INTERRUPTED, "it was interrupted before it began")
+            return RunOutcome.INTERRUPTED, "it was interrupted before it began"
         reason = self._masker.mask(run.child.last_error) or f"exit code {code}"
-        return TaskEnd(RunOutcome.STOPPED, f"the run cannot be started: {reason}")
+        return RunOutcome.STOPPED, f"the run cannot be started: {reason}"
 
     def _finish(
         self,
@@ -316,13 +289,16 @@ class LaneRunner:
         message: str,
     ) -> TaskEnd:
         order, repository = run.order, self._repository
-        paths = list_lane_paths(self._config, self._store, repository, order, run.lane, top)
+        paths = list_lane_paths(
+            self._config, self._store.directory, repository, order, run.lane, top
+        )
         work, learned = commit_lane(repository, record, order, top, paths, included)
         failed = ""
         if order.check and record.outcome is RunOutcome.SOLVED:
             failed = run_check(order.check, self._config, run.lane, run.environment, self._masker)
-        if _read_note(top).get("run") == order.run:
-            self._note_state(top, order)
+            if failed and run.child.is_ending:  # the check itself was ended
+                record, failed = replace(record, outcome=RunOutcome.INTERRUPTED), ""
+        self._lanes.note_state(top, order, learned)
         seconds = time.monotonic() - run.started
         end = describe_end(self._store, record, seconds, message, failed)
         changed = repository.list_changes(order.base, work)
@@ -338,25 +314,8 @@ def narrow_config(stored: str, max_cost_usd: float) -> str:
     values: dict[str, Any] = json.loads(stored)
     limits: dict[str, Any] = values.setdefault("limits", {})
     allowed = limits.get("max_cost_usd")
-    limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
+    if max_cost_usd:  # 0: no limit of its own
+        limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
     limits["wait_for_reset"] = True
     values.setdefault("workspace", {})["isolate"] = True
     return json.dumps(values)
-
-
-def _locate_note(top: Path) -> Path:
-    return top.with_name(f"{top.name}.run")
-
-
-def _write_note(top: Path, run: str, tree: str) -> None:
-    note = {"run": run, "tree": tree, "process": mark_process().text}
-    files.write_file(_locate_note(top), json.dumps(note).encode(), 0o600)
-
-
-def _read_note(top: Path) -> dict[str, str]:
-    """Return which run a lane belongs to, and the tree that is stored; empty for a new lane."""
-    try:
-        note = json.loads(files.read_text(_locate_note(top)) or "{}")
-        return {name: str(note[name]) for name in ("run", "tree")} if note else {}
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}

@@ -19,6 +19,7 @@ from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services import wiring
 from orchestrator.services.combined_judge import SuiteJudge
+from orchestrator.services.dry_run import check_parts
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.lane_rules import LaneRuleWriter
 from orchestrator.services.lane_runs import LaneRunner
@@ -122,6 +123,8 @@ def start_list(
             _lock_list(identity, store),
             complete_hints(config, loaded.origins, format_command(project)),
         ):
+            if not options.queue:  # else the workers have agent, teacher and keys
+                check_parts(config, project, environment)
             base = repository.create_base()
             _report_base(repository, listener)
             TaskStore(store.database).create_list(
@@ -169,6 +172,8 @@ def resume_list(
         config = wiring.restore_config(store, lists.read_config(record.id), home, environment)
         with _lock_list(record.id, store):
             tasks = sync_items(lists, record, home)
+            if not (options or record.options).queue:
+                check_parts(config, home, environment)
             lists.claim_list(record.id, options)
             repository = _open_repository(home, state, record.id)
             masker = wiring.build_masker(config, environment, store.directory)
@@ -236,7 +241,6 @@ class _ListWork:
             )
             return
         runner = LaneRunner(
-            record.id,
             record.project,
             stored,
             self.repository,

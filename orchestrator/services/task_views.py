@@ -9,6 +9,8 @@ from typing import Final
 from orchestrator.config import Config, Override
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.platform.project import resolve_project
+from orchestrator.services.dry_run import check_parts
+from orchestrator.services.suite_choice import find_suite
 from orchestrator.services.trust import load_trusted_config
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store
@@ -28,6 +30,7 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.store import TaskStore, build_records
+from teacher.errors import TeacherError
 
 _RETRYABLE: Final = (TaskState.QUARANTINED, TaskState.NEEDS_PERSON, TaskState.PROPOSED)
 
@@ -55,12 +58,13 @@ def preview_list(
     """
     project, options = resolve_project(project), options or ListOptions()
     tasks = tasks or read_list(source, project)
-    problem, config = "", Config()
+    environment, problem, config = environment or os.environ, "", Config()
     try:
-        config = load_trusted_config(
-            project, config_file, overrides, environment or os.environ, state=state
-        ).config
-    except LoopError as error:
+        loaded = load_trusted_config(project, config_file, overrides, environment, state=state)
+        config = find_suite(loaded, project, environment, tries=False).loaded.config
+        if not options.queue:
+            check_parts(config, project, environment)
+    except (LoopError, TeacherError) as error:
         problem = str(error)
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]

@@ -1,6 +1,6 @@
 """Choose the task that starts next: unblocked ones, by priority and place in the list."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from orchestrator.tasks.models import FINISHED, UNFINISHED, TaskItem, TaskRecord, TaskState
 
@@ -8,7 +8,7 @@ Clash = Callable[[TaskItem, TaskItem], bool]
 """Returns whether two tasks that both name their files may change the same ones."""
 
 
-def explain_blocked(tasks: Sequence[TaskRecord]) -> dict[str, str]:
+def explain_blocked(tasks: Collection[TaskRecord]) -> dict[str, str]:
     """Return why waiting tasks cannot start yet, by their ids."""
     states = {each.item.id: each.state for each in tasks}
     blocked = {}
@@ -29,7 +29,7 @@ def _find_block(record: TaskRecord, states: Mapping[str, TaskState]) -> str:
     return ""
 
 
-def choose_next(tasks: Sequence[TaskRecord], clash: Clash) -> TaskRecord | None:
+def choose_next(tasks: Collection[TaskRecord], clash: Clash) -> TaskRecord | None:
     """Return the task that starts next beside those that run or wait to be merged.
 
     Args:

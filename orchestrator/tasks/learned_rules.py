@@ -179,13 +179,11 @@ class _Merger:
 
     def _object(self, note: MergedRule) -> bool:
         """Do what has to be done about a rule that must not be written; return whether it is so."""
-        others = [each for each in self.tip.all_rules if each.id != (note.target or note.rule.id)]
-        same = self.tip.find_rule(note.rule.id)
-        if not note.target and same and same.text == note.rule.text:
+        same = None if note.target else self.tip.find_rule(note.rule.id)
+        if same and same.text == note.rule.text:
             self._reinforce(note, same)
             return True
-        if not note.target and same:  # another text under the same id
-            others.append(same)
+        others = [each for each in self.tip.all_rules if each.id != note.target]
         found = find_conflict(note.rule.text, others, self._context)
         if found is None:
             # A lesson was screened in the lane: this is about what an agent wrote by itself.

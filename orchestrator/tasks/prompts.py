@@ -4,14 +4,15 @@ Each run is a new process with a new context. What carries over is composed here
 CLAUDE.md; never a transcript.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from orchestrator.failures.log_excerpt import clean_text, truncate_middle
-from orchestrator.tasks.digest import build_digest, list_changed_names
+from orchestrator.tasks.digest import MOST_LINES, build_digest, list_changed_names
 from orchestrator.tasks.models import FINISHED, DigestEntry, TaskRecord, TaskState
 from orchestrator.workspace.lanes import LaneRepository
 
@@ -19,6 +20,7 @@ _LONGEST_PATCH: Final = 12_000
 """Characters of an old diff that the next run is shown."""
 _LONGEST_OUTPUT: Final = 4_000
 _MOST_NAMED: Final = 20
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class PromptBuilder:
     mask: Callable[[str], str]
     _entries: dict[str, DigestEntry] = field(default_factory=dict)
 
-    def build_prompt(self, record: TaskRecord, tasks: Sequence[TaskRecord]) -> str:
+    def build_prompt(self, record: TaskRecord, tasks: Collection[TaskRecord]) -> str:
         """Return the prompt of the next run of a task.
 
         Args:
@@ -53,8 +55,7 @@ class PromptBuilder:
             )
         if record.hint:
             parts.append(record.hint)
-        entries = [self._describe_task(each) for each in tasks if each.item.id != record.item.id]
-        digest = build_digest([each for each in entries if each])
+        digest = build_digest(self._describe_tasks(record, tasks))
         if digest:
             parts.append(f"What became of other tasks of this list:\n{digest}")
         return "\n\n".join(parts)
@@ -95,6 +96,20 @@ class PromptBuilder:
             self.repository.write_patch(base, work, file)
             text = file.read_text(encoding="utf-8", errors="replace")
         return truncate_middle(clean_text(self.mask(text)), _LONGEST_PATCH)
+
+    def _describe_tasks(
+        self, record: TaskRecord, tasks: Collection[TaskRecord]
+    ) -> list[DigestEntry]:
+        """Return the tasks that ended last, the newest last; a digest has a line for each."""
+        others = [each for each in tasks if each.updated and each.item.id != record.item.id]
+        newest = sorted(others, key=lambda each: each.updated or _NEVER)
+        found = list[DigestEntry]()
+        for each in reversed(newest):
+            if len(found) == MOST_LINES:
+                break
+            if entry := self._describe_task(each):
+                found.insert(0, entry)
+        return found
 
     def _describe_task(self, record: TaskRecord) -> DigestEntry | None:
         if record.state in FINISHED and record.landed:

@@ -10,7 +10,7 @@ a thread of its own, so that lanes do not wait for the suite of others.
 
 import contextvars
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -44,6 +44,8 @@ from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.watching import LaneWatch, WatchedLane
 
 _POLL_SECONDS: Final = 0.2
+_RELOAD_SECONDS: Final = 5.0
+"""How often the tasks are read again: `tasks retry` changes one while the list is worked on."""
 _RETRYABLE: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
 """Outcomes of a run that say something about the task."""
 
@@ -90,6 +92,8 @@ class Scheduler:
     """Runs that have ended, and that the merge queue has not processed."""
     _merging: "Future[list[MergeResult]] | None" = None
     _started: float = field(default_factory=time.monotonic)
+    _known: dict[str, TaskRecord] = field(default_factory=dict)
+    _reload_at: float = 0.0
 
     def __post_init__(self) -> None:
         """Set the breaker to the configured limit."""
@@ -162,6 +166,8 @@ class Scheduler:
             chosen, run=create_run_id(), lane=lane, base=self.queue.tip, reserved_usd=reserved
         )
         self._has_started = True
+        started = replace(started, state=TaskState.RUNNING, reason="", updated=datetime.now(UTC))
+        self._known[started.item.id] = started
         self.store.start_task_run(started)  # before the run: a kill in between starts it again
         self.emit(events.TaskStarted(started))
         self.runner.start(self._build_order(started))
@@ -284,7 +290,7 @@ class Scheduler:
             return
         merging, self._merging = self._merging, None
         for result in merging.result():
-            record = self.store.load_task(self.record.id, result.work.record.item.id)
+            record = self._known[result.work.record.item.id]
             if result.landed:
                 self._set_landed(record, result.landed)
                 self._finish_task(replace(record, landed=result.landed))
@@ -342,7 +348,7 @@ class Scheduler:
             pauses = self.config.lanes.on_conflict == "pause"
             self.emit(events.LanesConflicted(conflict, pauses))
             if pauses:
-                younger = self.store.load_task(self.record.id, conflict.younger)
+                younger = self._known[conflict.younger]
                 self._change(younger, after=conflict.older)
                 self.runner.interrupt(younger.run)
 
@@ -365,7 +371,8 @@ class Scheduler:
         return ""
 
     def _end_list(self) -> ListRecord:
-        tasks = self._tasks()
+        self._reload_at = 0.0
+        tasks = tuple(self._tasks())
         ended = (TaskState.DONE, TaskState.REMOVED, TaskState.PROPOSED, TaskState.HELD)
         left = [each for each in tasks if each.state not in ended]
         can_run = choose_next(tasks, self.clash) is not None
@@ -381,20 +388,29 @@ class Scheduler:
             message = f"{format_count(len(left), 'task')} left, {len(blocked)} of them blocked"
         self.store.end_list(self.record.id, status, message)
         record = self.store.find_list(self.record.id)
-        self.emit(events.ListEnded(record, tuple(tasks), self.advise(record, tasks)))
+        self.emit(events.ListEnded(record, tasks, self.advise(record, tasks)))
         return record
 
     # ---- states
 
-    def _tasks(self) -> list[TaskRecord]:
-        return self.store.load_tasks(self.record.id)
+    def _tasks(self) -> Collection[TaskRecord]:
+        """Return the tasks in the order of the list, at most some seconds old but for own changes.
+
+        A list may have thousands, and this is called many times a second.
+        """
+        if time.monotonic() >= self._reload_at:
+            self._reload_at = time.monotonic() + _RELOAD_SECONDS
+            self._known = {each.item.id: each for each in self.store.load_tasks(self.record.id)}
+        return self._known.values()
 
     def _list(self, *states: TaskState) -> list[TaskRecord]:
         return [each for each in self._tasks() if each.state in states]
 
     def _change(self, record: TaskRecord, **values: str | float | int) -> TaskRecord:
         self.store.change_task(self.record.id, record.item.id, **values)
-        return replace(record, updated=datetime.now(UTC), **values)  # type: ignore[arg-type] # the store checks the names
+        changed = replace(record, updated=datetime.now(UTC), **values)  # type: ignore[arg-type] # the store checks the names
+        self._known[record.item.id] = changed
+        return changed
 
     def _set_state(self, record: TaskRecord, state: TaskState, reason: str = "") -> None:
         record = self._change(record, state=state, reason=reason)

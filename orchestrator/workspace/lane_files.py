@@ -164,13 +164,13 @@ def _list_gitlinks(git: Git, folders: Sequence[bytes]) -> set[bytes]:
 
 
 def _stage_paths(git: Git, paths: Sequence[bytes]) -> set[bytes]:
-    """Stage paths; return those that have become unreadable since they were looked at."""
+    """Stage paths; return those that are unreadable by now, or have a forbidden name."""
     if not paths:
         return set()
     command = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
     done = git.run(*command, stdin=_join(paths), allowed=(0, 1, 128))
-    if done.returncode == 0:
-        return set()
+    if done.returncode == 0:  # of a name such as `git~1` it says only that it ignores it
+        return {path for path in paths if b"Ignoring path " + path in done.stderr}
     if len(paths) > 1:  # it stops at the first that it cannot read
         middle = len(paths) // 2
         return _stage_paths(git, paths[:middle]) | _stage_paths(git, paths[middle:])

@@ -10,9 +10,9 @@ from typing import Any
 
 from orchestrator.config import Config
 from orchestrator.events import Event
-from orchestrator.masking import Masker
 from orchestrator.services.combined_judge import SuiteJudge
 from orchestrator.services.judge_tree import JudgeTree
+from orchestrator.services.wiring import build_masker
 from orchestrator.storage.state_directory import list_folder
 from orchestrator.workspace.lanes import open_lane_repository
 
@@ -42,7 +42,8 @@ class JudgedList:
         self.folder = list_folder(self.state, "20261128-000000-abcdef")
         self.repository = open_lane_repository(self.project, self.folder / "repository.git")
         self.base = self.repository.create_base()
-        self.masker = Masker((), {"MY_TOKEN": "hunter2-hunter2"})
+        secrets = {**os.environ, "MY_TOKEN": "hunter2-hunter2"}
+        self.masker = build_masker(self.config, secrets, self.state)
 
     def open_tree(self) -> JudgeTree:
         return JudgeTree(

@@ -41,6 +41,7 @@ def test_a_semantic_conflict_is_red_with_its_cases(listed: JudgedList) -> None:
     assert "\n" not in verdict.message
 
 
+@pytest.mark.whole
 def test_a_tip_is_judged_once_and_green_trees_are_remembered(listed: JudgedList) -> None:
     count = listed.folder / "count"
     text = (
@@ -59,6 +60,7 @@ def test_a_tip_is_judged_once_and_green_trees_are_remembered(listed: JudgedList)
     assert len(count.read_text()) == 3
 
 
+@pytest.mark.whole
 def test_cases_that_fail_on_the_tip_too_do_not_count(listed: JudgedList) -> None:
     old = "def test_old():\n    assert 1 == 2\n"
     tip = listed.commit(listed.base, {"test_old.py": old})
@@ -70,6 +72,7 @@ def test_cases_that_fail_on_the_tip_too_do_not_count(listed: JudgedList) -> None
     assert verdict.failing == ("test_cart.py::test_pay",)
 
 
+@pytest.mark.whole
 def test_a_flaky_case_does_not_count(listed: JudgedList, tmp_path: Path) -> None:
     mark = tmp_path / "failed-once"
     flaky = (
@@ -85,6 +88,7 @@ def test_a_flaky_case_does_not_count(listed: JudgedList, tmp_path: Path) -> None
     assert any("failed once" in each for each in listed.notices)
 
 
+@pytest.mark.whole
 def test_a_case_that_fails_only_after_others_counts(listed: JudgedList) -> None:
     one = "import prices\n\ndef test_a():\n    prices.seen = True\n"
     two = "import prices\n\ndef test_b():\n    assert not hasattr(prices, 'seen')\n"
@@ -94,6 +98,7 @@ def test_a_case_that_fails_only_after_others_counts(listed: JudgedList) -> None:
     assert verdict.failing == ("test_b.py::test_b",)
 
 
+@pytest.mark.whole
 def test_nothing_that_a_suite_writes_stays_and_bytecode_is_never_stale(listed: JudgedList) -> None:
     writes = (
         "import pathlib\n\n"
@@ -111,6 +116,7 @@ def test_nothing_that_a_suite_writes_stays_and_bytecode_is_never_stale(listed: J
     assert listed.repository.snapshot_lane(judge.tree.top, wrong, "left") == wrong
 
 
+@pytest.mark.whole
 def test_secrets_in_the_output_are_masked(listed: JudgedList) -> None:
     text = "def test_leak():\n    assert 'hunter2-hunter2' == ''\n"
     verdict = listed.open_judge().judge(
@@ -138,6 +144,7 @@ def test_only_the_exit_code_counts_for_other_frameworks(tmp_path: Path) -> None:
     assert judge.judge(listed.commit(red, {"state.py": "code = 0\n"}), red).green
 
 
+@pytest.mark.whole
 def test_a_work_that_keeps_the_suite_from_judging_is_red(listed: JudgedList) -> None:
     broken = listed.commit(listed.base, {"conftest.py": "import prices\nprices.gone()\n"})
     verdict = listed.open_judge().judge(broken, listed.base)
@@ -148,6 +155,7 @@ def test_a_work_that_keeps_the_suite_from_judging_is_red(listed: JudgedList) -> 
         listed.open_judge().judge(further, broken)
 
 
+@pytest.mark.whole
 def test_processes_that_the_suite_leaves_are_ended(listed: JudgedList, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     text = (
@@ -163,6 +171,7 @@ def test_processes_that_the_suite_leaves_are_ended(listed: JudgedList, tmp_path:
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+@pytest.mark.whole
 def test_the_judge_is_prepared_like_a_lane(tmp_path: Path) -> None:
     prepare = f"{shlex.quote(sys.executable)} -c \"open('made.txt', 'w').write('x')\""
     text = (
