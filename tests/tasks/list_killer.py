@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,7 @@ from orchestrator.services.lane_preparation import LANE_VARIABLE
 from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage import engines
 from orchestrator.storage.location import STATE_VARIABLE
+from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import list_folder
 from orchestrator.tasks import scheduler
@@ -59,7 +60,11 @@ TAUGHT: Final = "Add up all the weights before choosing one"
 """What a failure of the merge queue teaches."""
 CHECK: Final = """\
 total=0
-for file in w/*; do read number < "$file"; total=$((total + number)); done
+for file in w/*; do
+    read -r number < "$file"
+    test "$number" -le 6 || { echo "one weight is not possible: $number"; exit 1; }
+    total=$((total + number))
+done
 test "$total" -le 10 || { echo "the weights are too large: $total"; exit 1; }
 """
 COST: Final = 0.25
@@ -182,12 +187,12 @@ def learn_rule(rule: RuleText, lane: Path, project: Path, store: Store, run: str
 # ---- one list
 
 
-def make_project(project: Path) -> None:
+def make_project(project: Path, agent: Sequence[str]) -> None:
     """Make a project with a list, with some of the user's work in it."""
     files = {"shared.txt": "none\n", "w/base": "1\n", "check.sh": CHECK, "tasks.md": LIST}
     settings = {
         "tests": {"framework": "command", "command": "sh check.sh"},
-        "agent": {"kind": "command", "command": ["true"]},
+        "agent": {"kind": "command", "command": list(agent)},
     }
     for name, text in {**files, "orchestrator.yaml": json.dumps(settings)}.items():
         path = project / name
@@ -202,13 +207,18 @@ def make_project(project: Path) -> None:
 
 
 def work(folder: Path, at: int) -> None:
-    """Start the list, or go on with it, in a process that dies before its n-th write."""
-    os.environ[STATE_VARIABLE] = str(folder / "state")
+    """Do the list without processes for its runs, and die before the n-th write."""
     lane_child.RunChild.execute = execute  # type: ignore[method-assign]
     scheduler._POLL_SECONDS = 0.01  # type: ignore[misc]
-    project = folder / "project"
     killer = Killer(folder, at)
     killer.install()
+    work_on_list(folder)
+    (folder / "labels").write_text("\n".join(killer.labels), encoding="utf-8")
+
+
+def work_on_list(folder: Path) -> None:
+    """Start the list, or go on with it."""
+    project = folder / "project"
     try:
         task_lists.resume_list("last", listener=lambda _event: None)
     except UsageError as error:
@@ -220,7 +230,6 @@ def work(folder: Path, at: int) -> None:
             options=ListOptions(parallel=2),
             listener=lambda _event: None,
         )
-    (folder / "labels").write_text("\n".join(killer.labels), encoding="utf-8")
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -246,23 +255,32 @@ def run_killed(folder: Path, at: int) -> bool:
 
 def kill_and_finish(folder: Path, kills: tuple[int, ...]) -> list[str]:
     """Work on a new list in processes that are killed; check it, and return where they died."""
-    shutil.rmtree(folder, ignore_errors=True)
-    project = folder / "project"
-    make_project(project)
-    os.environ[STATE_VARIABLE] = str(folder / "state")
-    # In a fork: this process has no database open when it forks.
-    assert not reap(fork(lambda: trust_project(project, folder / "state")))
-    before = describe_repository(project)
+    before = prepare(folder, ["true"])
     killed = []
     for at in kills:
         if not run_killed(folder, at):
             break
         killed.append((folder / "killed").read_text(encoding="utf-8"))
     assert not run_killed(folder, 0)
-    assert describe_repository(project) == before
-    assert not reap(fork(lambda: check_list(folder)))
-    assert list_processes(folder) == []
+    check(folder, before, RULES.values())
     return killed
+
+
+def prepare(folder: Path, agent: Sequence[str]) -> dict[str, object]:
+    """Make a project and an empty state directory; return what must stay as it is."""
+    shutil.rmtree(folder, ignore_errors=True)
+    make_project(folder / "project", agent)
+    os.environ[STATE_VARIABLE] = str(folder / "state")
+    # In a fork: this process has no database open when it forks.
+    assert not reap(fork(lambda: trust_project(folder / "project", folder / "state")))
+    return describe_repository(folder / "project")
+
+
+def check(folder: Path, before: dict[str, object], rules: Collection[RuleText]) -> None:
+    """Check a list that has ended, and what is the user's."""
+    assert describe_repository(folder / "project") == before
+    assert not reap(fork(lambda: check_list(folder, rules)))
+    assert list_processes(folder) == []
 
 
 def list_processes(folder: Path) -> list[str]:
@@ -287,7 +305,7 @@ def _find_processes(folder: Path) -> list[str]:
 # ---- what must be true in the end
 
 
-def check_list(folder: Path) -> None:
+def check_list(folder: Path, rules: Collection[RuleText]) -> None:
     """Check that all is as if nobody had been killed."""
     project, state = folder / "project", folder / "state"
     with Store(state) as store:
@@ -306,12 +324,14 @@ def check_list(folder: Path) -> None:
             assert refs[f"refs/orchestrator/work/{run}"] == done
             assert refs[f"refs/orchestrator/learned/{run}"] == learned
         assert refs["refs/orchestrator/tip"] == git(project, "rev-parse", record.branch).strip()
-        runs = Counter(task for _, task, *_ in rows)
+        costs = Counter[str]()
+        for run, task, *_ in rows:
+            costs[task] += sum_run_cost(store.database, run).cost_usd
         assert {t.item.id: round(t.cost_usd, 6) for t in tasks} == {
-            task: COST * count for task, count in runs.items()
+            task: round(cost, 6) for task, cost in costs.items()
         }
         assert all(each.reserved_usd == 0 for each in tasks)
-        check_rules(project, record, store, taught=any("/taught/" in name for name in refs))
+        check_rules(project, record, store, rules, taught=any("/taught/" in name for name in refs))
 
 
 def check_branch(project: Path, record: ListRecord, runs: dict[str, str]) -> None:
@@ -330,10 +350,17 @@ def check_branch(project: Path, record: ListRecord, runs: dict[str, str]) -> Non
     git(project, "fsck", "--strict")
 
 
-def check_rules(project: Path, record: ListRecord, store: Store, *, taught: bool) -> None:
+def check_rules(
+    project: Path,
+    record: ListRecord,
+    store: Store,
+    rules: Collection[RuleText],
+    *,
+    taught: bool,
+) -> None:
     """Check that each rule was written once, with one record."""
     text = git(project, "show", f"{record.branch}:CLAUDE.md")
-    expected = {**{each.rule: 1 for each in RULES.values()}, TAUGHT: int(taught)}
+    expected = {**{each.rule: 1 for each in rules}, TAUGHT: int(taught)}
     assert {rule: text.count(rule) for rule in expected} == expected, text
     ids = store.database.fetch_rows("SELECT id FROM rules")
     assert len(ids) == len(set(ids)) == sum(expected.values()), (ids, expected)
@@ -361,6 +388,7 @@ def main(folder: str, part: str, parts: str) -> None:
             found = kill_and_finish(top / "list", (at, *LATER))
             if not found:
                 break
+            print(at, *found, sep="; ", file=sys.stderr, flush=True)
             killed.update(found)
             lists += 1
             at += step
