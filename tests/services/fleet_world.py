@@ -124,7 +124,7 @@ class FleetWorld:
         return order
 
     def start_worker(self, lanes: int = 1, **times: float) -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "-m", "tests.services.fleet_world", self.state, str(lanes)]
+        argv = [sys.executable, "-m", "tests.services.fleet_world", str(self.state), str(lanes)]
         log = (self.out / f"worker-{len(self.processes)}.log").open("wb")
         process = subprocess.Popen(
             [*argv, json.dumps({**FAST, **times})],
