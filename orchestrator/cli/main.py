@@ -31,6 +31,7 @@ from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.sessions import sessions
 from orchestrator.cli.stats import stats
+from orchestrator.cli.tasks import tasks
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
@@ -46,7 +47,7 @@ EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
-    "Start": ("init", "run", "resume", "undo", "demo"),
+    "Start": ("init", "run", "tasks", "resume", "undo", "demo"),
     "See": ("runs", "sessions", "stats", "docs", "help", "version"),
     "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
@@ -81,7 +82,8 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(init, doctor, run, resume, undo, runs, sessions, stats, report_failure, teach, teacher),
+    *(init, doctor, run, tasks, resume, undo, runs, sessions, stats),
+    *(report_failure, teach, teacher),
     *(rules, review, learnings, hooks, hook, config, trust, demo),
     *(worker, workers, docs, show_help, show_version, completion),
 )

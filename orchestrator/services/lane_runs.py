@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator import events
 from orchestrator.config.masked_config import ConfigMasker
@@ -41,6 +41,9 @@ from orchestrator.tasks.events import TaskProgress
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.workspace.lanes import LaneRepository
 
+_ENDED: Final = (0, 1, 2, 3)
+"""Exit codes of a process that has recorded how its run ended."""
+
 
 @dataclass
 class _LaneRun:
@@ -60,7 +63,7 @@ class _LaneRun:
 
 
 class LaneRunner:
-    """Runs tasks in lanes of this machine: `TaskRunner`, and the check before a run.
+    """Runs tasks in lanes of this machine: `TaskRunner`.
 
     One thread may call, best the one of the scheduler.
 
@@ -160,27 +163,6 @@ class LaneRunner:
             if found.thread:
                 found.thread.join()
 
-    # ---- the check of a task, before its run
-
-    def check_before(self, order: TaskOrder) -> bool:
-        """Return whether the check of a task passes already at its base, where it should fail.
-
-        The lane is made and prepared for it. A run that has been started is not asked again.
-
-        Raises:
-            LoopError: the lane cannot be prepared, or the check needs a shell.
-        """
-        if not order.check or self._find_record(order.run):
-            return False
-        top = self._locate_top(order)
-        self._require_free(top)
-        self._lanes.take(top, order)
-        environment, lane = self._build_environment(top), self._locate_project(top)
-        self._prepare(top, lane, environment)
-        passes = not run_check(order.check, self._config, lane, environment, self._masker)
-        self._lanes.note_state(top, order, "")
-        return passes
-
     # ---- lanes
 
     def _locate_top(self, order: TaskOrder) -> Path:
@@ -268,6 +250,9 @@ class LaneRunner:
             if not run.child.is_ending:
                 raise
             included = ()
+        if run.fresh and self._passes_before(run):
+            self._store.discard_run(order.run)
+            return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
         outcome = None
         if self._store.find_run(order.run).outcome in RESUMABLE:
             token = self._store.read_token(order.run)
@@ -278,11 +263,19 @@ class LaneRunner:
                 if not token:
                     self._store.discard_run(order.run)
                     return TaskEnd(outcome, message)
+            elif code not in _ENDED and not run.child.is_ending:
+                message = f"its process ended with exit code {code}: {run.child.last_error}"
         record = self._store.load_run(order.run)
         if outcome or record.outcome is RunOutcome.RUNNING:
-            message = message or f"its process ended without a result: {run.child.last_error}"
             record = replace(record, outcome=outcome or RunOutcome.INTERRUPTED)
         return self._finish(run, top, record, included, self._masker.mask(message))
+
+    def _passes_before(self, run: _LaneRun) -> bool:
+        """Return whether the check of a task passes already at its base, where it should fail."""
+        order = run.order
+        return bool(order.check) and not run_check(
+            order.check, self._config, run.lane, run.environment, self._masker
+        )
 
     def _explain(self, run: _LaneRun, code: int) -> tuple[RunOutcome, str]:
         """Return why a run did not begin; it may be started again under its id."""
@@ -325,7 +318,8 @@ def narrow_config(stored: str, max_cost_usd: float) -> str:
     values: dict[str, Any] = json.loads(stored)
     limits: dict[str, Any] = values.setdefault("limits", {})
     allowed = limits.get("max_cost_usd")
-    limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
+    if max_cost_usd:  # 0: no limit of its own
+        limits["max_cost_usd"] = min(max_cost_usd, allowed) if allowed else max_cost_usd
     limits["wait_for_reset"] = True
     values.setdefault("workspace", {})["isolate"] = True
     return json.dumps(values)

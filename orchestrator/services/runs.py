@@ -100,7 +100,7 @@ def start_run(
         report_unused_settings(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         given = [each.key for each in overrides]
-        masked_config = _mask_config(loaded, project, config_file, masker, store, given)
+        masked_config = mask_run_config(loaded, project, config_file, masker, store, given)
         store.create_run(Task(masker.mask(task), project), masked_config, run)
     try:
         _record_environment(run, state, environment, masker)
@@ -180,7 +180,7 @@ def _require_own_lane(record: RunRecord, state: Path) -> None:
         )
 
 
-def _mask_config(
+def mask_run_config(
     loaded: LoadedConfig,
     project: Path,
     file: Path | None,

@@ -166,8 +166,19 @@ def recall_config(store: Store, run: str, project: Path, environment: Mapping[st
     Raises:
         UsageError: such a secret is missing, or has changed.
     """
+    return restore_config(store, store.read_config(run), project, environment)
+
+
+def restore_config(
+    store: Store, stored: str, project: Path, environment: Mapping[str, str]
+) -> Config:
+    """Return a stored configuration, with the secrets that the database does not store.
+
+    Raises:
+        UsageError: such a secret is missing, or has changed.
+    """
     keeper = ConfigMasker(Masker(), ensure_masking_key(store.directory))
-    return keeper.restore_config(store.read_config(run), project, environment)
+    return keeper.restore_config(stored, project, environment)
 
 
 def build_agent(

@@ -47,7 +47,9 @@ class LaneHistory(RepositoryHistory):
         options = ("--reverse", "--topo-order", "-z", "--format=%H%n%B", "--no-show-signature")
         printed = self._call("log", *options, "--end-of-options", f"{base}..{tip}", "--")
         records = (record.partition(b"\n") for record in printed.split(b"\0") if record)
-        return [(oid.decode(), text.decode("utf-8", "replace")) for oid, _, text in records]
+        return [
+            (oid.decode(), text.decode("utf-8", "replace").rstrip("\n")) for oid, _, text in records
+        ]
 
     def is_ancestor(self, one: str, other: str) -> bool:
         """Return whether a commit is the other one, or is in its history."""

@@ -9,12 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.masking import mask_text
 from orchestrator.platform.locking import FileLock
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.git import Git
@@ -234,12 +235,21 @@ class LaneRepository:
     def fetch(self, url: str, refspecs: Sequence[str]) -> None:
         """Fetch from another repository, without a question to anybody."""
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        self._transport.run("fetch", *options, "--", url, *refspecs)
+        self._exchange("fetch", *options, "--", url, *refspecs)
 
     def push(self, url: str, refspecs: Sequence[str]) -> None:
         """Push to another repository, without a question to anybody."""
         options = ("--quiet", "--no-verify", "--recurse-submodules=no")
-        self._transport.run("push", *options, "--", url, *refspecs)
+        self._exchange("push", *options, "--", url, *refspecs)
+
+    def _exchange(self, *arguments: str) -> None:
+        git = replace(
+            self._git, config=_TRANSPORT, environment={**self._git.environment, **_NO_PROMPT}
+        )
+        try:
+            git.run(*arguments)
+        except InfrastructureError as error:  # the address may have a password in it
+            raise InfrastructureError(mask_text(error.message), error.hint) from None
 
     def _find_mode(self, commit: str, path: str) -> str:
         """Return the mode that a file keeps when its content is replaced."""
@@ -272,11 +282,6 @@ class LaneRepository:
     @property
     def _git(self) -> Git:
         return open_bare(self.folder)
-
-    @property
-    def _transport(self) -> Git:
-        git = self._git.with_folder(self.folder, **_NO_PROMPT)
-        return Git(git.folder, git.environment, (*git.config, *_TRANSPORT))
 
     @cached_property
     def _identity(self) -> Mapping[str, str]:

@@ -25,6 +25,12 @@ RULE = ("--rule", "Ask.", "--when", "Always.", "--why", "Because.")
 ARGUMENTS = {
     "run": (TASK,),
     "resume": (),
+    "tasks run": ("tasks.md", "--dry-run"),
+    "tasks status": (),
+    "tasks resume": (),
+    "tasks retry": ("last", "T001"),
+    "tasks cancel": (),
+    "tasks clean": (),
     "runs": (),
     "runs show": (),
     "runs prune": (),
@@ -145,6 +151,8 @@ def call_command(call: Call, command: str, shop: Shop) -> None:
             check=True,
         )
         return
+    if command == "tasks run":
+        shop.write("tasks.md", f"- [ ] {TASK}\n")
     place = () if command in WITHOUT_PROJECT else ("--project-dir", shop.project)
     done = call(*command.split(), *ARGUMENTS[command], *place)
     assert done.code < 4, done.output

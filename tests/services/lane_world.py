@@ -110,12 +110,14 @@ def open_world(
             world.runner.close()
 
 
-def start_killable(project: Path, order: TaskOrder) -> subprocess.Popen[bytes]:
+def start_killable(
+    project: Path, order: TaskOrder, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Run an order in a process of its own."""
     root = Path(__file__).parents[2]
     argv = [sys.executable, "-m", "tests.services.lane_world", str(project)]
     text = json.dumps(asdict(order))
-    return subprocess.Popen([*argv, text], cwd=root, start_new_session=True)
+    return subprocess.Popen([*argv, text], cwd=root, start_new_session=True, env=environment)
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes] | None = None) -> str:
