@@ -166,7 +166,8 @@ class JobStore:
             deaths, message, end = found.deaths + 1, "its worker has died", None
             if deaths >= MOST_DEATHS:
                 message = f"{deaths} workers have died with it"
-                end = TaskEnd(RunOutcome.STOPPED, f"{message}; it is not started again")
+                # Not `STOPPED`, which ends the list: here it is the task that fails.
+                end = TaskEnd(RunOutcome.NOT_SOLVED, f"{message}; it is not started again")
             elif found.cancelled:
                 end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled, and its worker has died")
             self.database.write(
@@ -195,6 +196,19 @@ class JobStore:
                     *(JobStatus.ENDED, _dump_end(end), end.message, _now()),
                     *(job, JobStatus.QUEUED),
                 ),
+            )
+
+    def reopen_job(self, job: str) -> None:
+        """Let a job that was cancelled be done after all, from its start."""
+        with self.database.transaction():
+            self.database.write(
+                "UPDATE jobs SET cancelled = 0 WHERE id = ? AND status <> ?",
+                (job, JobStatus.ENDED),
+            )
+            self.database.write(
+                "UPDATE jobs SET status = ?, token = token + 1, cancelled = 0, deaths = 0,"
+                " result = '', message = '', ended = NULL WHERE id = ? AND status = ?",
+                (JobStatus.QUEUED, job, JobStatus.ENDED),
             )
 
     def _build(self, rows: Iterable[Row]) -> list[JobRecord]:
