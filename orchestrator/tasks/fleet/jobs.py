@@ -5,7 +5,7 @@ The record of a job says everything; the queue of `journal.queues` only says whe
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -219,7 +219,7 @@ class JobStore:
 def _build_record(row: dict[str, Any]) -> JobRecord:
     content: dict[str, Any] = json.loads(row["content"])
     values: dict[str, Any] = content["order"]
-    order = TaskOrder(**(values | {"leave": tuple(values["leave"])}))
+    order = TaskOrder(**(_drop_unknown(values, TaskOrder) | {"leave": tuple(values["leave"])}))
     return JobRecord(
         Job(order, Path(row["project"]), content["prefix"], row["repository"], row["config"]),
         JobStatus(row["status"]),
@@ -240,9 +240,15 @@ def _dump_end(end: TaskEnd) -> str:
 
 
 def _load_end(text: str) -> TaskEnd:
-    values: dict[str, Any] = json.loads(text)
+    values = _drop_unknown(json.loads(text), TaskEnd)
     outcome, work, learned = (values.pop(name) for name in ("outcome", "work", "learned"))
     return load_end(outcome, work, learned, json.dumps(values))
+
+
+def _drop_unknown(values: dict[str, Any], kind: type[TaskEnd | TaskOrder]) -> dict[str, Any]:
+    """Return values without what another version of this program has added."""
+    known = {each.name for each in fields(kind)}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def _mask(text: str) -> str:

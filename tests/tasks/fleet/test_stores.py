@@ -130,6 +130,15 @@ def test_a_cancelled_job_can_be_done_after_all(jobs: JobStore) -> None:
     assert jobs.check_owner("j1", owner.token) is Ownership.OWN
 
 
+def test_what_a_newer_worker_adds_is_no_damage(jobs: JobStore) -> None:
+    owner = jobs.claim_job("j1", "w1")
+    assert owner
+    jobs.save_end("j1", owner.token, END)
+    added = "substr(result, 1, 1) || '\"new\": 1, ' || substr(result, 2)"
+    jobs.database.write(f"UPDATE jobs SET result = {added}")
+    assert jobs.load_job("j1").end == END
+
+
 def test_no_secret_is_stored_in_a_result(jobs: JobStore) -> None:
     owner = jobs.claim_job("j1", "w1")
     assert owner
