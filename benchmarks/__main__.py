@@ -25,6 +25,7 @@ PARTS: Final = {
     "record": "benchmarks.record",
     "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
+    "parallel_lanes": "benchmarks.parallel_lanes",
 }
 """Each module has `measure() -> Table`."""
 

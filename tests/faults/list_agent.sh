@@ -2,9 +2,9 @@
 read -r task
 case "$task" in
 *Share*)
-    others=$(grep -v -e none shared.txt)
     name=T001
     case "$task" in *two*) name=T002 ;; esac
+    others=$(grep -v -e none -e $name shared.txt)
     printf '%s\n' $others $name >shared.txt
     ;;
 *Weigh*)

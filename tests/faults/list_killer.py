@@ -1,6 +1,6 @@
 """Work on a list in processes that are killed between every two writes; for `test_list_kills`.
 
-`python -m tests.tasks.list_killer FOLDER PART PARTS`: the imports are paid for once, each process
+`python -m tests.faults.list_killer FOLDER PART PARTS`: the imports are paid for once, each process
 is a fork, and each list has a project and a state directory of its own. Runs are made in the
 process itself, without an agent: what is killed is all that a list is beside its runs.
 """
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,11 +164,15 @@ def write_work(task: str, lane: Path) -> None:
     """Write what an agent would whose work is green alone."""
     shared, weights = lane / "shared.txt", lane / "w"
     if task in ("T001", "T002"):
-        others = [each for each in shared.read_text(encoding="utf-8").split() if each != "none"]
+        others = [
+            each
+            for each in shared.read_text(encoding="utf-8").split()
+            if each not in ("none", task)
+        ]
         shared.write_text("\n".join([*others, task]) + "\n", encoding="utf-8")
         return
-    others = [each for each in weights.iterdir() if each.name != task]
-    total = sum(int(each.read_text(encoding="utf-8")) for each in others)
+    files = [each for each in weights.iterdir() if each.name != task]
+    total = sum(int(each.read_text(encoding="utf-8")) for each in files)
     (weights / task).write_text(f"{6 if total + 6 <= 10 else 1}\n", encoding="utf-8")
 
 
@@ -324,7 +328,7 @@ def check_list(folder: Path, rules: Collection[RuleText]) -> None:
             assert refs[f"refs/orchestrator/work/{run}"] == done
             assert refs[f"refs/orchestrator/learned/{run}"] == learned
         assert refs["refs/orchestrator/tip"] == git(project, "rev-parse", record.branch).strip()
-        costs = Counter[str]()
+        costs = defaultdict[str, float](float)
         for run, task, *_ in rows:
             costs[task] += sum_run_cost(store.database, run).cost_usd
         assert {t.item.id: round(t.cost_usd, 6) for t in tasks} == {
