@@ -46,7 +46,7 @@ def _count_list_kills(folder: Path) -> int:
     _write(folder / "list-kills.json", sums)
     print(
         f"kill -9 of task lists: {sums['kills']} kills over {sums['lists']} lists, "
-        f"{sums['commits_lost']} commits lost, {sums['doubled']} tasks landed or rules written twice"
+        f"{sums['commits_lost']} commits lost, {sums['doubled']} landings or rules twice"
     )
     return sums["kills"]
 

@@ -67,6 +67,8 @@ for file in w/*; do
 done
 test "$total" -le 10 || { echo "the weights are too large: $total"; exit 1; }
 """
+PROPOSED: Final = "- [ ] T009 Clean the windows"
+"""What an agent adds to its copy of the list."""
 COST: Final = 0.25
 LATER: Final = (17, 31, 23)
 """Before which of their writes the processes die that go on after the first kill."""
@@ -171,6 +173,9 @@ def write_work(task: str, lane: Path) -> None:
         ]
         shared.write_text("\n".join([*others, task]) + "\n", encoding="utf-8")
         return
+    listed = lane / "tasks.md"
+    if task == "T004" and PROPOSED not in (text := listed.read_text(encoding="utf-8")):
+        listed.write_text(f"{text}{PROPOSED}\n", encoding="utf-8")
     files = [each for each in weights.iterdir() if each.name != task]
     total = sum(int(each.read_text(encoding="utf-8")) for each in files)
     (weights / task).write_text(f"{6 if total + 6 <= 10 else 1}\n", encoding="utf-8")
@@ -316,8 +321,9 @@ def check_list(folder: Path, rules: Collection[RuleText]) -> None:
         lists = TaskStore(store.database)
         record = lists.find_list("last")
         assert record.status is ListStatus.COMPLETE, record
-        tasks = lists.load_tasks(record.id)
+        *tasks, proposed = lists.load_tasks(record.id)
         assert [each.state for each in tasks] == [TaskState.DONE] * 4, tasks
+        assert (proposed.item.id, proposed.state) == ("T009", TaskState.PROPOSED), proposed
         assert (project / "tasks.md").read_text("utf-8") == LIST.replace("[ ]", "[x]")
         check_branch(project, record, {each.item.id: each.run for each in tasks})
         rows = store.database.fetch_rows("SELECT run, task, work, learned, ended FROM task_runs")
