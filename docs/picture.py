@@ -23,8 +23,10 @@ from rich.terminal_theme import NIGHT_OWLISH
 from rich.text import Text
 
 from docs.recording import Recording
+from orchestrator.cli.task_lines import iter_board_lines, iter_styled_lines
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.storage.opening import open_database
+from tests.cli.task_records import NOW, build_summary
 from tests.first_hour.person import PROGRAM, Person
 from tests.first_hour.shapes import find_shape
 from tests.sessions.stored_tasks import store_run, store_session
@@ -97,6 +99,14 @@ def make_stats() -> int:
         return subprocess.run(command, cwd=project, env=environment, check=False).returncode
 
 
+def make_tasks() -> int:
+    """Draw the board of a made-up list; return the exit code."""
+    activities = {"T003": "attempt 1: Edit src/currency.py", "T004": "attempt 1: the suite"}
+    board = iter_board_lines(build_summary(), COLUMNS, activities, NOW)
+    save_lines(map(Text.from_ansi, iter_styled_lines(board)), "tasks", "orchestrator tasks status")
+    return 0
+
+
 def make_up_task(randomness: random.Random, week: int) -> dict[str, Any]:
     """Return the numbers of a task: a little better each week."""
     reds = max(0, round(randomness.gauss(2.4 - week / 6, 0.9)))
@@ -143,7 +153,12 @@ def save(screen: Screen, name: str, title: str) -> None:
     (IMAGES / f"{name}.svg").write_text(svg, encoding="utf-8")
 
 
-PICTURES: Final = {"demo": make_demo, "first-hour": make_first_hour, "stats": make_stats}
+PICTURES: Final = {
+    "demo": make_demo,
+    "first-hour": make_first_hour,
+    "stats": make_stats,
+    "tasks": make_tasks,
+}
 
 
 def main(*names: str) -> int:

@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """A lesson by a teacher that is asked from this machine."""
     WEBHOOK = "webhook"
     """A lesson by a webhook, whose workflow may start runs that call it again."""
+    PREDICTION = "prediction"
+    """A question which files the tasks of a list will change."""
 
 
 class CapReachedError(InfrastructureError):

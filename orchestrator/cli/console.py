@@ -2,21 +2,19 @@
 
 import re
 import threading
-from collections.abc import Sequence
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console as Screen
-from rich.text import Text
 
 from orchestrator import events
-from orchestrator.cli.output import is_terminal
 from orchestrator.cli.plan_lines import iter_plan_parts
-from orchestrator.cli.progress import MIN_TEXT_WIDTH, Progress, describe_late_suite
+from orchestrator.cli.progress import Progress, describe_late_suite
 from orchestrator.cli.run_facts import format_outcome, iter_facts
+from orchestrator.cli.screen import create_screen, print_labelled_line
 from orchestrator.cli.summaries import MAX_DETAIL_LENGTH, summarize_agent, truncate_to_line
-from orchestrator.cli.values import format_duration, sanitize_text
+from orchestrator.cli.values import format_duration
 from orchestrator.counts import format_count
 from orchestrator.models import PENDING_CHANGES, RunOutcome, SuiteReport, VerdictKind
 from orchestrator.platform.project_commands import format_project_command
@@ -52,7 +50,7 @@ class Console:
     def __init__(
         self, screen: Screen | None = None, *, recorded: bool = True, explain_guard: bool = False
     ) -> None:
-        self._screen = screen or _create_screen()
+        self._screen = screen or create_screen()
         self._recorded, self._explain_guard = recorded, explain_guard
         self._lock = threading.RLock()
         self._progress = Progress(self._screen)
@@ -287,32 +285,4 @@ class Console:
             self._print_line(f"  {label:<8} ", value)
 
     def _print_line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
-        # Joined to one line: an agent could print text that looks like a line of this console.
-        body = Text(" ".join(map(sanitize_text, text.splitlines())).expandtabs(4), style=style)
-        lines = self._fit_text(body, len(label.lstrip("\n")), cut) if text else [body]
-        for line in lines:
-            self._screen.print(Text.assemble((label, "dim"), line))
-            label = " " * len(label.lstrip("\n"))
-
-    def _fit_text(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
-        if not self._screen.is_terminal:
-            return [body]
-        room = max(self._screen.width - indent, MIN_TEXT_WIDTH)
-        if cut:
-            body.truncate(room, overflow="ellipsis")
-            return [body]
-        lines = list(body.wrap(self._screen, room))
-        for line in lines:
-            line.rstrip()
-        return lines
-
-
-def _create_screen() -> Screen:
-    # FORCE_COLOR, TTY_COMPATIBLE and the like would make rich animate lines in a pipe.
-    terminal = is_terminal()
-    return Screen(
-        highlight=False,
-        soft_wrap=True,
-        force_terminal=terminal,
-        force_interactive=None if terminal else False,
-    )
+        print_labelled_line(self._screen, label, text, style, cut=cut)

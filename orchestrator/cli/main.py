@@ -31,11 +31,13 @@ from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.sessions import sessions
 from orchestrator.cli.stats import stats
+from orchestrator.cli.tasks import tasks
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
 from orchestrator.cli.undo import undo
 from orchestrator.cli.values import sanitize_text, shorten_text
+from orchestrator.cli.worker import worker, workers
 from orchestrator.errors import LoopError, UntrustedError, with_hint
 from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
@@ -45,10 +47,11 @@ EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
 _SECTIONS: Final = {
-    "Start": ("init", "run", "resume", "undo", "demo"),
+    "Start": ("init", "run", "tasks", "resume", "undo", "demo"),
     "See": ("runs", "sessions", "stats", "docs", "help", "version"),
     "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
+    "Many machines": ("worker", "workers"),
 }
 """The commands by what people do; those that are not here are listed at the end."""
 _LONGEST_REPORT: Final = 20_000
@@ -79,9 +82,10 @@ def cli() -> None:
 
 
 COMMANDS: Final = (
-    *(init, doctor, run, resume, undo, runs, sessions, stats, report_failure, teach, teacher),
+    *(init, doctor, run, tasks, resume, undo, runs, sessions, stats),
+    *(report_failure, teach, teacher),
     *(rules, review, learnings, hooks, hook, config, trust, demo),
-    *(docs, show_help, show_version, completion),
+    *(worker, workers, docs, show_help, show_version, completion),
 )
 
 for command in COMMANDS:

@@ -10,13 +10,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from orchestrator.cli.screen import MIN_TEXT_WIDTH
 from orchestrator.cli.values import format_duration, sanitize_text
 from orchestrator.events import SuiteRunning
 from orchestrator.models import Case, CaseOutcome
 
 _HEARTBEAT_SECONDS: Final = 60.0
-MIN_TEXT_WIDTH: Final = 20
-"""Columns that a text gets even on the narrowest terminal."""
 
 
 class Progress:

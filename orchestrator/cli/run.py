@@ -17,6 +17,8 @@ from orchestrator.cli.output import print_lines
 from orchestrator.cli.text_argument import TextCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.config import Override
     from orchestrator.events import Listener
 
@@ -47,6 +49,9 @@ _KEYS: Final = {
     "--isolate", is_flag=True, help="Work in a separate git worktree; leave the result on a branch."
 )
 @click.option(
+    "--queue", is_flag=True, help="Hand the run to a worker; leave the result on a branch."
+)
+@click.option(
     "--allow-test-edits",
     is_flag=True,
     help="Keep the agent's edits to the tests: report them, but do not revert them.",
@@ -72,6 +77,7 @@ def run(
     config_file: Path | None,
     explain_guard: bool,
     dry_run: bool,
+    queue: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401 -- click gives each its own type
 ) -> int:
@@ -85,7 +91,14 @@ def run(
     from orchestrator.cli.task_source import read_task
 
     text = read_task(task, file)  # before the imports, which take a second
-    overrides = _build_overrides(options, project_dir)
+    if queue:
+        from orchestrator.cli.task_work import run_in_queue
+
+        given = build_overrides({**options, "max_cost_usd": None}, project_dir)
+        return run_in_queue(
+            text, project_dir, config_file, given, options, dry_run=dry_run, as_json=as_json
+        )
+    overrides = build_overrides(options, project_dir)
     if dry_run:
         return _print_preview(text, project_dir, config_file, overrides, as_json=as_json)
     from orchestrator.services.runs import exit_code, start_run
@@ -139,27 +152,28 @@ def resume(run: str, max_cost_usd: float | None, project_dir: Path, as_json: boo
     return exit_code(resume_run(run, project=project_dir, listener=listener, limits=limits))
 
 
-def _build_overrides(options: dict[str, Any], project_dir: Path) -> "list[Override]":
+def build_overrides(options: "Mapping[str, Any]", project_dir: Path) -> "list[Override]":
+    """Return the settings that the options of a command decide."""
     from orchestrator.config import Override
 
     given = [
         Override(key, options[name], f"command line {flag}")
         for name, (key, flag) in _KEYS.items()
-        if options[name] is not None
+        if options.get(name) is not None
     ]
-    if options["tests"] is not None:
+    if options.get("tests") is not None:
         from orchestrator.platform.project import resolve_project
         from orchestrator.services.suite_choice import build_test_overrides
 
         project = resolve_project(project_dir)
         given += build_test_overrides(options["tests"], project, os.environ)
-    if options["no_auto_retry"]:
+    if options.get("no_auto_retry"):
         given.append(Override("learning.auto_retry", False, "command line --no-auto-retry"))
-    if options["allow_test_edits"]:
+    if options.get("allow_test_edits"):
         given.append(Override("tests.guard", "flag", "command line --allow-test-edits"))
-    if options["isolate"]:
+    if options.get("isolate"):
         given.append(Override("workspace.isolate", True, "command line --isolate"))
-    if options["dangerously_skip_permissions"]:
+    if options.get("dangerously_skip_permissions"):
         flag = "--dangerously-skip-permissions"
         given.append(Override("claude.dangerously_skip_permissions", True, f"command line {flag}"))
     return given

@@ -87,7 +87,7 @@ def preview_run(
     problem: LoopError | TeacherError | None = None
     try:
         with complete_hints(config, chosen.loaded.origins, format_command(project)):
-            payers = _check_parts(config, project, environment)
+            payers = check_parts(config, project, environment)
     except (LoopError, TeacherError) as error:
         payers, problem = "nobody yet: something is missing", error
     return RunPreview(
@@ -102,7 +102,7 @@ def preview_run(
     )
 
 
-def _check_parts(config: Config, project: Path, environment: Mapping[str, str]) -> str:
+def check_parts(config: Config, project: Path, environment: Mapping[str, str]) -> str:
     """Check what a run checks before it spends anything, and return who would pay.
 
     No program of the project is started for that.

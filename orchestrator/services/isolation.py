@@ -1,6 +1,7 @@
-"""Decide where a run works: in the user's own folder, or in a separate git work tree.
+"""Decide where a run works: in the user's own folder, in a separate git work tree, or in a lane.
 
 <state>/worktrees/<run id>/      the work tree, on the branch `orchestrator/<run id>`
+<state>/lists/<id>/lanes/<n>/    a lane of a task list, see `lane_runs`
 """
 
 import contextlib
@@ -16,10 +17,17 @@ from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.private_files import PrivateRules
+from orchestrator.services.run_homes import find_home
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import run_folder, worktree_folder, worktrees_folder
-from orchestrator.workspace.carrying import CarriedFiles
+from orchestrator.storage.state_directory import (
+    find_lane_top,
+    run_folder,
+    worktree_folder,
+    worktrees_folder,
+)
+from orchestrator.workspace.carrying import CarriedFiles, LaneTarget
 from orchestrator.workspace.merge_obstacles import find_merge_obstacles
+from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_worktree
 
 BRANCHES: Final = "orchestrator/"
@@ -29,7 +37,7 @@ _SUBJECT_LENGTH: Final = 72
 
 @dataclass
 class WorkFolder:
-    """The folder that a run works in: the user's own, or that of its work tree."""
+    """The folder that a run works in: the user's own, that of its work tree, or its lane."""
 
     folder: Path
     worktree: Worktree | None = None
@@ -86,7 +94,7 @@ def open_worktree(
     branch = BRANCHES + run
     worktree = resolve_worktree(project, worktree_folder(state, run), branch)
     is_new = fresh and not worktree.is_complete()
-    carried = CarriedFiles(worktree, _locate_originals(state, run))
+    carried = CarriedFiles(worktree, locate_originals(state, run))
     if is_new:
         worktree.create()
     elif not worktree.project.is_dir():
@@ -109,6 +117,39 @@ def open_worktree(
             listener(Notice(f"`orchestrator resume {run}` continues in {worktree.folder}"))
 
 
+@contextlib.contextmanager
+def open_lane(
+    record: RunRecord, state: Path, listener: Listener, *, fresh: bool
+) -> Iterator[WorkFolder]:
+    """Open the lane of a run, which exists, and carry the user's private files to it.
+
+    Nothing is committed and nothing is removed here: whoever started the run does that.
+
+    Args:
+        record: the run.
+        state: the state directory.
+        listener: gets notices about carried files.
+        fresh: whether the run has not started yet.
+
+    Raises:
+        UsageError: the lane is gone.
+        InfrastructureError: git failed, or a file cannot be carried.
+    """
+    lane = record.lane
+    if lane is None or not lane.is_dir():
+        raise UsageError(
+            f"the lane of run {record.id} is gone: {lane}", "start the task of its list again"
+        )
+    repository = find_repository(record.task.project) if find_home(record) != lane else None
+    work = WorkFolder(lane)
+    if repository:  # else the project is on another machine: so are its private files
+        target = LaneTarget(find_lane_top(state, lane), repository.top)
+        work.carried = CarriedFiles(target, locate_originals(state, record.id))
+        if fresh:
+            _carry_files(work.carried, listener, "the lane")
+    yield work
+
+
 def remove_leftover_worktrees(project: Path, store: Store, listener: Listener) -> None:
     """Remove the work trees of this project's runs that ended without removing theirs.
 
@@ -127,7 +168,7 @@ def remove_leftover_worktrees(project: Path, store: Store, listener: Listener) -
                 continue
             try:
                 worktree = resolve_worktree(project, folder, BRANCHES + record.id)
-                originals = _locate_originals(store.directory, record.id)
+                originals = locate_originals(store.directory, record.id)
                 carried = CarriedFiles(worktree, originals).list_paths()
                 paths = worktree.list_uncommitted_paths(carried)
                 if paths:
@@ -181,12 +222,12 @@ def _describe_branch(worktree: Worktree) -> str:
     return merge
 
 
-def _carry_files(carried: CarriedFiles, listener: Listener) -> None:
+def _carry_files(carried: CarriedFiles, listener: Listener, to: str = "the isolated run") -> None:
     too_large = carried.carry()
     if paths := carried.list_paths():
-        listener(Notice(f"the isolated run gets {name_first(paths)} from your folder: not in git"))
+        listener(Notice(f"{to} gets {name_first(paths)} from your folder: not in git"))
     if too_large:
-        listener(Notice(f"too large for the isolated run: {name_first(too_large)}"))
+        listener(Notice(f"too large for {to}: {name_first(too_large)}"))
 
 
 def _report_uncommitted(project: Path, carried: CarriedFiles, listener: Listener) -> None:
@@ -197,7 +238,8 @@ def _report_uncommitted(project: Path, carried: CarriedFiles, listener: Listener
         listener(Notice(f"the isolated run starts from the last commit, without {named}"))
 
 
-def _locate_originals(state: Path, run: str) -> Path:
+def locate_originals(state: Path, run: str) -> Path:
+    """Return the folder with the private files of the user that a run has been given."""
     return run_folder(state, run) / "carried"
 
 

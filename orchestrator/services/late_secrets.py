@@ -20,6 +20,7 @@ from orchestrator.loop.masked_suite import FOOTPRINT
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunRecord
 from orchestrator.platform import files
+from orchestrator.services.run_homes import find_home
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import pins_folder
@@ -88,7 +89,7 @@ def _mask_files(state: Path, record: RunRecord, masker: Masker) -> None:
         _rewrite_file(
             footprint, lambda data: zlib.compress(_mask_bytes(zlib.decompress(data), masker))
         )
-    workspace = find_workspace(record.task.project)
+    workspace = find_workspace(find_home(record))
     if workspace is not None:
         workspace.rewrite_entries(masker.mask_again)
 

@@ -81,7 +81,7 @@ class PrivateRules:
                 continue
             copy = self.folder / "changed" / path
             files.write_file(copy, now, 0o600)
-            own = self.carried.worktree.repository.top / path
+            own = self.carried.worktree.source / path
             self.emit(
                 events.Notice(f"the agent changed its copy of {own}, which is not in git: {copy}")
             )

@@ -10,7 +10,12 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import worktree_folder, worktrees_folder
+from orchestrator.storage.state_directory import (
+    lists_folder,
+    workers_folder,
+    worktree_folder,
+    worktrees_folder,
+)
 
 _PREFIX: Final = "project-"
 
@@ -19,8 +24,8 @@ _PREFIX: Final = "project-"
 def lock_project(folder: Path, store: Store) -> Iterator[None]:
     """Keep other runs out of a folder.
 
-    A run in a folder above or below changes the same files. Only that of an isolated run does not:
-    its work tree has files of its own, wherever the state directory is.
+    A run in a folder above or below changes the same files. Only that of an isolated run, or of a
+    lane, does not: its work tree has files of its own, wherever the state directory is.
 
     Raises:
         InfrastructureError: another run works in it, or above or below it.
@@ -52,10 +57,11 @@ def _require_free(folder: Path, own: Path, store: Store) -> None:
 
 
 def _share_files(one: Path, other: Path, store: Store) -> bool:
-    """Return whether one folder lies in the other, and neither belongs to an isolated run."""
-    worktrees = worktrees_folder(store.directory)
-    if worktrees in one.parents or worktrees in other.parents:
-        return False
+    """Return whether one folder lies in the other, and neither is in a work tree of ours."""
+    state = store.directory
+    for own in (worktrees_folder(state), lists_folder(state), workers_folder(state)):
+        if own in one.parents or own in other.parents:
+            return False
     return one in other.parents or other in one.parents
 
 
@@ -75,7 +81,7 @@ def _describe_active_run(folder: Path, store: Store) -> str:
     """Return the id and the start of the run that works in a folder; empty if it is not found."""
     for each in store.list_active_runs():
         worktree = worktree_folder(store.directory, each.id)
-        place = worktree if worktree.exists() else each.task.project
+        place = each.lane or (worktree if worktree.exists() else each.task.project)
         # Before it is claimed it does not work yet, as that of the caller.
         if each.token and (folder == place or worktree in folder.parents):
             return f": {each.id}, since {each.started.astimezone():%Y-%m-%d %H:%M}"

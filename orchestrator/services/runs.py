@@ -11,13 +11,15 @@ from orchestrator.config.masked_config import ConfigMasker, find_run_origins, re
 from orchestrator.config.setting_hints import complete_hints
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
-from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
+from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
+from orchestrator.services.lane_preparation import LANE_VARIABLE
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
 from orchestrator.services.renewed_tests import renew_tests
 from orchestrator.services.run_environment import record_variables
+from orchestrator.services.run_homes import resolve_home
 from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import (
@@ -31,6 +33,8 @@ from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import (
     build_state_error,
     ensure_masking_key,
+    find_lane_top,
+    find_list_of_lane,
     resolve_state_directory,
     run_folder,
 )
@@ -96,7 +100,7 @@ def start_run(
         report_unused_settings(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         given = [each.key for each in overrides]
-        masked_config = _mask_config(loaded, project, config_file, masker, store, given)
+        masked_config = mask_run_config(loaded, project, config_file, masker, store, given)
         store.create_run(Task(masker.mask(task), project), masked_config, run)
     try:
         _record_environment(run, state, environment, masker)
@@ -121,7 +125,8 @@ def resume_run(
 ) -> RunResult:
     """Resume a run after its last finished step, with the configuration it was started with.
 
-    While its suite has given no verdict yet, `tests.*` is read again.
+    While its suite has given no verdict yet, `tests.*` is read again. A run of a task list keeps
+    the settings of the list, and is resumed only for the list: in the environment of its lane.
 
     Args:
         run: the run's id, a prefix of it, or `last`.
@@ -143,11 +148,16 @@ def resume_run(
         if record.outcome not in RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
-        folder = resolve_project(record.task.project)
+        folder = resolve_home(record)
         config = wiring.recall_config(store, record.id, folder, os.environ)
         stored = store.read_config(record.id)
-        config, stored = renew_tests(record, config, stored, folder, store, os.environ)
-        require_still_trusted(folder, read_trusted(stored), state)
+        if record.lane:
+            # Its list decides about settings and trust, for all its runs alike: the project, and
+            # what the user trusts, may be on another machine.
+            _require_own_lane(record, state)
+        else:
+            config, stored = renew_tests(record, config, stored, folder, store, os.environ)
+            require_still_trusted(folder, read_trusted(stored), state)
     changed = override_limits(config, limits)
     caller = Caller(state, listener=listener, config=changed, stored_config=stored)
     origins = find_run_origins(stored, os.environ)
@@ -155,7 +165,22 @@ def resume_run(
         return execute_run(record.id, caller)
 
 
-def _mask_config(
+def _require_own_lane(record: RunRecord, state: Path) -> None:
+    """Check that this process has the environment of the lane that a run works in.
+
+    Raises:
+        UsageError: a person resumes it, without the lane's ports and its TMPDIR. Its work would not
+            reach the branch of the list.
+    """
+    if record.lane and os.environ.get(LANE_VARIABLE) != find_lane_top(state, record.lane).name:
+        name = find_list_of_lane(state, record.lane)
+        raise UsageError(
+            f"run {record.id} belongs to the task list {name}",
+            f"continue the list: `orchestrator tasks resume {name}`",
+        )
+
+
+def mask_run_config(
     loaded: LoadedConfig,
     project: Path,
     file: Path | None,

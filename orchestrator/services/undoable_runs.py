@@ -10,7 +10,7 @@ from orchestrator.platform import files
 from orchestrator.services.isolation import BRANCHES
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import worktree_folder
+from orchestrator.storage.state_directory import find_list_of_lane, worktree_folder
 from orchestrator.workspace.git import Git
 
 
@@ -37,6 +37,8 @@ def _require_undoable(record: RunRecord, store: Store) -> None:
         UsageError: they are not, or were not.
     """
     run, project = record.id, record.task.project
+    if record.lane:
+        raise build_lane_error(record, store.directory, "cannot be undone")
     if record.pruned:
         reason = f"its files were removed on {record.pruned:%Y-%m-%d}, after `state.keep_days`"
         raise UsageError(f"run {run} cannot be undone: {reason}", "compare with your last commit")
@@ -56,6 +58,23 @@ def _require_undoable(record: RunRecord, store: Store) -> None:
             f"be undone in {project}",
             _describe_branch_removal(record, store),
         )
+
+
+def build_lane_error(record: RunRecord, state: Path, what: str) -> UsageError:
+    """Return the error for a command that is not for a run in a lane of a task list.
+
+    Args:
+        record: the run.
+        state: the state directory.
+        what: what cannot be done with it.
+    """
+    name = find_list_of_lane(state, record.lane) if record.lane else ""
+    of = f"task list {name}" if name else "a task list"
+    return UsageError(
+        f"run {record.id} {what}: it worked in a lane of {of}, and no file of "
+        f"{record.task.project} is changed by it",
+        f"see `orchestrator tasks status {name}".rstrip() + "`, which names the branch of its work",
+    )
 
 
 def _describe_branch_removal(record: RunRecord, store: Store) -> str:
@@ -80,4 +99,6 @@ def list_later_runs(record: RunRecord, store: Store) -> tuple[str, ...]:
 
 
 def _is_isolated(record: RunRecord, store: Store) -> bool:
-    return bool(read_section(store.read_config(record.id), "workspace").get("isolate"))
+    return bool(record.lane) or bool(
+        read_section(store.read_config(record.id), "workspace").get("isolate")
+    )

@@ -21,13 +21,17 @@ from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.children import Children
-from orchestrator.platform.project import resolve_project
 from orchestrator.ports import Journal
 from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.execution import RunExecution
-from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
+from orchestrator.services.isolation import (
+    WorkFolder,
+    open_lane,
+    open_worktree,
+    remove_leftover_worktrees,
+)
 from orchestrator.services.late_secrets import mask_late_secrets
 from orchestrator.services.plan import build_plan
 from orchestrator.services.private_files import PrivateRules
@@ -35,6 +39,7 @@ from orchestrator.services.project_lock import lock_project
 from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, revert_swap
 from orchestrator.services.run_environment import restore_variables
+from orchestrator.services.run_homes import find_home, resolve_home
 from orchestrator.services.teacher_notices import report_changed_teacher
 from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
@@ -113,13 +118,13 @@ def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
         record = store.find_run(run)
         if record.outcome not in RESUMABLE:
             return record.outcome
-        project = resolve_project(record.task.project)
-        config = caller.config or wiring.recall_config(store, run, project, caller.environment)
+        home = resolve_home(record)
+        config = caller.config or wiring.recall_config(store, run, home, caller.environment)
         masker = caller.masker or wiring.build_masker(config, caller.environment, caller.state)
         listener = create_masked_listener(masker, caller.listener)
         emit = events.RunEvents(run, caller.early_events, listener)
         with (
-            _open_work_folder(config, project, run, store, emit) as work_folder,
+            _open_work_folder(config, record, store, emit) as work_folder,
             lock_project(work_folder.folder, store),
         ):
             record = store.find_run(run)  # again: the lock's previous owner may have ended the run
@@ -132,18 +137,17 @@ def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
 
 
 def _open_work_folder(
-    config: Config,
-    project: Path,
-    run: str,
-    store: Store,
-    listener: events.Listener,
+    config: Config, record: RunRecord, store: Store, listener: events.Listener
 ) -> contextlib.AbstractContextManager[WorkFolder]:
+    fresh = store.read_token(record.id) == 0
+    if record.lane:
+        return open_lane(record, store.directory, listener, fresh=fresh)
+    project = resolve_home(record)
     if not config.workspace.isolate:
         return contextlib.nullcontext(WorkFolder(project))
-    fresh = store.read_token(run) == 0
     if fresh:
         remove_leftover_worktrees(project, store, listener)
-    return open_worktree(project, run, store.directory, listener, fresh=fresh)
+    return open_worktree(project, record.id, store.directory, listener, fresh=fresh)
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class _Preparation:
             report_changed_teacher(rows, parts.teacher.name, self.emit)
         payers = wiring.describe_payers(parts.agent, parts.teacher)
         plan = build_plan(
-            self.config, record.task.project, environment, payers=payers, resumed=resumed
+            self.config, find_home(record), environment, payers=payers, resumed=resumed
         )
         if carried := self.work_folder.carried:
             self.work_folder.private_rules = self._open_private_rules(carried)
@@ -230,7 +234,7 @@ class _Preparation:
     def _open_rulebook(self, parts: wiring.Parts) -> MarkdownRulebook:
         """Open the rulebook, and add the listeners that write to it, the database and the logs."""
         record, folder, emit = self.record, self.work_folder.folder, self.emit
-        home = record.task.project
+        home = record.task.project  # not `find_home`: it identifies the history of the rules
         rulebook, history = rulebooks.open_rulebook(
             self.config, folder, self.store.database, emit, run=record.id, home=home
         )
@@ -242,7 +246,7 @@ class _Preparation:
             tidy=folder == home,
         )
         recorder = record_events(self.store.events, record.id, parts.masker)
-        logger = create_failure_logger(home, emit)
+        logger = create_failure_logger(find_home(record), emit)
         self.caller.early_events.flush_to(recorder)
         emit.listen_first(recorder, logger, outcomes)
         if private := self.work_folder.private_rules:

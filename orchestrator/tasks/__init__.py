@@ -7,9 +7,9 @@
 - reading/: task lists as people write them, and the tick of a line
 - store: the rows of lists and tasks
 - choosing: which tasks may start now, beside those that run
-- predicting: which files a task will change
+- hot_files, predicting: which files a task will change, and which only one lane may change
+- prompts, digest: what a run is asked, and told about the others
 - breakers: when a list stops before its end
-- digest: what a task is told about those before it
 - watching: conflicts between lanes, while agents work
 - merging: the merge queue
 - learned_rules: the one writer of what runs learned in lanes

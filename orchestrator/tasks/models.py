@@ -198,11 +198,11 @@ class TaskOrder:
     base: str
     priority: int
     max_cost_usd: float
-    """What the run may spend; it is reserved."""
+    """What the run may spend, in US dollars; it is reserved. 0 for no limit of its own."""
     lane: int = 0
     check: str = ""
     leave: tuple[str, ...] = ()
-    """Paths that do not belong to the work: the list itself."""
+    """Paths from the project's folder that do not belong to the work: the list itself."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,8 @@ class TaskEnd:
     """The commit of all that it left, with what it learned; its parent is the base."""
     changed: tuple[str, ...] = ()
     """Paths that differ between base and work."""
+    check_passed_before: bool = False
+    """Whether the task's own check passed before, so that no agent was started."""
     check_failed: str = ""
     """What the task's own check printed if it failed after the run; empty if it passed."""
     cost_usd: float = 0.0
@@ -226,6 +228,16 @@ class TaskEnd:
     """That of the failure of the last attempt; empty if it was solved."""
     failing: tuple[str, ...] = ()
     """Ids of the cases that failed in the last attempt."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run of a task that has ended, on its way through the merge queue."""
+
+    record: TaskRecord
+    end: TaskEnd
+    solved: bool
+    """Whether its work may land; otherwise only what it learned is brought to the branch."""
 
 
 @dataclass(frozen=True)
@@ -273,3 +285,53 @@ class ListSummary:
     """Why a waiting task cannot start, by its id."""
     seconds_left: float | None = None
     """Estimated from the tasks that have ended; None before the first."""
+
+
+@dataclass(frozen=True)
+class ListPreview:
+    """What a list would do."""
+
+    tasks: tuple[TaskRecord, ...]
+    """All tasks, with the files that they are predicted to change."""
+    order: tuple[str, ...]
+    """Ids of those that would run, in the order of starting."""
+    batches: tuple[tuple[str, ...], ...]
+    """Ids of those that would run side by side."""
+    blocked: Mapping[str, str]
+    """Why a task cannot start, by its id."""
+    estimate_usd: float | None
+    """What all runs would cost: the median of past runs, for each task; None without any."""
+    estimate_seconds: float | None
+    lanes: int
+    problem: str = ""
+    """Why the list would not start; empty if all that it needs is there."""
+    apart: Mapping[str, str] = field(default_factory=dict)
+    """Why a task does not run beside others, by its id."""
+    past_runs: int = 0
+    """How many runs the estimate is made from."""
+
+
+class LeftoverKind(StrEnum):
+    """What a list has left in the state directory. The values are printed."""
+
+    LANE = "lane"
+    PATCH = "patch"
+    REPOSITORY = "repository"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a list has left in the state directory."""
+
+    list_id: str
+    kind: LeftoverKind
+    path: Path
+    size: int
+    """Bytes."""
+    reason: str
+    """Why it can be deleted, or why it is kept."""
+    removable: bool
+    ref: str = ""
+    """The ref of unmerged work; empty if all of it has landed."""
+    command: str = ""
+    """The shell command that shows unmerged work."""

@@ -111,6 +111,15 @@ class TaskStore:
             (status, message, _now(), identity),
         )
 
+    def cancel_list(self, identity: str) -> None:
+        """Ask the process that works on a list to end it; one that is not running is stopped."""
+        self.end_list(identity, ListStatus.STOPPED, "cancelled")
+
+    def is_cancelled(self, identity: str) -> bool:
+        """Return whether another process has asked to end a list that this one works on."""
+        rows = self.database.fetch_rows("SELECT status FROM task_lists WHERE id = ?", (identity,))
+        return not rows or rows[0][0] != ListStatus.RUNNING
+
     def set_tip(self, identity: str, tip: str) -> None:
         """Record the last commit that is known to be on the list's branch."""
         self.database.write("UPDATE task_lists SET tip = ? WHERE id = ?", (tip, identity))
@@ -263,6 +272,16 @@ class TaskStore:
         with self.database.explain_damage():
             return {run: load_end(*rest) for run, *rest in rows}
 
+    def find_base(self, run: str) -> str:
+        """Return the commit that a run of a task started from; empty if there is no such run."""
+        rows = self.database.fetch_rows("SELECT base FROM task_runs WHERE run = ?", (run,))
+        return str(rows[0][0]) if rows else ""
+
+    def find_task_of_run(self, run: str) -> str:
+        """Return the id of the task that a run belongs to; empty if there is no such run."""
+        rows = self.database.fetch_rows("SELECT task FROM task_runs WHERE run = ?", (run,))
+        return str(rows[0][0]) if rows else ""
+
     def has_unfinished(self, list_id: str) -> bool:
         """Return whether a list still has work with a task."""
         return any(each.state in UNFINISHED for each in self.load_tasks(list_id))
@@ -271,6 +290,15 @@ class TaskStore:
 _END_COLUMNS: Final = ("outcome", "work", "learned")
 _SELECT_LIST: Final = f"SELECT {', '.join(_LIST)} FROM task_lists"  # noqa: S608 -- our own names
 _SELECT_TASK: Final = f"SELECT {', '.join(_TASK)} FROM tasks"  # noqa: S608 -- our own names
+
+
+def build_records(list_id: str, items: Sequence[TaskItem]) -> list[TaskRecord]:
+    """Return the tasks of a list as they stand before anything runs."""
+    return [
+        TaskRecord(list_id, each, TaskState(state), reason)
+        for each in items
+        for state, reason in [_find_first_state(each)]
+    ]
 
 
 def dump_item(item: TaskItem) -> str:

@@ -1,4 +1,4 @@
-"""Carry the instruction files that git does not track into the work tree of an isolated run.
+"""Carry the instruction files that git does not track into the work tree of a run.
 
 Many people keep CLAUDE.md, AGENTS.md or `.claude/` to themselves: they are in `.gitignore`, in
 `.git/info/exclude` or in core.excludesFile, not added yet, or hidden from git by a flag of the
@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import files
@@ -24,7 +24,6 @@ from orchestrator.platform.folders import (
     PROJECT_SETTINGS,
 )
 from orchestrator.workspace.git import Git
-from orchestrator.workspace.worktree import Worktree
 
 _NAMES: Final = frozenset({CLAUDE_MD, CLAUDE_LOCAL_MD, AGENTS_MD})
 _IN_CLAUDE_FOLDER: Final = frozenset(
@@ -48,6 +47,31 @@ _HIDDEN: Final = (_SKIPPED, b"s", b"h")
 """The tags of files whose changes git does not look for; small letters are assume-unchanged."""
 
 
+class CarryTarget(Protocol):
+    """A work tree that gets files from the user's own: that of an isolated run, or a lane."""
+
+    @property
+    def folder(self) -> Path:
+        """Its top."""
+
+    @property
+    def source(self) -> Path:
+        """The top of the user's own work tree."""
+
+    @property
+    def git(self) -> Git | None:
+        """Git in it, if it is as sparse as the user's own; None if it has all tracked files."""
+
+
+@dataclass(frozen=True)
+class LaneTarget:
+    """A lane, which always has all tracked files."""
+
+    folder: Path
+    source: Path
+    git: None = None
+
+
 @dataclass(frozen=True)
 class CarriedFiles:
     """The instruction files that a work tree has from the user's folder, and not from git.
@@ -57,7 +81,7 @@ class CarriedFiles:
         originals: the folder for a copy of each as it was when it was carried.
     """
 
-    worktree: Worktree
+    worktree: CarryTarget
     originals: Path
 
     def carry(self) -> tuple[str, ...]:
@@ -70,14 +94,10 @@ class CarriedFiles:
         Raises:
             InfrastructureError: a file cannot be copied, or git failed.
         """
-        top = self.worktree.repository.top
+        top, folder = self.worktree.source, self.worktree.folder
         too_large: list[str] = []
-        skipped = _list_tagged_files(self.worktree.git, (_SKIPPED,))
-        folder = self.worktree.folder
-        if missing := [path for path in skipped if not os.path.lexists(folder / path)]:
-            options = ("-q", "--ignore-skip-worktree-bits", "--")
-            pathspecs = [f":(literal){path}" for path in missing]
-            self.worktree.git.run("checkout", *options, *pathspecs)
+        if git := self.worktree.git:
+            _check_out_skipped(git, folder)
         for path in list_private_files(top):
             try:
                 if (top / path).stat().st_size > _LARGEST_FILE:
@@ -109,7 +129,7 @@ class CarriedFiles:
             InfrastructureError: git failed.
         """
         carried = set(self.list_paths())
-        git = Git(self.worktree.repository.top)
+        git = Git(self.worktree.source)
         return tuple(path for path in paths if path in carried or _is_ignored(git, path))
 
 
@@ -154,6 +174,14 @@ def _is_ignored(git: Git, path: str) -> bool:
     """Return whether git ignores a path that it does not track; it need not exist."""
     # 128: the path leads through a link.
     return git.run("check-ignore", "-q", "--", path, allowed=(0, 1, 128)).returncode == 0
+
+
+def _check_out_skipped(git: Git, folder: Path) -> None:
+    """Check out the instruction files that a sparse checkout has left out."""
+    skipped = _list_tagged_files(git, (_SKIPPED,))
+    if missing := [path for path in skipped if not os.path.lexists(folder / path)]:
+        options = ("-q", "--ignore-skip-worktree-bits", "--")
+        git.run("checkout", *options, *(f":(literal){path}" for path in missing))
 
 
 def _list_tagged_files(git: Git, tags: Collection[bytes]) -> list[str]:

@@ -125,7 +125,7 @@ def create_lane_repository(project: Path, repository: Repository, folder: Path) 
 
 
 def open_bare(folder: Path) -> Git:
-    """Return git for a repository of ours, without a work tree."""
+    """Return git for the repository of a list, without a work tree."""
     return Git(folder, {"GIT_DIR": str(folder)})
 
 
@@ -198,7 +198,7 @@ def _commit_files(
         git.run("read-tree", "--empty")
     if any(draft.glob("sharedindex.*")):
         git.run("update-index", "--no-split-index")
-    left_out = stage_files(git, is_secret_name, submodules=True)
+    left_out = stage_files(git, is_secret_name, submodules=True).left_out
     tree = git.read_line("write-tree", "--missing-ok").decode("ascii")
     history = open_lane_history(open_bare(draft))
     for left in (*draft.glob("sharedindex.*"), draft / "index"):

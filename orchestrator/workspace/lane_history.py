@@ -12,7 +12,7 @@ _MOVED: Final = (b"cannot lock ref", b"reference already exists")
 
 
 class LaneHistory(RepositoryHistory):
-    """The history of a repository of ours, in which nothing is ever forced."""
+    """The history of the repository of a list, in which nothing is ever forced."""
 
     def resolve(self, revision: str) -> str:
         """Return the id of the object that a revision stands for; empty if there is none."""
@@ -47,7 +47,9 @@ class LaneHistory(RepositoryHistory):
         options = ("--reverse", "--topo-order", "-z", "--format=%H%n%B", "--no-show-signature")
         printed = self._call("log", *options, "--end-of-options", f"{base}..{tip}", "--")
         records = (record.partition(b"\n") for record in printed.split(b"\0") if record)
-        return [(oid.decode(), text.decode("utf-8", "replace")) for oid, _, text in records]
+        return [
+            (oid.decode(), text.decode("utf-8", "replace").rstrip("\n")) for oid, _, text in records
+        ]
 
     def is_ancestor(self, one: str, other: str) -> bool:
         """Return whether a commit is the other one, or is in its history."""
@@ -68,6 +70,6 @@ class LaneHistory(RepositoryHistory):
 
 
 def open_lane_history(git: Git) -> LaneHistory:
-    """Open a repository of ours for commits of the program: no hook, nothing is signed."""
+    """Open the repository of a list for commits of the program: no hook, nothing is signed."""
     plain = open_private_history(git)
     return LaneHistory(plain.run_git, plain.build_error)

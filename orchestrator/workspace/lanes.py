@@ -1,4 +1,4 @@
-"""The repository of ours that the lanes of a task list share.
+"""The repository that the lanes of a task list share.
 
 It borrows the user's objects, and has the user's uncommitted work in the commit that the lanes
 start from. Nothing but a branch and objects is ever written to the user's repository, and that
@@ -9,12 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.masking import mask_text
 from orchestrator.platform.locking import FileLock
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.git import Git
@@ -29,7 +30,7 @@ from orchestrator.workspace.lane_base import (
 )
 from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
 from orchestrator.workspace.lane_trees import LaneSnapshot, LaneTree
-from orchestrator.workspace.publishing import publish_commit
+from orchestrator.workspace.publishing import is_reachable, publish_commit
 from orchestrator.workspace.repository import Repository, find_repository
 from orchestrator.workspace.repository_history import open_private_history
 from orchestrator.workspace.virtual_merge import Merge, find_conflicts, merge_commits
@@ -52,7 +53,7 @@ class LaneRepository:
     Args:
         project: the user's project; may be a subfolder of its repository.
         user: the user's repository.
-        folder: the repository of ours.
+        folder: the repository that the lanes share.
     """
 
     project: Path
@@ -141,9 +142,9 @@ class LaneRepository:
         """Do what `snapshot_lane` does, and report which paths could not be committed."""
         return self._open_lane(folder).take_snapshot(parent, message, leave)
 
-    def merge(self, ours: str, theirs: str) -> Merge:
-        """Merge two commits without a work tree."""
-        return merge_commits(self._git, ours, theirs)
+    def merge(self, onto: str, commit: str) -> Merge:
+        """Merge a commit onto another one without a work tree."""
+        return merge_commits(self._git, onto, commit)
 
     def find_conflicts(self, commits: Mapping[str, str]) -> list[tuple[str, str, tuple[str, ...]]]:
         """Return the pairs of commits that conflict, by their keys, with the paths."""
@@ -227,15 +228,28 @@ class LaneRepository:
         """Point a branch of the user's repository at a commit; return why not, or nothing."""
         return publish_commit(self.user, self.folder, commit, branch)
 
+    def is_published(self, commit: str) -> bool:
+        """Return whether the user's repository has all that lanes have added up to a commit."""
+        return commit == self.read_ref(BASE) or is_reachable(self.user, commit)
+
     def fetch(self, url: str, refspecs: Sequence[str]) -> None:
         """Fetch from another repository, without a question to anybody."""
         options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        self._transport.run("fetch", *options, "--", url, *refspecs)
+        self._exchange("fetch", *options, "--", url, *refspecs)
 
     def push(self, url: str, refspecs: Sequence[str]) -> None:
         """Push to another repository, without a question to anybody."""
         options = ("--quiet", "--no-verify", "--recurse-submodules=no")
-        self._transport.run("push", *options, "--", url, *refspecs)
+        self._exchange("push", *options, "--", url, *refspecs)
+
+    def _exchange(self, *arguments: str) -> None:
+        git = replace(
+            self._git, config=_TRANSPORT, environment={**self._git.environment, **_NO_PROMPT}
+        )
+        try:
+            git.run(*arguments)
+        except InfrastructureError as error:  # the address may have a password in it
+            raise InfrastructureError(mask_text(error.message), error.hint) from None
 
     def _find_mode(self, commit: str, path: str) -> str:
         """Return the mode that a file keeps when its content is replaced."""
@@ -268,11 +282,6 @@ class LaneRepository:
     @property
     def _git(self) -> Git:
         return open_bare(self.folder)
-
-    @property
-    def _transport(self) -> Git:
-        git = self._git.with_folder(self.folder, **_NO_PROMPT)
-        return Git(git.folder, git.environment, (*git.config, *_TRANSPORT))
 
     @cached_property
     def _identity(self) -> Mapping[str, str]:

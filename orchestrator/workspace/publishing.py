@@ -1,4 +1,4 @@
-"""Bring a commit of ours into the user's repository, as a branch that nobody else has changed."""
+"""Bring a commit of a list into the user's repository, as a branch that nobody else has changed."""
 
 import contextlib
 from pathlib import Path
@@ -38,7 +38,7 @@ def publish_commit(repository: Repository, folder: Path, commit: str, branch: st
 
     Args:
         repository: the user's repository.
-        folder: the repository of ours that has the commit.
+        folder: the repository of the lanes that has the commit.
         commit: the commit.
         branch: the name of the branch.
 
@@ -49,24 +49,36 @@ def publish_commit(repository: Repository, folder: Path, commit: str, branch: st
         InfrastructureError: git failed.
     """
     git = Git(repository.top, config=_FETCH_SETTINGS)
-    theirs, ours = open_lane_history(git), open_lane_history(open_bare(folder))
+    users, own = open_lane_history(git), open_lane_history(open_bare(folder))
     ref = _BRANCHES + branch
-    now = theirs.resolve(ref)
-    if now == commit or (now and _is_beyond(theirs, now, commit)):
-        ours.set_ref(_PUBLISHED + branch, commit)
+    now = users.resolve(ref)
+    if now == commit or (now and _is_beyond(users, now, commit)):
+        own.set_ref(_PUBLISHED + branch, commit)
         return ""
-    known = [ours.resolve(name + branch) for name in (_PUBLISHED, _INTENDED)]
+    known = [own.resolve(name + branch) for name in (_PUBLISHED, _INTENDED)]
     if now and now not in known:
         return f"the branch {branch} was changed by somebody else"
     if holder := find_checkout(git, repository, branch):
         return f"the branch {branch} is checked out in {holder}"
-    ours.set_ref(_INTENDED + branch, commit)
+    own.set_ref(_INTENDED + branch, commit)
     # Into no ref: git would compare with the branch as it is then, and not as it was published.
     git.run(*_FETCH, "--", str(folder), _INTENDED + branch)
-    if not theirs.move_ref(ref, commit, now):
+    if not users.move_ref(ref, commit, now):
         return f"git could not set the branch {branch}: it was changed, or another is in its way"
-    ours.set_ref(_PUBLISHED + branch, commit)
+    own.set_ref(_PUBLISHED + branch, commit)
     return ""
+
+
+def is_reachable(repository: Repository, commit: str) -> bool:
+    """Return whether a branch, a tag or another ref of the user leads to a commit.
+
+    Raises:
+        InfrastructureError: git failed.
+    """
+    git = Git(repository.top)
+    if not open_lane_history(git).resolve(f"{commit}^{{commit}}"):
+        return False
+    return bool(git.read_output("for-each-ref", "--count=1", "--contains", commit))
 
 
 def find_checkout(git: Git, repository: Repository, branch: str) -> str:
@@ -87,6 +99,6 @@ def find_checkout(git: Git, repository: Repository, branch: str) -> str:
     return ""
 
 
-def _is_beyond(theirs: LaneHistory, now: str, commit: str) -> bool:
+def _is_beyond(users: LaneHistory, now: str, commit: str) -> bool:
     """Return whether the user has only added commits."""
-    return bool(theirs.resolve(f"{commit}^{{commit}}")) and theirs.is_ancestor(commit, now)
+    return bool(users.resolve(f"{commit}^{{commit}}")) and users.is_ancestor(commit, now)

@@ -22,13 +22,13 @@ class Merge:
     """The paths in which they conflict, from the top."""
 
 
-def merge_commits(git: Git, ours: str, theirs: str) -> Merge:
-    """Merge two commits, whose common ancestor git finds.
+def merge_commits(git: Git, onto: str, commit: str) -> Merge:
+    """Merge a commit onto another one, whose common ancestor git finds.
 
     Raises:
         InfrastructureError: git failed, or knows no such commits.
     """
-    command = (*_COMMAND, ours, theirs)
+    command = (*_COMMAND, onto, commit)
     done = git.run(*command, allowed=(0, 1))
     tree, *conflicts = done.stdout.split(b"\0")[:-1] or [b""]
     if not tree:  # exit code 1 stands for an unknown commit too
@@ -60,8 +60,8 @@ def find_conflicts(git: Git, commits: Mapping[str, str]) -> list[tuple[str, str,
         return []
     lines = "".join(f"{commits[one]} {commits[other]}\n" for one, other in pairs)
     printed = git.read_output(*_COMMAND, "--stdin", stdin=lines.encode("ascii"))
-    # A record is `status NUL tree NUL (path NUL)* NUL`. The status, which is the other way round
-    # than the exit code, is not needed: where there is a conflict, there are paths.
+    # A record is `status NUL tree NUL (path NUL)* NUL`. The status, which is the opposite
+    # of the exit code, is not needed: where there is a conflict, there are paths.
     records = printed.removesuffix(b"\0\0").split(b"\0\0")
     found = []
     for (one, other), record in zip(pairs, records, strict=True):

@@ -55,6 +55,11 @@ class Worktree:
         """The project's folder in it."""
         return self.folder / self.repository.prefix.decode("utf-8", "surrogateescape")
 
+    @property
+    def source(self) -> Path:
+        """The top of the user's own work tree."""
+        return self.repository.top
+
     def is_complete(self) -> bool:
         """Return whether `create` has finished, which writes the ref of the start last."""
         if not (self._entry.is_dir() and self.folder.is_dir()):

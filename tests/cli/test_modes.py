@@ -25,6 +25,12 @@ RULE = ("--rule", "Ask.", "--when", "Always.", "--why", "Because.")
 ARGUMENTS = {
     "run": (TASK,),
     "resume": (),
+    "tasks run": ("tasks.md", "--dry-run"),
+    "tasks status": (),
+    "tasks resume": (),
+    "tasks retry": ("last", "T001"),
+    "tasks cancel": (),
+    "tasks clean": (),
     "runs": (),
     "runs show": (),
     "runs prune": (),
@@ -81,13 +87,15 @@ ARGUMENTS = {
     "init": ("--yes",),
     "doctor": (),
     "undo": ("--yes",),
+    "worker": ("--once",),
+    "workers": (),
 }
 """Arguments of every command, such that most of them come to use the state directory."""
 
 WITHOUT_PROJECT = {
     *("resume", "runs", "runs show", "runs events", "teacher workflow", "hook", "demo"),
     *("docs", "help", "version", "completion", "review schedule", "sessions show"),
-    *("sessions export",),
+    *("sessions export", "worker", "workers"),
 }
 ELSEWHERE = {"demo"}
 """It has a state directory of its own, in a folder that `mkdtemp` makes."""
@@ -143,6 +151,8 @@ def call_command(call: Call, command: str, shop: Shop) -> None:
             check=True,
         )
         return
+    if command == "tasks run":
+        shop.write("tasks.md", f"- [ ] {TASK}\n")
     place = () if command in WITHOUT_PROJECT else ("--project-dir", shop.project)
     done = call(*command.split(), *ARGUMENTS[command], *place)
     assert done.code < 4, done.output
