@@ -91,7 +91,7 @@ def _measure_list(tasks: int, lanes: int, seconds: float) -> Spent:
     with TemporaryDirectory(prefix="benchmark-") as folder, _arena(Path(folder), seconds) as env:
         top = Path(folder).resolve()
         lines = [
-            f"- [ ] T{n:03} Write part {n} [P] (files: parts/p{n}.py)\n  token: task-{n}-end\n"
+            f"- [ ] T{n:03} Write part {n} (files: parts/p{n}.py)\n  Its mark is task-{n}-end.\n"
             for n in range(tasks)
         ]
         listed = top / "project" / "tasks.md"
