@@ -93,7 +93,7 @@ def fault(contains: str, **values: Any) -> Answer:
 
 def lesson(contains: str, rule: str = RULE) -> Answer:
     """Return an answer of the teacher."""
-    values = {
+    values: dict[str, Any] = {
         "reason": "It guessed.",
         "action": "add",
         "target": None,
