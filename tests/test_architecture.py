@@ -34,7 +34,7 @@ VOCABULARY = ("teacher.address", "teacher.errors", "teacher.models")
 
 OWNERS = {
     "anthropic": {"teacher.local"},
-    "dbos": {"orchestrator.journal.durable"},
+    "dbos": {"orchestrator.journal.durable", "orchestrator.journal.queues"},
     "genai_prices": {"teacher.prices"},
     "git": {"orchestrator.workspace.repository_history"},
     "httpx": {"teacher.http_client"},

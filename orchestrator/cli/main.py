@@ -37,6 +37,7 @@ from orchestrator.cli.teacher import teacher
 from orchestrator.cli.trust import offer_trust, trust
 from orchestrator.cli.undo import undo
 from orchestrator.cli.values import sanitize_text, shorten_text
+from orchestrator.cli.worker import worker, workers
 from orchestrator.errors import LoopError, UntrustedError, with_hint
 from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
@@ -50,6 +51,7 @@ _SECTIONS: Final = {
     "See": ("runs", "sessions", "stats", "docs", "help", "version"),
     "Learn": ("rules", "review", "report-failure", "teach", "learnings"),
     "Set up": ("doctor", "config", "trust", "teacher", "hooks", "hook", "completion"),
+    "Many machines": ("worker", "workers"),
 }
 """The commands by what people do; those that are not here are listed at the end."""
 _LONGEST_REPORT: Final = 20_000
@@ -83,7 +85,7 @@ COMMANDS: Final = (
     *(init, doctor, run, tasks, resume, undo, runs, sessions, stats),
     *(report_failure, teach, teacher),
     *(rules, review, learnings, hooks, hook, config, trust, demo),
-    *(docs, show_help, show_version, completion),
+    *(worker, workers, docs, show_help, show_version, completion),
 )
 
 for command in COMMANDS:

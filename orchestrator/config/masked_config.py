@@ -122,6 +122,36 @@ class ConfigMasker:
                 self._restore_value(values, present, tuple(json.loads(name)), digest)
         return Config.model_validate(values)
 
+    def adopt_config(self, text: str, folder: Path, environment: Mapping[str, str]) -> Config:
+        """Return a configuration of another machine, with the secrets of this one.
+
+        The digests are no help: they were made with the other machine's key.
+
+        Args:
+            text: the result of `mask_config` there.
+            folder: a folder without a configuration file.
+            environment: the environment, which must have each value that was not stored.
+
+        Raises:
+            UsageError: it lacks one.
+        """
+        values = json.loads(text)
+        withheld = values.pop(_WITHHELD, {})
+        for name in (_FILE, _TRUSTED, _GIVEN):
+            values.pop(name, None)
+        if withheld:
+            own = load_config(folder, None, (), environment)
+            present = own.config.model_dump(mode="json")
+            for key in (tuple(json.loads(name)) for name in withheld):
+                if ".".join(key) not in own.origins:
+                    raise UsageError(
+                        f"`{'.'.join(key)}` contains a secret, which does not travel with a job, "
+                        "and this worker has none",
+                        f"set ORCHESTRATOR_{'_'.join(key).upper()} where the worker is started",
+                    )
+                values[key[0]][key[1]] = present[key[0]][key[1]]
+        return Config.model_validate(values)
+
     def mask_changed_config(self, config: Config, text: str) -> str:
         """Return a changed configuration of the run that was stored with `text`, masked too."""
         return self.mask_config(config, read_file(text), read_trusted(text), read_given(text))

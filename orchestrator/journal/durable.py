@@ -1,4 +1,4 @@
-"""Durable runs: the only module that knows DBOS.
+"""Durable runs: with `queues`, the only module that knows DBOS.
 
 A run is executed by a sequence of DBOS workflows, `RUN.1`, `RUN.2`, and so on: the first executes
 it until it ends or its process dies, and a process that continues the run starts the next one. The
@@ -20,6 +20,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -48,11 +49,17 @@ logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
+JOB_WORKFLOW: Final = "job"
+"""The name of the workflow of a job, see `queues`."""
+
 _PENDING: Final = "PENDING"
 """The status in DBOS of a workflow that is being executed, and of one whose process died."""
 
 _POLL_SECONDS: Final = 0.1
 """Interval at which DBOS's threads check for work; destroying DBOS takes as long."""
+
+_WORKER_POLL_SECONDS: Final = 2.0
+"""The same in a worker, of which there may be a hundred at one database, each for days."""
 
 
 class CallFailedError(Exception):
@@ -65,31 +72,47 @@ class CallFailedError(Exception):
 # ---- DBOS in this process ------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Service:
+    """What a process takes jobs from."""
+
+    queue: str
+    executor: str
+    """The id of this process, which no other process ever has."""
+
+
 class _Engine:
     """DBOS in this process: launched on first use, with one URL, and destroyed at exit.
 
     DBOS is a singleton with one database. It cannot be replaced during a run; between runs
-    another one may be used, as tests do.
+    another one may be used, as tests do. Only a worker takes jobs from a queue.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._url = ""
+        self._service: Service | None = None
         self._uses = 0
 
     @contextlib.contextmanager
-    def use_database(self, state: Path) -> Iterator[None]:
+    def use_database(self, state: Path, service: Service | None = None) -> Iterator[None]:
         """Run DBOS on the database of a state directory while the block runs.
 
+        Args:
+            state: the state directory.
+            service: what this process takes jobs from; nothing if None. Within such a block,
+                blocks without one use the same DBOS.
+
         Raises:
-            UsageError: this process is executing a run of another database.
+            UsageError: this process is executing a run of another database, or a run while it
+                is asked to take jobs.
             InfrastructureError: the database cannot be used, as with a full disk; also for
                 database errors in the block.
         """
         url = resolve_workflows_url(state)
         with explain_errors(state, url):
             with self._lock:
-                self._switch_database(url, state)
+                self._switch_database(url, state, service)
                 self._uses += 1
             try:
                 yield
@@ -102,13 +125,13 @@ class _Engine:
         with self._lock:
             self._destroy()
 
-    def _switch_database(self, url: str, state: Path) -> None:
-        if url == self._url:
+    def _switch_database(self, url: str, state: Path, service: Service | None) -> None:
+        if url == self._url and service in (None, self._service):
             return
         if self._uses:
+            wanted = "take jobs" if url == self._url else f"use {mask_text(url)}"
             raise UsageError(
-                f"this process is executing a run of {mask_text(self._url)}, "
-                f"and cannot use {mask_text(url)}",
+                f"this process is executing a run of {mask_text(self._url)}, and cannot {wanted}",
                 "wait until it ends, or use another process",
             )
         self._destroy()
@@ -116,25 +139,26 @@ class _Engine:
         if url.startswith("sqlite"):
             prepare_sqlite(state)
         try:
-            DBOS(config=_build_config(url))
+            DBOS(config=_build_config(url, service))
             # A process that launches DBOS takes jobs from every queue otherwise, and leaves those
             # whose workflow it does not know pending forever (DBOS 3.4).
-            DBOS.listen_queues([])
+            DBOS.listen_queues([service.queue] if service else [])
             DBOS.launch()
         except BaseException:
             DBOS.destroy()  # or its threads go on, and the next DBOS(config) returns this instance
             raise
-        self._url = url
+        self._url, self._service = url, service
         atexit.register(self.close)
 
     def _destroy(self) -> None:
         if self._url:
-            self._url = ""
+            self._url, self._service = "", None
             DBOS.destroy()
             atexit.unregister(self.close)
 
 
 _engine: Final = _Engine()
+use_engine: Final = _engine.use_database
 
 
 def close_engine() -> None:
@@ -142,16 +166,17 @@ def close_engine() -> None:
     _engine.close()
 
 
-def _build_config(url: str) -> DBOSConfig:
+def _build_config(url: str, service: Service | None) -> DBOSConfig:
+    poll = _WORKER_POLL_SECONDS if service else _POLL_SECONDS
     return {
         "name": "prompt-learning-loop",
         "system_database_url": url,
         # DBOS would use a hash of the source, but runs outlive an upgrade of the program.
         "application_version": RUN_FORMAT,
         # DBOS resumes what the same executor id left behind. A process id may be given out again.
-        "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
-        "notification_listener_polling_interval_sec": _POLL_SECONDS,
-        "scheduler_polling_interval_sec": _POLL_SECONDS,
+        "executor_id": service.executor if service else f"{os.getpid()}-{uuid.uuid4().hex}",
+        "notification_listener_polling_interval_sec": poll,
+        "scheduler_polling_interval_sec": poll,
         "log_level": "CRITICAL",
     }
 
@@ -236,6 +261,8 @@ def forget_runs(
         # Listed before any run is judged: a workflow that starts in between is not in the list.
         gone = []
         for each in DBOS.list_workflows(load_input=False, load_output=False):
+            if each.name == JOB_WORKFLOW:  # its id is that of a job
+                continue
             run = each.workflow_id.rpartition(".")[0]
             if is_gone(run) if each.status == _PENDING else has_ended(run):
                 gone.append(each.workflow_id)

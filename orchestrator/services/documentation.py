@@ -14,7 +14,7 @@ _FILES: Final = {
         name: f"docs/{name}.md"
         for name in (
             *("first-hour", "commands", "configuration", "doctor", "undo"),
-            *("tasks", "rules", "sessions", "learnings", "verdict", "unattended"),
+            *("tasks", "fleet", "rules", "sessions", "learnings", "verdict", "unattended"),
             *("reliability", "replay", "architecture", "where-to-change"),
         )
     },

@@ -10,7 +10,12 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import lists_folder, worktree_folder, worktrees_folder
+from orchestrator.storage.state_directory import (
+    lists_folder,
+    workers_folder,
+    worktree_folder,
+    worktrees_folder,
+)
 
 _PREFIX: Final = "project-"
 
@@ -53,7 +58,8 @@ def _require_free(folder: Path, own: Path, store: Store) -> None:
 
 def _share_files(one: Path, other: Path, store: Store) -> bool:
     """Return whether one folder lies in the other, and neither is in a work tree of ours."""
-    for own in (worktrees_folder(store.directory), lists_folder(store.directory)):
+    state = store.directory
+    for own in (worktrees_folder(state), lists_folder(state), workers_folder(state)):
         if own in one.parents or own in other.parents:
             return False
     return one in other.parents or other in one.parents

@@ -39,6 +39,7 @@ class Database:
         self._in_transaction = False
         create_state_folders(directory)
         url = read_database_url() if url is None else url
+        self.url = url
         self._engine: Engine = (
             Postgres(url, durable=durable) if url else SQLite(directory, durable=durable)
         )

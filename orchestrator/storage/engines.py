@@ -146,13 +146,24 @@ class SQLite:
         self._connection.close()
 
 
-def _find_url_secrets(url: str) -> list[str]:
+def find_url_secrets(url: str) -> list[str]:
     """Return the password in a URL and its parts between `@` signs, the longest first.
 
     A password with an unescaped `@` is read by psycopg as part of the host.
     """
     password = url.partition("//")[2].rpartition("@")[0].partition(":")[2]
     return sorted({password, *password.split("@")} - {""}, key=len, reverse=True)
+
+
+def describe_postgres_error(error: Exception, secrets: Sequence[str]) -> InfrastructureError:
+    """Return the error for a Postgres that cannot be used, without the secrets of its URL."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    for secret in secrets:  # psycopg quotes parts of a URL that it cannot parse
+        line = line.replace(secret, REDACTED)
+    return InfrastructureError(
+        f"the database of {URL_VARIABLE} cannot be used: {line}",
+        f"start it, correct the address, or unset {URL_VARIABLE}",
+    )
 
 
 class Postgres:
@@ -168,7 +179,7 @@ class Postgres:
             *(psycopg.IntegrityError, psycopg.DataError, OverflowError),
             psycopg.errors.ProgramLimitExceeded,  # too long for an index
         )
-        self._secrets = _find_url_secrets(url)
+        self._secrets = find_url_secrets(url)
         try:
             self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
             if not durable:
@@ -203,13 +214,7 @@ class Postgres:
 
     def explain_error(self, error: Exception) -> InfrastructureError:
         """Return the error to raise for an error of the database, with a hint."""
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        for secret in self._secrets:  # psycopg quotes parts of a URL that it cannot parse
-            line = line.replace(secret, REDACTED)
-        return InfrastructureError(
-            f"the database of {URL_VARIABLE} cannot be used: {line}",
-            f"start it, correct the address, or unset {URL_VARIABLE}",
-        )
+        return describe_postgres_error(error, self._secrets)
 
     def explain_damage(self, error: Exception) -> InfrastructureError:
         """Return the error to raise for a stored value that cannot be read."""

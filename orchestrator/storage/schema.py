@@ -387,6 +387,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         result TEXT NOT NULL DEFAULT '',
         message TEXT NOT NULL DEFAULT '',
         cancelled INTEGER NOT NULL DEFAULT 0,
+        deaths INTEGER NOT NULL DEFAULT 0,
         created TEXT NOT NULL,
         started TEXT,
         ended TEXT

@@ -5,6 +5,7 @@
 <state>/runs/<id>/           a run's large files: patches, the suite's output, the shadow index
 <state>/worktrees/<id>/      the work tree of an isolated run
 <state>/lists/<id>/          a task list: its repository, its lanes, patches
+<state>/workers/<n>/         a worker of this machine: its repositories and lanes, by list
 <state>/pinned/<rule>/       the complete project that a rule was learned from
 <state>/pending/<project>/   failures that have not been taught yet
 <state>/locks/               one lock per project and per rulebook file
@@ -169,20 +170,35 @@ def list_folder(state: Path, identity: str) -> Path:
     return lists_folder(state) / identity
 
 
+def workers_folder(state: Path) -> Path:
+    """Return the folder that contains a folder for each worker of this machine."""
+    return state / "workers"
+
+
 def find_list_of_lane(state: Path, lane: Path) -> str:
     """Return the id of the task list that a lane belongs to; empty if the folder is no lane."""
-    above = lists_folder(state)
-    return lane.relative_to(above).parts[0] if above in lane.parents else ""
+    above, parts = _split_lane(state, lane)
+    return parts[0] if above else ""
 
 
 def find_lane_top(state: Path, lane: Path) -> Path:
     """Return the top of a lane's work tree, from its project's folder, which may lie below it.
 
-    `<state>/lists/<list>/lanes/<number>`; a folder that is no lane is returned as it is.
+    `<list>/lanes/<number>`; a folder that is no lane is returned as it is.
     """
-    above = lists_folder(state)
-    parts = lane.relative_to(above).parts if above in lane.parents else ()
-    return above.joinpath(*parts[:_LANE_DEPTH]) if len(parts) >= _LANE_DEPTH else lane
+    above, parts = _split_lane(state, lane)
+    return above.joinpath(*parts[:_LANE_DEPTH]) if above and len(parts) >= _LANE_DEPTH else lane
+
+
+def _split_lane(state: Path, lane: Path) -> tuple[Path | None, tuple[str, ...]]:
+    """Split the folder of a lane: what has the folders of lists, and the path from there.
+
+    That is `<state>/lists`, or `<state>/workers/<number>`.
+    """
+    for above, depth in ((lists_folder(state), 0), (workers_folder(state), 1)):
+        if above in lane.parents and len(parts := lane.relative_to(above).parts) > depth:
+            return above.joinpath(*parts[:depth]), parts[depth:]
+    return None, ()
 
 
 def build_state_error(state: Path, error: BaseException) -> InfrastructureError:

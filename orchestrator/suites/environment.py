@@ -28,6 +28,8 @@ _NOT_PASSED_ON: Final = (
     # The orchestrator's own secrets. ANTHROPIC_API_KEY is passed on: a project may need it.
     "N8N_API_KEY",
     "N8N_WEBHOOK_TOKEN",
+    # With it, whoever reads it can have commands run by every worker at that database.
+    "ORCHESTRATOR_DATABASE_URL",
     "ORCHESTRATOR_TEACHER_API_KEY",
 )
 

@@ -87,13 +87,15 @@ ARGUMENTS = {
     "init": ("--yes",),
     "doctor": (),
     "undo": ("--yes",),
+    "worker": ("--once",),
+    "workers": (),
 }
 """Arguments of every command, such that most of them come to use the state directory."""
 
 WITHOUT_PROJECT = {
     *("resume", "runs", "runs show", "runs events", "teacher workflow", "hook", "demo"),
     *("docs", "help", "version", "completion", "review schedule", "sessions show"),
-    *("sessions export",),
+    *("sessions export", "worker", "workers"),
 }
 ELSEWHERE = {"demo"}
 """It has a state directory of its own, in a folder that `mkdtemp` makes."""

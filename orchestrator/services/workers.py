@@ -1,0 +1,233 @@
+"""A worker: takes jobs from the queue until it is stopped, and looks after dead workers.
+
+Its life: take a folder -> take the lock of its id -> register -> serve -> drain -> end. DBOS calls
+`_execute` in a thread for each job; everything else is in the caller's thread.
+"""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.journal import queues
+from orchestrator.platform.locking import FileLock, LockHeldError
+from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.services.worker_jobs import BuildRunner, JobExecutor
+from orchestrator.services.worker_runs import build_lane_runner
+from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.process_locks import ProcessLock, hold_lock
+from orchestrator.storage.runs import RUN_FORMAT
+from orchestrator.storage.state_directory import build_state_error, workers_folder
+from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
+from orchestrator.tasks.fleet.reaper import STALE_SECONDS, Reaper
+from orchestrator.tasks.fleet.workers import WorkerStore, create_worker_id
+
+_MOST_SLOTS: Final = 1000
+_KEPT_DAYS: Final = 30
+_TICK: Final = 0.2
+_ONCE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class WorkerTimes:
+    """The times of a worker, in seconds."""
+
+    poll: float = 3.0
+    """Between two looks at the row of a job that runs."""
+    seen: float = 5.0
+    """Between two signs of life in its own row, with a check of its lock."""
+    reap: float = 12.0
+    """Between two looks for dead workers; up to a quarter more or less."""
+    grace: float = 60.0
+    """What jobs may take when it drains, before they are handed back."""
+    stale: float = STALE_SECONDS
+
+
+@dataclass
+class StopRequest:
+    """How the caller stops a worker."""
+
+    drains: threading.Event = field(default_factory=threading.Event)
+    """No new jobs; those that run have the grace."""
+    at_once: threading.Event = field(default_factory=threading.Event)
+    """No grace either."""
+
+    def request(self) -> None:
+        """Ask for the end: the first time to drain, the second time at once."""
+        (self.at_once if self.drains.is_set() else self.drains).set()
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    lanes: int
+    limits: queues.QueueLimits
+    once: bool = False
+    """Whether it ends after its first job, or if none waits."""
+    times: WorkerTimes = WorkerTimes()
+
+
+def run_worker(
+    state: Path,
+    options: WorkerOptions,
+    stop: StopRequest,
+    report: Callable[[str], None],
+    environment: Mapping[str, str],
+    build_runner: BuildRunner = build_lane_runner,
+) -> None:
+    """Take jobs from the queue until it is stopped.
+
+    Args:
+        state: the state directory.
+        options: how it works.
+        stop: how the caller stops it.
+        report: called with each line for people, in any thread.
+        environment: the environment of its agents, with its keys.
+        build_runner: builds what runs a task in a lane.
+
+    Raises:
+        LoopError: the database or the state directory cannot be used.
+    """
+    with open_database(state) as database, _take_folder(state) as folder:
+        worker = create_worker_id()
+        lock = hold_lock(database, worker)
+        try:
+            executor = JobExecutor(
+                worker, state, folder, build_runner, options.times.poll, report, environment
+            )
+            _Worker(database, worker, lock, executor, options, stop, report).serve()
+        finally:
+            lock.release()
+
+
+def list_workers(state: Path) -> list[WorkerRecord]:
+    """Return the workers that live, and those that died and nobody has replaced."""
+    with open_database(state) as database:
+        return WorkerStore(database).list_workers()
+
+
+@contextlib.contextmanager
+def _take_folder(state: Path) -> Iterator[Path]:
+    """Take a folder that no other process uses, best one that an earlier worker has left."""
+    try:
+        make_private_folder(workers_folder(state))
+        for number in range(1, _MOST_SLOTS):
+            lock = FileLock(workers_folder(state) / f"{number}.lock", 0)
+            try:
+                lock.acquire()
+            except LockHeldError:
+                continue
+            try:
+                folder = workers_folder(state) / str(number)
+                make_private_folder(folder)
+                yield folder
+            finally:
+                lock.release()
+            return
+    except OSError as error:
+        raise build_state_error(state, error) from error
+    raise InfrastructureError(f"{_MOST_SLOTS} workers use {state}", "end some")
+
+
+class _Worker:
+    def __init__(
+        self,
+        database: Database,
+        worker: str,
+        lock: ProcessLock,
+        executor: JobExecutor,
+        options: WorkerOptions,
+        stop: StopRequest,
+        report: Callable[[str], None],
+    ) -> None:
+        self._database, self._id, self._lock = database, worker, lock
+        self._executor, self._options, self._stop = executor, options, stop
+        self._report = report
+        self._workers = WorkerStore(database)
+        self._reaper = Reaper(database, worker, options.times.stale)
+        self._service = queues.JobService(options.lanes, self._execute)
+        self._state = WorkerState.SERVING
+        self._due: dict[str, float] = {}
+        self._is_done = False
+
+    def serve(self) -> None:
+        self._workers.register_worker(self._id, RUN_FORMAT, self._options.lanes)
+        try:
+            self._workers.forget_workers(datetime.now(UTC) - timedelta(days=_KEPT_DAYS))
+            state = self._database.directory
+            with queues.serve_queue(state, self._id, self._service, self._options.limits):
+                self._report(f"worker {self._id} takes jobs: {self._options.lanes} at a time")
+                self._serve_until_stopped()
+                self._drain()
+        finally:
+            self._workers.see_worker(self._id, WorkerState.ENDED)
+            self._report(f"worker {self._id} has ended")
+
+    def _serve_until_stopped(self) -> None:
+        while not (self._is_done or self._stop.drains.is_set()):
+            self._tick()
+            if self._options.once and self._is_due("once", _ONCE_SECONDS):
+                self._is_done |= self._is_idle()
+            self._stop.drains.wait(_TICK)
+
+    def _is_idle(self) -> bool:
+        """Return whether no job waits for this worker, and none is being given to it."""
+        state = self._database.directory
+        waits = any(each.version == RUN_FORMAT for each in queues.list_waiting_jobs(state))
+        taken = any(each.worker == self._id for each in queues.list_taken_jobs(state))
+        return not (waits or taken or self._service.running)
+
+    def _drain(self) -> None:
+        self._service.lanes = 0
+        self._state = WorkerState.DRAINING
+        self._due.clear()
+        deadline = time.monotonic() + self._options.times.grace
+        if self._service.running:
+            self._report(f"it drains: {self._options.times.grace:g} s for jobs that run")
+        while self._service.running:
+            self._tick()
+            if self._stop.at_once.is_set() or time.monotonic() >= deadline:
+                self._executor.hand_back_jobs()
+            time.sleep(_TICK)
+
+    def _tick(self) -> None:
+        times = self._options.times
+        try:
+            if self._is_due("seen", times.seen):
+                if not self._lock.is_held():
+                    self._report("its lock is held by another process")
+                self._workers.see_worker(self._id, self._state)
+            if self._is_due("reap", times.reap * random.uniform(0.75, 1.25)):  # noqa: S311 -- no secret
+                for each in self._reaper.reap_jobs():
+                    what = "ended" if each.is_ended else "back in the queue"
+                    self._report(f"job {each.job}: worker {each.worker} is dead; {what}")
+        except InfrastructureError as error:
+            self._report(f"the database is away, and is tried again: {error}")
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + seconds
+        return True
+
+    def _execute(self, entry: queues.QueueEntry) -> None:
+        if self._options.once:
+            self._service.lanes = 0
+        try:
+            is_over = self._executor.execute_job(entry.job)
+        except InfrastructureError as error:
+            # The row says that it runs: when this worker has ended, the reaper of another finds it.
+            self._report(f"job {entry.job}: its result could not be saved: {error}")
+            is_over = False
+        if not is_over:
+            queues.return_job(self._database.directory, entry)
+        self._is_done = self._options.once

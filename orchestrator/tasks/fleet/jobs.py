@@ -1,0 +1,239 @@
+"""Store jobs: each change of an owner or a result is one compare-and-swap.
+
+The record of a job says everything; the queue of `journal.queues` only says when it is whose turn.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.errors import UsageError
+from orchestrator.masking import mask_text
+from orchestrator.models import RunOutcome
+from orchestrator.storage.database import Database, Row
+from orchestrator.tasks.fleet.models import (
+    JOB_REFS,
+    MOST_DEATHS,
+    Job,
+    JobRecord,
+    JobStatus,
+    Ownership,
+)
+from orchestrator.tasks.models import TaskEnd, TaskOrder
+from orchestrator.tasks.store import load_end
+
+_COLUMNS: Final = (
+    *("project", "repository", "content", "config", "status", "token", "worker", "deaths"),
+    *("cancelled", "message", "result", "created", "started", "ended"),
+)
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM jobs"  # noqa: S608 -- our own names
+_LONGEST_TEXT: Final = 20_000
+"""Characters of a text of a result that are stored."""
+
+
+def build_ref(job: str, token: int, name: str) -> str:
+    """Return the ref of a commit of a job: of its `work`, or of what it `learned`."""
+    return f"{JOB_REFS}{job}/{token}/{name}"
+
+
+def build_base_ref(job: str) -> str:
+    """Return the ref of the commit that a job starts from."""
+    return f"{JOB_REFS}{job}/base"
+
+
+class JobStore:
+    """The jobs of all lists.
+
+    Each method raises InfrastructureError when the database fails.
+
+    Args:
+        database: the record.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def create_job(self, job: Job) -> bool:
+        """Store a job; return whether it was not there."""
+        order = job.order
+        content = json.dumps({"order": asdict(order), "prefix": job.prefix})
+        return bool(
+            self.database.write(
+                "INSERT INTO jobs (id, list, task, project, repository, base, content, config,"
+                " status, run, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (
+                    *(job.id, order.list_id, order.task, str(job.project), job.repository),
+                    *(order.base, content, job.config, JobStatus.QUEUED, "", _now()),
+                ),
+            )
+        )
+
+    def find_job(self, job: str) -> JobRecord | None:
+        """Return a job by its complete id; None if there is none."""
+        found = self._build(self.database.fetch_rows(f"{_SELECT} WHERE id = ?", (job,)))
+        return found[0] if found else None
+
+    def load_job(self, job: str) -> JobRecord:
+        """Return a job by its complete id.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if (found := self.find_job(job)) is None:
+            raise UsageError(f"there is no job {job}", "see `orchestrator workers`")
+        return found
+
+    def list_unfinished(self, list_id: str = "") -> list[JobRecord]:
+        """Return the jobs that have not ended, of one list or all, the oldest first."""
+        return self._build(
+            self.database.fetch_rows(
+                f"{_SELECT} WHERE status IN (?, ?) AND (? = '' OR list = ?) ORDER BY created, id",
+                (JobStatus.QUEUED, JobStatus.RUNNING, list_id, list_id),
+            )
+        )
+
+    def list_running(self) -> list[tuple[str, str]]:
+        """Return the ids of the jobs that run, each with that of its worker."""
+        rows = self.database.fetch_rows(
+            "SELECT id, worker FROM jobs WHERE status = ? ORDER BY id", (JobStatus.RUNNING,)
+        )
+        return [(str(job), str(worker)) for job, worker in rows]
+
+    # ---- owners
+
+    def claim_job(self, job: str, worker: str) -> JobRecord | None:
+        """Let a worker own a job that the queue gave it; return it, or None if it has ended.
+
+        The new token ends the ownership of any other worker.
+        """
+        changed = self.database.write(
+            "UPDATE jobs SET token = token + 1, worker = ?, status = ?, message = '',"
+            " started = COALESCE(started, ?) WHERE id = ? AND status <> ?",
+            (worker, JobStatus.RUNNING, _now(), job, JobStatus.ENDED),
+        )
+        return self.load_job(job) if changed else None
+
+    def check_owner(self, job: str, token: int) -> Ownership:
+        """Return whether the worker with a token may go on."""
+        rows = self.database.fetch_rows(
+            "SELECT status, token, cancelled FROM jobs WHERE id = ?", (job,)
+        )
+        if not rows or rows[0][:2] != (JobStatus.RUNNING, token):
+            return Ownership.LOST
+        return Ownership.CANCELLED if rows[0][2] else Ownership.OWN
+
+    def set_run(self, job: str, token: int, run: str) -> None:
+        """Record the run that the worker with a token makes."""
+        self.database.write("UPDATE jobs SET run = ? WHERE id = ? AND token = ?", (run, job, token))
+
+    def save_end(self, job: str, token: int, end: TaskEnd) -> bool:
+        """Store what came of a job, if the token is still the latest; return whether it was."""
+        return bool(
+            self.database.write(
+                "UPDATE jobs SET status = ?, result = ?, message = ?, ended = ?"
+                " WHERE id = ? AND token = ? AND status = ?",
+                (
+                    *(JobStatus.ENDED, _dump_end(end), _mask(end.message), _now()),
+                    *(job, token, JobStatus.RUNNING),
+                ),
+            )
+        )
+
+    def hand_back(self, job: str, token: int, reason: str) -> bool:
+        """Give up a job for another worker, which the queue has to give it to."""
+        return bool(
+            self.database.write(
+                "UPDATE jobs SET status = ?, token = token + 1, message = ?"
+                " WHERE id = ? AND token = ? AND status = ?",
+                (JobStatus.QUEUED, _mask(reason), job, token, JobStatus.RUNNING),
+            )
+        )
+
+    def fence_job(self, job: str, worker: str) -> bool:
+        """Take a job from a dead worker; at the third death, or if it is cancelled, end it.
+
+        Returns:
+            Whether the worker owned it: if not, nothing is changed.
+        """
+        with self.database.transaction():
+            found = self.find_job(job)
+            if found is None or (found.status, found.worker) != (JobStatus.RUNNING, worker):
+                return False
+            deaths, message, end = found.deaths + 1, "its worker has died", None
+            if deaths >= MOST_DEATHS:
+                message = f"{deaths} workers have died with it"
+                end = TaskEnd(RunOutcome.STOPPED, f"{message}; it is not started again")
+            elif found.cancelled:
+                end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled, and its worker has died")
+            self.database.write(
+                "UPDATE jobs SET token = token + 1, deaths = ?, status = ?, message = ?,"
+                " result = ?, ended = ? WHERE id = ?",
+                (
+                    *(deaths, JobStatus.ENDED if end else JobStatus.QUEUED),
+                    *(end.message if end else message, _dump_end(end) if end else ""),
+                    *(_now() if end else None, job),
+                ),
+            )
+            return True
+
+    def cancel_job(self, job: str) -> None:
+        """Cancel a job: at once if no worker has it, and else the worker ends it."""
+        end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled before it started")
+        with self.database.transaction():
+            self.database.write(
+                "UPDATE jobs SET cancelled = 1 WHERE id = ? AND status <> ?",
+                (job, JobStatus.ENDED),
+            )
+            self.database.write(
+                "UPDATE jobs SET status = ?, token = token + 1, result = ?, message = ?, ended = ?"
+                " WHERE id = ? AND status = ?",
+                (
+                    *(JobStatus.ENDED, _dump_end(end), end.message, _now()),
+                    *(job, JobStatus.QUEUED),
+                ),
+            )
+
+    def _build(self, rows: Iterable[Row]) -> list[JobRecord]:
+        with self.database.explain_damage():
+            return [_build_record(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _build_record(row: dict[str, Any]) -> JobRecord:
+    content: dict[str, Any] = json.loads(row["content"])
+    values: dict[str, Any] = content["order"]
+    order = TaskOrder(**(values | {"leave": tuple(values["leave"])}))
+    return JobRecord(
+        Job(order, Path(row["project"]), content["prefix"], row["repository"], row["config"]),
+        JobStatus(row["status"]),
+        row["token"],
+        row["worker"],
+        row["deaths"],
+        bool(row["cancelled"]),
+        row["message"],
+        _load_end(row["result"]) if row["result"] else None,
+        datetime.fromisoformat(row["created"]),
+        *(datetime.fromisoformat(at) if at else None for at in (row["started"], row["ended"])),
+    )
+
+
+def _dump_end(end: TaskEnd) -> str:
+    end = replace(end, message=_mask(end.message), check_failed=_mask(end.check_failed))
+    return json.dumps(asdict(end))
+
+
+def _load_end(text: str) -> TaskEnd:
+    values: dict[str, Any] = json.loads(text)
+    outcome, work, learned = (values.pop(name) for name in ("outcome", "work", "learned"))
+    return load_end(outcome, work, learned, json.dumps(values))
+
+
+def _mask(text: str) -> str:
+    return mask_text(text)[:_LONGEST_TEXT]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,118 @@
+"""Store workers, and say which of them live: by their locks, not by the age of their rows."""
+
+import functools
+import platform
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from orchestrator.platform.liveness import ProcessMark, mark_process
+from orchestrator.storage.database import Database, Row
+from orchestrator.storage.process_locks import find_free
+from orchestrator.tasks.fleet.models import JobStatus, WorkerRecord, WorkerState
+
+_SELECT: Final = (
+    "SELECT id, host, process, process_started, version, lanes, state, started, last_seen"
+    " FROM workers"
+)
+
+
+def create_worker_id() -> str:
+    """Return an id that no other worker has or will have: host, boot and start, and chance.
+
+    DBOS gives the jobs of an id to the next process with the same id. A host's name alone is
+    given again by a container; a process id by any system.
+    """
+    mark = mark_process()
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", platform.node()).strip("-")[:40] or "host"
+    return f"{host}-{int(mark.started):x}-{mark.pid}-{secrets.token_hex(4)}"
+
+
+class WorkerStore:
+    """The workers at this database.
+
+    Each method raises InfrastructureError when the database fails.
+
+    Args:
+        database: the record.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def register_worker(self, worker: str, version: str, lanes: int) -> None:
+        """Record this process as a worker; it holds the lock of its id."""
+        now = _now()
+        self.database.write(
+            "INSERT INTO workers (id, host, process, process_started, version, lanes, state,"
+            " started, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (worker, *mark_process(), version, lanes, WorkerState.SERVING, now, now),
+        )
+
+    def see_worker(self, worker: str, state: WorkerState) -> None:
+        """Record that a worker has been at work just now, and what it does."""
+        self.database.write(
+            "UPDATE workers SET last_seen = ?, state = ? WHERE id = ?", (_now(), state, worker)
+        )
+
+    def find_process(self, worker: str) -> ProcessMark | None:
+        """Return the process of a worker; None if it was never registered."""
+        rows = self.database.fetch_rows(
+            "SELECT host, process, process_started FROM workers WHERE id = ?", (worker,)
+        )
+        with self.database.explain_damage():
+            return ProcessMark(*rows[0]) if rows else None
+
+    def read_last_seen(self, worker: str) -> str:
+        """Return what a worker has recorded last, to see whether it changes; empty if nothing."""
+        rows = self.database.fetch_rows("SELECT last_seen FROM workers WHERE id = ?", (worker,))
+        return str(rows[0][0]) if rows else ""
+
+    def list_workers(self, *, with_ended: bool = False) -> list[WorkerRecord]:
+        """Return the workers, the oldest first: those that live or died, or also those that ended.
+
+        A worker that is not registered as ended, and whose lock is free, has died.
+        """
+        rows = self.database.fetch_rows(
+            f"{_SELECT} WHERE state <> ? OR ? = 1 ORDER BY started, id",
+            (WorkerState.ENDED, int(with_ended)),
+        )
+        free = find_free(self.database, [str(row[0]) for row in rows])
+        jobs: dict[str, list[str]] = {}
+        running = self.database.fetch_rows(
+            "SELECT worker, id FROM jobs WHERE status = ? ORDER BY id", (JobStatus.RUNNING,)
+        )
+        for worker, job in running:
+            jobs.setdefault(str(worker), []).append(str(job))
+        with self.database.explain_damage():
+            build = functools.partial(_build_worker, free=free, jobs=jobs)
+            return [build(row) for row in rows]
+
+    def forget_workers(self, before: datetime) -> None:
+        """Delete the rows of workers that ended, or died, and were last seen before a time."""
+        old = self.database.fetch_rows(
+            "SELECT id FROM workers WHERE last_seen < ?", (before.astimezone(UTC).isoformat(),)
+        )
+        for worker in find_free(self.database, [str(row[0]) for row in old]):
+            self.database.write("DELETE FROM workers WHERE id = ?", (worker,))
+
+
+def _build_worker(row: Row, *, free: Iterable[str], jobs: dict[str, list[str]]) -> WorkerRecord:
+    worker, host, process, started, version, lanes, state, start, seen = row
+    return WorkerRecord(
+        worker,
+        ProcessMark(host, process, started),
+        version,
+        lanes,
+        WorkerState(state),
+        datetime.fromisoformat(start),
+        datetime.fromisoformat(seen),
+        worker not in free,
+        tuple(jobs.get(worker, ())),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
