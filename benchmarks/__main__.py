@@ -25,6 +25,9 @@ PARTS: Final = {
     "record": "benchmarks.record",
     "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
+    "queue": "benchmarks.queue",
+    "task_list": "benchmarks.task_list",
+    "fleet_limits": "benchmarks.fleet_limits",
 }
 """Each module has `measure() -> Table`."""
 

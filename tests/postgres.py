@@ -26,8 +26,12 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Run a server that listens to no network; give the URL of its databases without a name."""
+def running_server(settings: str = "-c fsync=off") -> Iterator[str]:
+    """Run a server that listens to no network; give the URL of its databases without a name.
+
+    Args:
+        settings: options of the server; by default, a power failure would lose data.
+    """
     initdb, server = _program("initdb"), _program("pg_ctl")
     # Postgres refuses to be root's.
     user: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
@@ -40,7 +44,7 @@ def running_server() -> Iterator[str]:
             cwd=folder,
             **user,
         )
-        options = f"-c listen_addresses='' -k {folder} -c fsync=off"
+        options = f"-c listen_addresses='' -k {folder} {settings}"
         words = [server, "-D", str(data), "-w", "-l", str(folder / "log")]
         subprocess.run([*words, "-o", options, "start"], check=True, cwd=folder, stdout=-3, **user)
         try:

@@ -26,7 +26,7 @@ from orchestrator.suites.environment import build_project_environment, record_ma
 from orchestrator.workspace.git import Git
 
 LANE_VARIABLE: Final = "ORCHESTRATOR_LANE"
-"""Has the name of the lane: a project's own configuration can tell lanes apart by it."""
+"""Has the name of the lane: by it a project's own configuration can distinguish lanes."""
 
 _MOST_FILES: Final = 10_000
 _MOST_BYTES: Final = 500_000_000
@@ -110,8 +110,15 @@ def include_files(globs: tuple[str, ...], project: Path, lane: Path) -> tuple[st
     with the work.
 
     Raises:
+        ConfigError: a glob leads out of the project.
         InfrastructureError: a file cannot be copied, they are too many, or git failed.
     """
+    for glob in globs:
+        if glob.startswith("/") or ".." in glob.split("/"):
+            raise ConfigError(
+                f"lanes.include: {shorten_to_line(glob, 100)} leads out of the project",
+                "write a path or a glob from the project's folder: .env",
+            )
     if not globs or not project.is_dir():
         return ()
     found = list(_iter_ignored(globs, project, lane))
@@ -123,7 +130,7 @@ def include_files(globs: tuple[str, ...], project: Path, lane: Path) -> tuple[st
         )
     for path in found:
         try:
-            _copy_file(project / path, lane / path, lane)
+            _copy_file(project / path, lane / path)
         except OSError as error:
             raise InfrastructureError(
                 f"{project / path} cannot be copied to {lane}: {error.strerror}",
@@ -136,11 +143,14 @@ def _iter_ignored(globs: tuple[str, ...], project: Path, lane: Path) -> Iterator
     """Yield the paths that some globs match and git ignores, in the user's folder and the lane."""
     pathspecs = [f":(glob){glob}" for glob in globs]
     options = ("-z", "--others", "--ignored", "--exclude-standard", "--", *pathspecs)
-    listed = Git(project).read_output("ls-files", *options)
-    if not listed:
+    listed = Git(project).read_output("ls-files", *options).split(b"\0")[:-1]
+    # An agent may have put links in the way: they are not followed.
+    direct = [name for name in listed if not _is_behind_link(lane, os.fsdecode(name))]
+    if not direct:
         return
+    stdin = b"\0".join([*direct, b""])
     # 1: git ignores none of them in the lane.
-    checked = Git(lane).run("check-ignore", "-z", "--stdin", stdin=listed, allowed=(0, 1))
+    checked = Git(lane).run("check-ignore", "-z", "--stdin", stdin=stdin, allowed=(0, 1))
     root = project.resolve()
     for name in filter(None, checked.stdout.split(b"\0")):
         path = os.fsdecode(name)
@@ -149,16 +159,17 @@ def _iter_ignored(globs: tuple[str, ...], project: Path, lane: Path) -> Iterator
             yield path
 
 
-def _copy_file(source: Path, target: Path, lane: Path) -> None:
-    """Copy a file with its mode. An agent may have put links in the way: they are not followed."""
-    folder = lane
-    for part in target.relative_to(lane).parts[:-1]:
-        folder /= part
-        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            folder.unlink()
-        folder.mkdir(exist_ok=True)
-    if target.is_dir() and not target.is_symlink():
-        return  # the agent's own folder: never removed for a copy
+def _is_behind_link(lane: Path, path: str) -> bool:
+    """Return whether a folder of a path is a link in the lane, or no folder."""
+    above = [lane / folder for folder in Path(path).parents][:-1]
+    return any(each.is_symlink() or files.exists(each) != each.is_dir() for each in above)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file with its mode, in the place of another file or a link."""
+    if files.is_folder(target) and not files.is_link(target):
+        return  # what an agent has put there is never removed for a copy
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     shutil.copy2(source, target)
 
@@ -176,6 +187,7 @@ def _run_once(
     if files.read_text(done).strip() == digest:
         return
     argv = _split_command(command)
+    shown = shorten_to_line(masker.mask(command), 200)
     env = build_project_environment(lane, environment)
     program = shutil.which(argv[0], path=env["PATH"]) or argv[0]
     try:
@@ -189,7 +201,7 @@ def _run_once(
             )
     except OSError as error:
         raise InfrastructureError(
-            f"lanes.prepare cannot be started: {shorten_to_line(command, 200)}: {error.strerror}",
+            f"lanes.prepare cannot be started: {shown}: {error.strerror}",
             "correct lanes.prepare, or install the program that it names",
         ) from error
     printed = clean_text(masker.mask(ended.text))
@@ -197,24 +209,21 @@ def _run_once(
     if ended.ended_by is EndReason.ITSELF and ended.returncode == 0:
         files.write_file(done, f"{digest}\n".encode(), 0o600)
         return
-    raise _build_failure(config, command, ended, printed, log)
+    raise _build_failure(config, shown, ended, printed, log)
 
 
 def _split_command(command: str) -> list[str]:
     try:
         argv = shlex.split(command)
     except ValueError as error:
-        raise ConfigError(
-            f"lanes.prepare cannot be read: {error}: {shorten_to_line(command, 200)}",
-            "correct the quotes",
-        ) from error
+        raise ConfigError(f"lanes.prepare cannot be read: {error}", "correct the quotes") from error
     if not argv:
         raise ConfigError("lanes.prepare names no program", "correct it, or leave it empty")
     return argv
 
 
 def _build_failure(
-    config: Config, command: str, ended: process.ProcessResult, printed: str, log: Path
+    config: Config, shown: str, ended: process.ProcessResult, printed: str, log: Path
 ) -> InfrastructureError:
     is_late = ended.ended_by is EndReason.WALL_CLOCK
     outcome = (
@@ -227,6 +236,4 @@ def _build_failure(
     hint = f"its output is in {log}"
     if is_late:
         hint = f"raise lanes.prepare_timeout; {hint}"
-    return InfrastructureError(
-        f"lanes.prepare {outcome}: {shorten_to_line(command, 200)}{said}", hint
-    )
+    return InfrastructureError(f"lanes.prepare {outcome}: {shown}{said}", hint)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator import events
 from orchestrator.config.masked_config import ConfigMasker
@@ -40,6 +40,9 @@ from orchestrator.storage.state_directory import build_state_error, ensure_maski
 from orchestrator.tasks.events import TaskProgress
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.workspace.lanes import LaneRepository
+
+_ENDED: Final = (0, 1, 2, 3)
+"""Exit codes of a process that has recorded how its run ended."""
 
 
 @dataclass
@@ -260,9 +263,10 @@ class LaneRunner:
                 if not token:
                     self._store.discard_run(order.run)
                     return TaskEnd(outcome, message)
+            elif code not in _ENDED and not run.child.is_ending:
+                message = f"its process ended with exit code {code}: {run.child.last_error}"
         record = self._store.load_run(order.run)
         if outcome or record.outcome is RunOutcome.RUNNING:
-            message = message or f"its process ended without a result: {run.child.last_error}"
             record = replace(record, outcome=outcome or RunOutcome.INTERRUPTED)
         return self._finish(run, top, record, included, self._masker.mask(message))
 

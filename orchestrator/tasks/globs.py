@@ -33,9 +33,9 @@ def overlap(a: Sequence[str], b: Sequence[str], paths: Collection[str] = ()) -> 
         b: globs of the other.
         paths: files of the project; a name among them is no glob, whatever brackets it has.
     """
-    known = frozenset(paths)
-    plain_a, wild_a = _split_globs(a, known)
-    plain_b, wild_b = _split_globs(b, known)
+    known = frozenset((*a, *b)).intersection(paths)
+    plain_a, wild_a = _split_globs(tuple(a), known)
+    plain_b, wild_b = _split_globs(tuple(b), known)
     return (
         _share_line(plain_a, plain_b)
         or any(_intersect(one, other) for one in wild_a for other in [*plain_b, *wild_b])
@@ -45,7 +45,7 @@ def overlap(a: Sequence[str], b: Sequence[str], paths: Collection[str] = ()) -> 
 
 def find_matches(globs: Sequence[str], paths: Sequence[str]) -> list[str]:
     """Return the paths that at least one of some globs names."""
-    plain, wild = _split_globs(globs, frozenset(paths))
+    plain, wild = _split_globs(tuple(globs), frozenset(globs).intersection(paths))
     found = []
     for path in paths:
         segments = split_path(path)
@@ -61,9 +61,10 @@ def split_path(path: str) -> Segments:
     return tuple(each for each in posixpath.normpath(text).split("/") if each not in ("", "."))
 
 
+@lru_cache(maxsize=65_536)
 def _split_globs(
-    globs: Sequence[str], known: Collection[str]
-) -> tuple[frozenset[Segments], list[Segments]]:
+    globs: tuple[str, ...], known: frozenset[str]
+) -> tuple[frozenset[Segments], tuple[Segments, ...]]:
     """Return the plain paths among globs, and those with wildcards."""
     plain, wild = set(), dict[Segments, None]()
     for glob in filter(str.strip, globs):
@@ -78,7 +79,7 @@ def _split_globs(
                 wild[_mark_depth(segments)] = None
             else:
                 plain.add(segments)
-    return frozenset(plain), list(wild)
+    return frozenset(plain), tuple(wild)
 
 
 def _mark_depth(segments: Segments) -> Segments:

@@ -200,7 +200,7 @@ class _Merger:
         return True
 
     def _reinforce(self, note: MergedRule, known: Rule) -> None:
-        """Count a rule of the tip once more; a hand-written one is a person's, and stays as it is.
+        """Count that a rule of the tip was learned again; a hand-written one is a person's.
 
         Args:
             note: what the run learned.

@@ -20,6 +20,13 @@
 - uncommitted: how many files are not committed
 - carrying: the user's untracked instruction files in it
 - merge_obstacles: what a merge of its branch would meet in the user's folder
+- lanes: the repository that the lanes of a task list share
+- lane_base: ... its creation, and the commit with the user's uncommitted work
+- lane_trees: ... the work trees of lanes, and snapshots of them
+- lane_files: ... which files git would add
+- lane_history: ... its commits and refs
+- virtual_merge: merge commits without a work tree
+- publishing: bring a commit into the user's repository as a branch
 - fake: a project in memory, for tests
 """
 

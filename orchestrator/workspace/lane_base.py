@@ -198,7 +198,7 @@ def _commit_files(
         git.run("read-tree", "--empty")
     if any(draft.glob("sharedindex.*")):
         git.run("update-index", "--no-split-index")
-    left_out = stage_files(git, is_secret_name, submodules=True)
+    left_out = stage_files(git, is_secret_name, submodules=True).left_out
     tree = git.read_line("write-tree", "--missing-ok").decode("ascii")
     history = open_lane_history(open_bare(draft))
     for left in (*draft.glob("sharedindex.*"), draft / "index"):

@@ -5,6 +5,7 @@ the first file that vanishes, and it reads files of any size.
 """
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,22 @@ _GITLINK: Final = b"160000"
 _UNTRACKED: Final = b"?"
 _NO_FILTER: Final = (b"unspecified", b"unset")
 
+_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
+"""git skips such a folder with exit code 0."""
+
 STAGING: Final = ("core.bare=false", "core.safecrlf=false")
 """Settings for git that stages files: a mixture of line endings is no reason to refuse one."""
+
+
+@dataclass(frozen=True)
+class StagedFiles:
+    """What became of the changed files of a work tree."""
+
+    changes: bool
+    """Whether anything was staged."""
+    left_out: tuple[str, ...]
+    """Repositories inside, unreadable files, huge and withheld ones."""
+
 
 Withhold = Callable[[str], bool]
 """Says of an untracked path, from the top, whether it must not be committed."""
@@ -52,16 +67,13 @@ class _Sorted:
     left_out: set[bytes] = field(default_factory=set)
 
 
-def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> tuple[str, ...]:
+def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> StagedFiles:
     """Stage all changed and new files that git does not ignore.
 
     Args:
         git: git at the top of the work tree, with the private index.
         withhold: which untracked files are left out.
         submodules: whether the commits that submodules are at are staged too.
-
-    Returns:
-        The paths that are left out: repositories inside, unreadable files, huge and withheld ones.
 
     Raises:
         InfrastructureError: git failed.
@@ -74,7 +86,8 @@ def stage_files(git: Git, withhold: Withhold, *, submodules: bool) -> tuple[str,
     if found.remove:
         git.run("update-index", "-z", "--force-remove", "--stdin", stdin=_join(found.remove))
     found.left_out |= _stage_paths(git, sorted(found.stage))
-    return tuple(os.fsdecode(path) for path in sorted(found.left_out))
+    left_out = tuple(os.fsdecode(path) for path in sorted(found.left_out))
+    return StagedFiles(bool(found.remove or found.stage), left_out)
 
 
 def set_paths(git: Git, parent: str, paths: Sequence[str]) -> None:
@@ -108,8 +121,9 @@ def _split_entry(entry: bytes, position: int) -> tuple[bytes, bytes]:
 
 def _sort_changes(git: Git, withhold: Withhold) -> _Sorted:
     options = ("-z", "-t", "--others", "--modified", "--exclude-standard")
-    listed = git.read_output("ls-files", *options).split(b"\0")[:-1]
-    found = _Sorted()
+    done = git.run("ls-files", *options)
+    listed = done.stdout.split(b"\0")[:-1]
+    found = _Sorted(left_out=set(_CLOSED.findall(done.stderr)))
     for tag, path in dict.fromkeys((entry[:1], entry[2:]) for entry in listed):
         untracked = tag == _UNTRACKED
         if path.endswith(b"/") or (untracked and withhold(os.fsdecode(path))):
@@ -131,6 +145,8 @@ def _look_at(top: Path, path: bytes) -> _Kind:
     full = top / os.fsdecode(path)
     try:
         status = full.lstat()
+    except PermissionError:  # it is in a folder that cannot be entered
+        return _Kind.CLOSED
     except OSError:
         return _Kind.GONE
     if stat.S_ISDIR(status.st_mode):

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +25,14 @@ from orchestrator.workspace.lane_base import (
 )
 from orchestrator.workspace.lane_files import STAGING, set_paths, stage_files
 from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
-from orchestrator.workspace.worktree import START
 
+_COMPLETE: Final = "lane-is-complete"
+"""An empty file in the entry of a work tree, written when all of it is there."""
 _INDEXES: Final = "indexes"
+_MOST_INDEXES: Final = 3
+"""Of one lane."""
+_DRAFT_NANOSECONDS: Final = 3600 * 10**9
+"""Age at which a temporary index was left behind by a process that was killed."""
 _REPLACED: Final = "replaced"
 _UNFINISHED: Final = (
     "MERGE_HEAD",
@@ -83,7 +89,7 @@ class LaneTree:
         """
         self._restore_config()
         entry = self._find_entry()
-        if entry and self.folder.is_dir() and self._open_entry(entry).resolve(START):
+        if entry and self.folder.is_dir() and (entry / _COMPLETE).exists():
             return
         try:
             if entry:  # made by a process that was killed in here, or the folder was deleted
@@ -104,7 +110,10 @@ class LaneTree:
         made = self._find_entry()
         if not made:
             raise InfrastructureError(f"{self.folder} has vanished", "run again")
-        self._open_entry(made).set_ref(START, commit)
+        try:  # no ref: an agent may delete any
+            files.write_file(made / _COMPLETE, b"", 0o600)
+        except OSError as error:
+            raise build_write_error(error, made) from error
 
     def reset(self, commit: str) -> None:
         """Make all files that git does not ignore what they are in a commit.
@@ -137,14 +146,15 @@ class LaneTree:
         self._restore_config()
         bare = open_bare(self.repository).with_folder(self.repository, **self.identity)
         history = open_lane_history(bare)
-        with self._open_index() as git:
-            git.run("read-tree", "--reset", parent)
-            left_out = stage_files(git, self._load_withheld(), submodules=False)
+        with self._open_index(self.repository, parent) as git:
+            staged = stage_files(git, self._load_withheld(), submodules=False)
+            if not staged.changes:
+                return LaneSnapshot(parent, staged.left_out)
             set_paths(git, parent, leave)
             tree = git.read_line("write-tree", "--missing-ok").decode("ascii")
         if tree == history.resolve(f"{parent}^{{tree}}"):
-            return LaneSnapshot(parent, left_out)
-        return LaneSnapshot(history.commit_tree(tree, [parent], message), left_out)
+            return LaneSnapshot(parent, staged.left_out)
+        return LaneSnapshot(history.commit_tree(tree, [parent], message), staged.left_out)
 
     def _check_out(self, commit: str) -> None:
         entry = self._find_entry()
@@ -158,36 +168,62 @@ class LaneTree:
             # All that is there is in the index before, so nothing of it is left behind.
             stage_files(git, self._load_withheld(), submodules=False)
             git.run("read-tree", "--reset", "-u", commit)
-            git.run("update-index", "-q", "--refresh", allowed=(0, 1))
+            self._store_index(git, commit)
             shutil.copy2(git.environment["GIT_INDEX_FILE"], entry / "index")
         self._open_entry(entry).detach_head(commit)
 
     @contextlib.contextmanager
-    def _open_index(self, entry: Path | None = None) -> Iterator[Git]:
-        """Yield git with a copy of the lane's private index, which becomes the index at the end."""
-        name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        index = self.repository / _INDEXES / name
-        draft = index.with_name(f"{name}.{uuid.uuid4().hex}")
+    def _open_index(self, git_folder: Path, commit: str = "") -> Iterator[Git]:
+        """Yield git with a temporary index, for which files that have not changed are not read.
+
+        Args:
+            git_folder: the entry of the work tree, or the repository.
+            commit: what the index is to have; anything of this lane if it is empty.
+        """
+        folder = self.repository / _INDEXES
+        draft = folder / f"{uuid.uuid4().hex}.draft"
         location = {
-            "GIT_DIR": str(entry or self.repository),
+            "GIT_DIR": str(git_folder),
             "GIT_WORK_TREE": str(self.folder),
             "GIT_INDEX_FILE": str(draft),
         }
         git = Git(self.folder, location, STAGING)
         try:
-            make_private_folder(index.parent)
-            try:
-                # With its time: git reads a file again that is not older than its index.
-                shutil.copy2(index, draft)
-            except FileNotFoundError:
-                git.run("read-tree", "--empty")
+            make_private_folder(folder)
+            stored = self._locate_index(commit)
+            if not (commit and _copy_index(stored, draft)):
+                latest = max(folder.glob(f"{self._name}-*"), default=stored, key=_read_time)
+                if not _copy_index(latest, draft):
+                    git.run("read-tree", "--empty")
+                if commit:
+                    git.run("read-tree", "--reset", commit)
+                    self._store_index(git, commit)
             yield git
-            draft.replace(index)
         except OSError as error:
-            raise build_write_error(error, index) from error
+            raise build_write_error(error, folder) from error
         finally:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+    def _store_index(self, git: Git, commit: str) -> None:
+        """Store an index that has what a commit has, with the times of the files of the lane."""
+        git.run("update-index", "-q", "--refresh", allowed=(0, 1))
+        stored, draft = self._locate_index(commit), git.environment["GIT_INDEX_FILE"]
+        others = set(stored.parent.glob(f"{self._name}-*")) - {stored}
+        _copy_index(Path(draft), Path(f"{draft}.copy"))
+        Path(f"{draft}.copy").replace(stored)
+        unused = sorted(others, key=_read_time)[: -(_MOST_INDEXES - 1)]
+        abandoned = time.time_ns() - _DRAFT_NANOSECONDS
+        unused += [one for one in stored.parent.glob("*.draft*") if _read_time(one) < abandoned]
+        for other in unused:
+            other.unlink(missing_ok=True)
+
+    @property
+    def _name(self) -> str:
+        return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+
+    def _locate_index(self, commit: str) -> Path:
+        return self.repository / _INDEXES / f"{self._name}-{commit}"
 
     def _find_entry(self) -> Path | None:
         """Return the entry of the work tree in the repository."""
@@ -234,3 +270,21 @@ class _Withheld:
 
     def __call__(self, path: str) -> bool:
         return path in self.paths or is_secret_name(path, always=True)
+
+
+def _copy_index(source: Path, target: Path) -> bool:
+    """Copy an index with its time; return whether there is one.
+
+    git reads a file again that is not older than the index.
+    """
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read_time(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0

@@ -97,7 +97,7 @@ def test_a_private_file_is_seen_in_the_lane_and_gets_the_rule(world: World, igno
 
 
 def test_an_interrupt_ends_claude_and_what_it_has_started(world: World) -> None:
-    configure(world, claude={"allowed_tools": ["Bash"]})
+    configure(world, claude={"allowed_tools": ["Bash(echo *)", "Bash(sleep *)"]})
     with (
         answering(WAITS) as (_, environment),
         open_world(world.project, environment=environment) as lanes,
@@ -116,7 +116,7 @@ def test_an_interrupt_ends_claude_and_what_it_has_started(world: World) -> None:
 
 
 def test_a_killed_parent_leaves_nothing_running_and_another_one_goes_on(world: World) -> None:
-    configure(world, claude={"allowed_tools": ["Bash"]})
+    configure(world, claude={"allowed_tools": ["Bash(echo *)", "Bash(sleep *)"]})
     with answering(WAITS) as (_, environment), open_world(world.project) as lanes:
         order = lanes.order("run-1")
         killed = start_killable(world.project, order, environment)

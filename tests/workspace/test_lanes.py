@@ -154,6 +154,27 @@ def test_an_unreadable_file_is_reported(lanes: LaneRepository) -> None:
     assert snapshot.left_out == ("closed.py",)
 
 
+def test_a_file_in_a_closed_folder_is_not_taken_for_deleted(
+    lanes: LaneRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lanes.project, "closed/d.py")
+    (folder,) = add_lanes(lanes, 1)
+    base = lanes.create_base()
+    write(folder, "closed/d.py", "changed\n")
+    (folder / "b.py").unlink()
+    lstat = Path.lstat
+
+    def refuse(path: Path) -> os.stat_result:  # root may enter every folder
+        if path.parent.name == "closed":
+            raise PermissionError
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    snapshot = lanes.take_snapshot(folder, base, "work")
+    assert snapshot.left_out == ("closed/d.py",)
+    assert lanes.list_changes(base, snapshot.commit) == ("b.py",)
+
+
 def test_what_cannot_be_committed_is_reported(
     lanes: LaneRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +239,7 @@ def test_snapshots_while_an_agent_writes(lanes: LaneRepository) -> None:
     agent = threading.Thread(target=work)
     agent.start()
     try:
-        for _ in range(40):
+        for _ in range(12):
             lanes.snapshot_lane(folder, base, "work")
     finally:
         ended.set()
@@ -244,7 +265,7 @@ def test_two_may_look_at_a_lane_at_once(lanes: LaneRepository) -> None:
         each.join()
     assert len(found) == 6
     assert len(set(found)) == 1
-    assert len(list((lanes.folder / "indexes").iterdir())) == 1
+    assert not list((lanes.folder / "indexes").glob("*.draft*"))
 
 
 def test_lanes_are_found_again_and_left(lanes: LaneRepository, tmp_path: Path) -> None:

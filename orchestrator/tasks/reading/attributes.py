@@ -17,11 +17,11 @@ the whole command is in backticks: else `tests: unit and integration` would be o
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.tasks.reading.mark_values import (
+    MarkError,
     parse_check,
     parse_files,
     parse_ids,
@@ -68,15 +68,17 @@ _SUFFIX: Final = re.compile(
     r"(depends[- ]on|depends|priority|files|tests|done|hold):(?=[ \t]))"
 )
 _DETAIL: Final = re.compile(
-    rf"[ \t]*(?:[-*+][ \t]+)?(?:\*\*|__)?(?:({_KEYS})(?:\*\*|__)?[ \t]*:(?:\*\*|__)?[ \t]*(.*?)"
-    r"|(depends on)(?:\*\*|__)?[ \t]+(.+?)|(no[- ]change))[ \t]*",
+    rf"(?:[-*+][ \t]+)?(?:\*\*|__)?(?:({_KEYS})(?:\*\*|__)?[ \t]*:(?:\*\*|__)?[ \t]*(.*)"
+    r"|(depends on)(?:\*\*|__)?[ \t]+(.+)|(no[- ]change))",
     re.I,
 )
 _NO_CHANGE: Final = re.compile(r"no[- ]change", re.I)
 _STORY: Final = re.compile(r"US[-_]?\d{1,4}", re.I)
 _SHORT_PRIORITY: Final = re.compile(r"P[0-9]")
 _FIRST_PRIORITY: Final = re.compile(r"(P[0-9])(?:[ \t]*[:—\u2013-][ \t]+|[ \t]+)(?=\S)")
-_LAST_FLAG: Final = re.compile(r"(?:^|[ \t|;,—\u2013]+)(P[0-9]|no-change)[ \t]*\.?$")
+_LAST_FLAG: Final = re.compile(r"(?:^|(?<=[ \t|;,—\u2013]))(P[0-9]|no-change)[ \t]*\.?$")
+_LONGEST_LINE: Final = 4000
+"""Characters up to which a line may have marks: the time of a pattern grows with the square."""
 _ENDS: Final = " \t|;,—\u2013"
 
 
@@ -88,8 +90,13 @@ def parse_title(text: str, *, commands: bool = True) -> tuple[str, Marks]:
         commands: whether the author may name commands, and work without a change.
 
     Raises:
-        MarkError: a mark has an impossible value.
+        MarkError: a mark has an impossible value, or the line is too long.
     """
+    if len(text) > _LONGEST_LINE:
+        raise MarkError(
+            f"the line of the task is longer than {_LONGEST_LINE:,} characters",
+            "put details into indented lines below it",
+        )
     marks, pieces, end = Marks(), list[str](), 0
     for group in _GROUP.finditer(_blank_code(text)):
         inner = text[group.start() + 1 : group.end() - 1]
@@ -106,7 +113,7 @@ def parse_title(text: str, *, commands: bool = True) -> tuple[str, Marks]:
             marks = marks.merge(Marks(priority=parse_priority(flag[1])))
         elif commands:
             marks = marks.merge(Marks(no_change=True))
-        rest = rest[: flag.start()]
+        rest = rest[: flag.start()].rstrip(_ENDS)
     if first := _FIRST_PRIORITY.match(rest.lstrip()):
         marks = marks.merge(Marks(priority=parse_priority(first[1])))
         rest = rest.lstrip()[first.end() :]
@@ -119,7 +126,7 @@ def parse_detail(line: str, *, commands: bool = True) -> Marks | None:
     Raises:
         MarkError: a mark has an impossible value.
     """
-    found = _DETAIL.fullmatch(line)
+    found = _DETAIL.fullmatch(line.strip()) if len(line) <= _LONGEST_LINE else None
     if not found:
         return None
     if found[5]:
@@ -127,13 +134,6 @@ def parse_detail(line: str, *, commands: bool = True) -> Marks | None:
     if found[3]:
         return _parse_value(found[3], found[4], sure=False, commands=commands)
     return _parse_value(found[1], found[2], sure=found[1].islower(), commands=commands)
-
-
-def merge_details(lines: list[str], *, commands: bool = True) -> Iterator[tuple[int, Marks]]:
-    """Yield the marks below a task, each with the place of its line from 0."""
-    for at, line in enumerate(lines):
-        if found := parse_detail(line, commands=commands):
-            yield at, found
 
 
 def _parse_group(inner: str, *, square: bool, commands: bool) -> Marks | None:

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from orchestrator.errors import UsageError
@@ -46,10 +47,12 @@ class Box:
     """The headings that it is under, from the top: the line and title of each."""
     lines: list[str] = field(default_factory=list)
     """The lines below it that are its own, as they are."""
+    prose: list[tuple[int, str]] = field(default_factory=list)
+    """Those that are not in a fence, with their numbers."""
     has_boxes: bool = False
     """Whether there are boxes below it, which makes it a heading of them."""
 
-    @property
+    @cached_property
     def details(self) -> list[str]:
         """The lines below it, without their common indentation and empty ones around them."""
         text = textwrap.dedent("\n".join(self.lines)).strip("\n")
@@ -149,7 +152,10 @@ class _BoxReader:
                     break  # a line that continues the paragraph, not indented
                 self._open.pop()
         if self._open:
-            self.boxes[self._open[-1]].lines.append(text)
+            box = self.boxes[self._open[-1]]
+            box.lines.append(text)
+            if not line.is_code:
+                box.prose.append((line.number, text))
 
     def _note_almost(self, line: Line) -> None:
         if not self.almost and not line.is_hidden and _ALMOST.match(line.visible):

@@ -7,7 +7,7 @@ from typing import Final
 from orchestrator.counts import format_count
 from orchestrator.errors import UsageError
 from orchestrator.tasks.models import TaskItem
-from orchestrator.tasks.reading.item_text import locate_item
+from orchestrator.tasks.reading.item_text import fold_title, locate_item
 
 _MOST_NAMED: Final = 12
 """Tasks of a cycle that are named."""
@@ -74,7 +74,7 @@ def _join_cycle(cycle: Sequence[str]) -> str:
 def _build_duplicate_error(one: TaskItem, other: TaskItem, source: str) -> UsageError:
     first, second = locate_item(one, source), locate_item(other, source)
     also = f"in line {one.line}" if one.line and not one.path else f"in {first}"
-    if one.id in (one.title, other.title) or one.title != other.title:
+    if fold_title(one.title) != fold_title(other.title):
         return UsageError(f"{second}: {one.id} is the id of another task, too, {also}", "change it")
     return UsageError(
         f"{second}: the same task is {also}: {one.title}", "remove one, or write how they differ"

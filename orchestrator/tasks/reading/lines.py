@@ -11,10 +11,9 @@ from typing import Final
 
 from orchestrator.rulebook.markdown_pieces import split_lines
 
-_FENCE: Final = re.compile(
-    r"[ \t]*((?:>[ \t]?)*)[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})"
-)
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+_FENCE: Final = re.compile(r"((?:>[ \t]*)*)(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})(?=[ \t]|\Z)")
+_RUN: Final = re.compile("`+")
 _UNDERLINE: Final = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _PROSE: Final = re.compile(r" {0,3}(?![-*+>#|`~\s]|\d{1,9}[.)])\S.*")
 _MOST_FRONT_MATTER: Final = 200
@@ -106,7 +105,7 @@ class _Scanner:
                     self._close()
                 return Line(line.number, line.start, raw, raw, is_code=True)
         hidden = self._comment
-        if not hidden and (fence := _FENCE.match(raw)):
+        if not hidden and (fence := _FENCE.match(raw.lstrip(" \t"))):
             self._fence, self._quoted = fence[2], bool(fence[1])
             self.open = OpenEnd(line.number, "code block")
             return Line(line.number, line.start, raw, raw, is_code=True)
@@ -155,9 +154,10 @@ def _find_comment(raw: str, at: int) -> int:
         tick = raw.find("`", at, start)
         if tick < 0:
             return start
-        run = len(raw[tick:]) - len(raw[tick:].lstrip("`"))
-        end = _find_run(raw, tick + run, run)
-        at = end if end >= 0 else tick + run
+        opened = _RUN.match(raw, tick)
+        after = opened.end() if opened else tick + 1
+        end = _find_run(raw, after, after - tick)
+        at = end if end >= 0 else after
         if at > start:
             start = raw.find("<!--", at)
     return -1
@@ -165,15 +165,17 @@ def _find_comment(raw: str, at: int) -> int:
 
 def _find_run(raw: str, at: int, length: int) -> int:
     """Return the end of the next run of exactly so many backticks; -1 if there is none."""
-    for found in re.finditer("`+", raw[at:]):
+    for found in _RUN.finditer(raw, at):
         if len(found[0]) == length:
-            return at + found.end()
+            return found.end()
     return -1
 
 
 def _find_heading(visible: str, last: Line | None) -> tuple[int, str]:
-    if heading := _HEADING.fullmatch(visible):
-        return len(heading[1]), (heading[2] or "").strip()
+    if heading := _HEADING.match(visible):
+        title = visible[heading.end() :].strip()
+        bare = title.rstrip("#")
+        return len(heading[1]), title if bare and bare[-1] not in " \t" else bare.rstrip()
     if last is None or last.is_code or last.is_hidden or last.level:
         return 0, ""
     underline = _UNDERLINE.fullmatch(visible)

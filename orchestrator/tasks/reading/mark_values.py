@@ -16,7 +16,7 @@ _FILLER: Final = _split_words(
 _NOTHING: Final = frozenset(("", "none", "n/a", "na", "-", "nothing", "no", "\u2013", "—"))
 _ID: Final = re.compile(r"#?[A-Za-z0-9][\w./-]*")
 _ID_RANGE: Final = re.compile(
-    r"([A-Za-z]*[-_]?)(\d{1,6})\s*(?:-|\u2013|—|\.\.)\s*([A-Za-z]*[-_]?)(\d{1,6})"
+    r"\b([A-Za-z]{0,12}[-_]?)(\d{1,6})\s?(?:-|\u2013|—|\.\.)\s?([A-Za-z]{0,12}[-_]?)(\d{1,6})"
 )
 _MOST_IN_RANGE: Final = 1000
 _WORDS: Final = {
@@ -27,7 +27,6 @@ _WORDS: Final = {
     **dict.fromkeys(("lowest", "optional", "future", "someday", "nice to have"), 9),
 }
 """Priorities by the words that people write."""
-_COMMA: Final = re.compile(r"[,\s]+(?![^{\s]*\})")
 _GLOB: Final = re.compile(r"[\w./*?\[\]{},@+~!-]+")
 _LONGEST_COMMAND: Final = 2000
 _OPERATORS: Final = ";&|()<>"
@@ -101,12 +100,24 @@ def parse_files(value: str) -> tuple[str, ...] | None:
     Raises:
         MarkError: a glob leads out of the project.
     """
-    tokens = [each.strip("`\"'") for each in _COMMA.split(value.strip()) if each.strip("`\"'")]
+    tokens = [token for each in _split_globs(value) if (token := each.strip("`\"'"))]
     if not tokens or not all(map(_GLOB.fullmatch, tokens)):
         return None
     if not all(set(each) & set("/.*") for each in tokens):
         return None
     return normalize_globs(tokens)
+
+
+def _split_globs(value: str) -> list[str]:
+    """Split at white space, and at commas that are not in braces."""
+    globs, depth = [""], 0
+    for character in value:
+        depth += (character == "{") - (character == "}" and depth > 0)
+        if character.isspace() or (character == "," and not depth):
+            globs.append("")
+        else:
+            globs[-1] += character
+    return globs
 
 
 def normalize_globs(globs: list[str]) -> tuple[str, ...]:
@@ -151,16 +162,13 @@ def require_plain_command(command: str) -> str:
     shown = command if len(command) <= 80 else f"{command[:79]}…"
     if len(command) > _LONGEST_COMMAND or "\n" in command:
         raise MarkError(f"the command is too long: {shown}", "put it into a script")
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=_OPERATORS)
-    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        tokens, words = list(lexer), shlex.split(command)
+        words = shlex.split(command)
     except ValueError as error:
         raise MarkError(f"the command cannot be parsed ({error}): {shown}", "close it") from None
-    operators = [each for each in tokens if each and set(each) <= set(_OPERATORS)]
-    if any(operator in _quote_free(command) for operator in operators):
+    if operator := next((each for each in _quote_free(command) if each in _OPERATORS), ""):
         raise MarkError(
-            f"the command has `{operators[0]}`, and is started without a shell: {shown}",
+            f"the command has `{operator}`, and is started without a shell: {shown}",
             "put it into a script, and name that",
         )
     if not words or _ASSIGNMENT.fullmatch(words[0]):

@@ -36,9 +36,10 @@ from typing import Final
 from orchestrator.errors import UsageError
 from orchestrator.tasks.models import DEFAULT_PRIORITY, TaskItem
 from orchestrator.tasks.reading import spec_kit
-from orchestrator.tasks.reading.attributes import Marks, merge_details, parse_title
+from orchestrator.tasks.reading.attributes import Marks, parse_detail, parse_title
 from orchestrator.tasks.reading.boxes import Box, BoxFile, find_boxes
 from orchestrator.tasks.reading.item_text import (
+    LONGEST_TITLE,
     clean_text,
     clean_title,
     hash_titles,
@@ -54,6 +55,9 @@ _PRIORITY_IN_HEADING: Final = re.compile(
     r"work|ideas?))?\W*$)",
     re.I,
 )
+
+_LONGEST_ABOVE: Final = 4000
+"""Characters that the agent gets of a box above its task."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,9 @@ class _Reader:
         number = box.line
         try:
             title, marks = parse_title(box.body, commands=self._commands)
-            for at, found in merge_details(box.details, commands=self._commands):
-                number = box.line + 1 + at
-                marks = marks.merge(found)
+            for at, line in box.prose:
+                number = at
+                marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
         except MarkError as error:
             raise UsageError(f"{self._name}:{number}: {error.message}", error.hint) from None
         if self._is_spec_kit and marks.files is None and box.id:
@@ -177,9 +181,10 @@ class _Reader:
         parts = ["\n".join([box.written, *([""] if box.details else []), *box.details])]
         for each in above:
             parent = self._boxes[each]
-            parts.append("\n".join([f"It is a part of: {parent.written}", *parent.details]))
+            about = "\n".join([f"It is a part of: {parent.written}", *parent.details])
+            parts.append(about[:_LONGEST_ABOVE])
         if box.headings:
-            titles = " > ".join(title for _, title in box.headings if title)
+            titles = " > ".join(clean_title(title) for _, title in box.headings if title)
             parts.append(f"In the list it is under: {titles}")
         return clean_text("\n\n".join(parts))
 
@@ -187,7 +192,7 @@ class _Reader:
 def find_priority(headings: Sequence[tuple[int, str]]) -> int:
     """Return the priority that the nearest heading gives."""
     for _, title in reversed(headings):
-        found = _PRIORITY_IN_HEADING.match(title)
+        found = _PRIORITY_IN_HEADING.match(title[:LONGEST_TITLE])
         if found:
             word = next(value for value in found.groupdict().values() if value)
             priority = parse_priority(re.sub(r"[- ]+", " ", word))

@@ -1,6 +1,8 @@
 """Read what only the form of spec-kit says: its phases block, and its texts name files.
 
 A list has this form if it has a heading `Phase N` and a task `T001` below it. There:
+- a task without `[P]` waits for those of its phase before it, and those after it wait for it; one
+  that names what it depends on waits for that only
 - tasks of a phase wait for all of the nearest phase before it that is called setup, foundational,
   blocking or prerequisites; phases of user stories do not wait for each other
 - the tasks of a phase called polish, cross-cutting or final wait for all tasks of all phases before
@@ -26,7 +28,7 @@ _BLOCKING: Final = re.compile(r"set-?up|foundation|blocking|prerequisite", re.I)
 _LAST: Final = re.compile(r"polish|cross-cutting|\bfinal\b", re.I)
 _PATH: Final = re.compile(r"(?<![\w./@:-])(?:[\w.-]+/)+[\w-][\w.-]*\.[A-Za-z]\w{0,9}(?![\w/(*\[{])")
 _FOLDER: Final = re.compile(r"\b(?:in|to|at|under)\s+`?((?:[\w.-]+/)+)`?(?=[\s,;.)]|$)")
-_PLACEHOLDER: Final = re.compile(r"[\w/]\[[^\]]*\]|\[[^\]]*\][\w/.]|<\w+>|\{\w+\}")
+_PLACEHOLDER: Final = re.compile(r"[\w/]\[[^\[\]]*\]|\[[^\[\]]*\][\w/.]|<\w+>|\{\w+\}")
 _MOST_DEPENDENCIES: Final = 300_000
 
 
@@ -55,14 +57,15 @@ def add_phases(tasks: Sequence["BoxTask"], file: BoxFile, name: str) -> tuple["B
     for task in tasks:
         if phase := _find_phase(task.box):
             phases.setdefault(phase, []).append(task)
-    waits: dict[int, tuple[str, ...]] = {}
+    waits: dict[str, tuple[str, ...]] = {}
     before: list[str] = []
     blocking: tuple[str, ...] = ()
     total = 0
     for (line, title), members in phases.items():
         ids = tuple(each.item.id for each in members)
-        waits[line] = tuple(before) if _LAST.search(title) else blocking
-        total += len(waits[line]) * len(ids)
+        others = tuple(before) if _LAST.search(title) else blocking
+        waits |= {each: (*others, *own) for each, own in _order_phase(members).items()}
+        total += len(others) * len(ids)
         if total > _MOST_DEPENDENCIES:
             raise UsageError(
                 f"{name}:{line}: this phase waits for too many tasks", "split the list"
@@ -78,9 +81,23 @@ def _find_phase(box: Box) -> tuple[int, str] | None:
     return next((each for each in box.headings if _PHASE.match(each[1])), None)
 
 
-def _add_dependencies(task: "BoxTask", waits: dict[int, tuple[str, ...]]) -> "BoxTask":
-    phase = _find_phase(task.box)
-    if not phase:
-        return task
-    depends = dict.fromkeys((*task.item.depends, *waits[phase[0]]))
-    return replace(task, item=replace(task.item, depends=tuple(depends)))
+def _order_phase(members: Sequence["BoxTask"]) -> dict[str, tuple[str, ...]]:
+    """Return what each task of a phase waits for within it, by the ids."""
+    waits: dict[str, tuple[str, ...]] = {}
+    serial, beside = tuple[str, ...](), list[str]()
+    for each in members:
+        item = each.item
+        waits[item.id] = serial if item.parallel else (*serial, *beside)
+        if item.depends:
+            waits[item.id] = ()
+        if item.parallel:
+            beside.append(item.id)
+        else:
+            serial, beside = (item.id,), []
+    return waits
+
+
+def _add_dependencies(task: "BoxTask", waits: dict[str, tuple[str, ...]]) -> "BoxTask":
+    item = task.item
+    depends = dict.fromkeys((*item.depends, *waits.get(item.id, ())))
+    return replace(task, item=replace(item, depends=tuple(depends)))

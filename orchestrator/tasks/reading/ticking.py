@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import LoopError, RulebookError, UsageError
+from orchestrator.errors import RulebookError, UsageError
 from orchestrator.platform.folders import hash_path
 from orchestrator.rulebook.files import replace_file
 from orchestrator.rulebook.locking import hold_lock
@@ -131,8 +131,5 @@ def _is_same(found: TaskItem, item: TaskItem, name: str) -> bool:
     """Return whether a task in the list is the one that was read from it before."""
     if found.id != item.id:
         return False
-    try:
-        (masked,) = mask_items([found], name)
-    except LoopError:
-        return False
+    (masked,) = mask_items([found], name)
     return fold_title(masked.title) == fold_title(item.title)
