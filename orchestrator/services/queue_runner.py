@@ -4,14 +4,17 @@ The list's process may end: the workers go on, take over the jobs of each other 
 save what came of them. A list that is resumed finds the results.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from orchestrator import events
 from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.journal import queues
 from orchestrator.masking import mask_text
+from orchestrator.models import RunOutcome
 from orchestrator.services.lane_results import LEARNED, WORK
 from orchestrator.storage.database import Database
 from orchestrator.storage.process_locks import is_free
@@ -21,6 +24,9 @@ from orchestrator.tasks.fleet.models import Job, JobRecord, JobStatus
 from orchestrator.tasks.fleet.reaper import Reaper
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.workspace.lanes import LaneRepository
+
+_POLL_SECONDS: Final = 0.5
+_QUEUE_SECONDS: Final = 10.0
 
 
 class QueueRunner:
@@ -50,6 +56,8 @@ class QueueRunner:
         self._url = config.queue.repository or str(repository.folder)
         self._is_local = not config.queue.repository
         self._shown: dict[str, str] = {}
+        self._due: dict[str, float] = {}
+        self._interrupted: set[str] = set()
         limits = queues.QueueLimits(config.queue.fleet_lanes, config.queue.starts_per_hour)
         queues.register_queue(self._state, limits, replace=True)
 
@@ -64,6 +72,9 @@ class QueueRunner:
             self._send_base(order)
             job = Job(order, self._project, self._repository.prefix, self._url, self._stored)
             self._jobs.create_job(job)
+        elif found.cancelled:
+            # By a process of this list that was interrupted.
+            self._jobs.reopen_job(order.run)
         elif found.status is JobStatus.ENDED:
             return
         queues.enqueue_job(self._state, order.run, order.priority)
@@ -74,15 +85,24 @@ class QueueRunner:
         Raises:
             LoopError: there is no such job, or its commits cannot be fetched.
         """
-        record = self._jobs.load_job(run)
-        if record.status is not JobStatus.ENDED or record.end is None:
-            self._report_progress(record)
+        if not self._is_due(run, _POLL_SECONDS):
             return None
-        self._fetch_result(record, record.end)
-        return record.end
+        record = self._jobs.load_job(run)
+        if record.end and record.end.outcome is RunOutcome.INTERRUPTED and not self._ends(run):
+            # A worker has still seen that it was cancelled, before this list was resumed.
+            self._jobs.reopen_job(run)
+        elif record.end:
+            self._fetch_result(record, record.end)
+            return record.end
+        if record.status is not JobStatus.RUNNING and self._is_due(f"queue {run}", _QUEUE_SECONDS):
+            # So that no kill, at whatever moment, leaves a job outside of the queue.
+            queues.enqueue_job(self._state, run, record.job.order.priority)
+        self._report_progress(record)
+        return None
 
     def interrupt(self, run: str) -> None:
         """Cancel a job: its worker ends the agent; a job that waits leaves the queue."""
+        self._interrupted.add(run)
         self._jobs.cancel_job(run)
         queues.withdraw_job(self._state, run)
         record = self._jobs.find_job(run)
@@ -92,6 +112,17 @@ class QueueRunner:
 
     def find_lane(self, run: str) -> Path | None:
         """Return None: the lane is a worker's."""
+
+    def _ends(self, run: str) -> bool:
+        return run in self._interrupted
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        """Return whether it is time to look again: a scheduler asks many times a second."""
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + seconds
+        return True
 
     def _is_dead(self, worker: str) -> bool:
         return is_free(self._jobs.database, worker)

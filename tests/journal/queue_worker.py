@@ -13,7 +13,7 @@ from orchestrator.journal import durable, queues
 
 def main(state: str, worker: str, lanes: str, seconds: str, log: str, version: str = "") -> None:
     if version:
-        durable.RUN_FORMAT = version  # type: ignore[misc]
+        vars(durable)["RUN_FORMAT"] = version
 
     def note(text: str) -> None:
         with Path(log).open("a", encoding="utf-8") as file:

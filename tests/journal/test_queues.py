@@ -35,7 +35,9 @@ def state(tmp_path: Path, each_database: str) -> Path:
 def start_worker(state: Path, log: Path) -> Iterator[Start]:
     started = []
 
-    def start(name: str, lanes: int = 1, seconds: float = 0.1, version: str = "") -> Start:
+    def start(
+        name: str, lanes: int = 1, seconds: float = 0.1, version: str = ""
+    ) -> "subprocess.Popen[bytes]":
         words = [name, lanes, seconds, log, *([version] if version else [])]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.journal.queue_worker", state, *map(str, words)],
@@ -43,7 +45,7 @@ def start_worker(state: Path, log: Path) -> Iterator[Start]:
         )
         started.append(process)
         wait_for(lambda: f"serves {name}" in read(log))
-        return process  # type: ignore[return-value]
+        return process
 
     yield start
     for process in started:
@@ -168,7 +170,7 @@ def test_a_dead_worker_holds_up_nobody_once_its_job_is_returned(
     enqueue(state, "a", lanes=1, priority=3)
     enqueue(state, "b", lanes=1)
     wait_for(lambda: list_words(log, "start"))
-    os.kill(dies.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    os.kill(dies.pid, signal.SIGKILL)
     start_worker("w2", 1, 0.1)
     time.sleep(2.5)
     assert len(list_words(log, "start")) == 1  # so DBOS does it: the limit is used up by the dead

@@ -94,7 +94,6 @@ class FleetWorld:
         state: Path,
         out: Path,
         environment: Mapping[str, str] | None = None,
-        make_config: Callable[[str], str] = lambda text: text,
     ) -> None:
         self.project, self.state, self.out = project, state, out
         self.events: list[Event] = []
@@ -104,12 +103,18 @@ class FleetWorld:
         self.base = self.repository.create_base()
         env = os.environ if environment is None else environment
         config = load_config(project, None, (), env, lambda _choice: True).config
-        stored = ConfigMasker(Masker(), ensure_masking_key(state)).mask_config(config)
-        self.runner = QueueRunner(
-            project, config, stored, self.repository, self.database, self.events.append
-        )
+        self.config = config
+        self.resume()
         self.jobs, self.workers = JobStore(self.database), WorkerStore(self.database)
         self.processes: list[subprocess.Popen[bytes]] = []
+
+    def resume(self) -> None:
+        """Do what another process of the list does: it knows nothing but the database."""
+        stored = ConfigMasker(Masker(), ensure_masking_key(self.state)).mask_config(self.config)
+        self.runner = QueueRunner(
+            *(self.project, self.config, stored, self.repository, self.database),
+            self.events.append,
+        )
 
     def close(self) -> None:
         for process in self.processes:
@@ -124,7 +129,7 @@ class FleetWorld:
         return order
 
     def start_worker(self, lanes: int = 1, **times: float) -> subprocess.Popen[bytes]:
-        argv = [sys.executable, "-m", "tests.services.fleet_world", self.state, str(lanes)]
+        argv = [sys.executable, "-m", "tests.services.fleet_world", str(self.state), str(lanes)]
         log = (self.out / f"worker-{len(self.processes)}.log").open("wb")
         process = subprocess.Popen(
             [*argv, json.dumps({**FAST, **times})],

@@ -103,7 +103,7 @@ def test_a_job_that_kills_its_workers_is_not_started_a_fourth_time(fleet: FleetW
         fleet.start_worker().wait(timeout=120)
     fleet.start_worker()
     end = fleet.wait("j1")
-    assert (end.outcome, "3 workers have died" in end.message) == (RunOutcome.STOPPED, True)
+    assert (end.outcome, "3 workers have died" in end.message) == (RunOutcome.NOT_SOLVED, True)
     assert fleet.wait("j2").outcome is RunOutcome.SOLVED
     assert len(fleet.read_notes("starts")) == 3
 
@@ -153,6 +153,17 @@ def test_cancelling_a_job_ends_the_processes_of_its_agent(fleet: FleetWorld) -> 
     assert (end.outcome, end.message) == (RunOutcome.INTERRUPTED, "it was cancelled")
     assert not any(map(is_alive, fleet.read_notes("starts") + fleet.read_notes("daemon")))
     assert not fleet.read_notes("second")
+
+
+def test_a_list_that_is_resumed_gets_the_jobs_that_it_cancelled(fleet: FleetWorld) -> None:
+    fleet.start("j1", f"note starts\nawait go\n{SOLVE}")
+    fleet.start_worker()
+    fleet.wait_for(lambda: fleet.read_notes("starts"))
+    fleet.runner.interrupt("j1")  # Ctrl-C at the list, and the list's process ends
+    (fleet.out / "go").touch()
+    fleet.resume()
+    fleet.start("j1", f"note starts\nawait go\n{SOLVE}")
+    assert fleet.wait("j1").outcome is RunOutcome.SOLVED
 
 
 def test_a_cancelled_job_of_a_dead_worker_ends_without_another_worker(fleet: FleetWorld) -> None:

@@ -5,7 +5,7 @@ The record of a job says everything; the queue of `journal.queues` only says whe
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -166,7 +166,8 @@ class JobStore:
             deaths, message, end = found.deaths + 1, "its worker has died", None
             if deaths >= MOST_DEATHS:
                 message = f"{deaths} workers have died with it"
-                end = TaskEnd(RunOutcome.STOPPED, f"{message}; it is not started again")
+                # Not `STOPPED`, which ends the list: here it is the task that fails.
+                end = TaskEnd(RunOutcome.NOT_SOLVED, f"{message}; it is not started again")
             elif found.cancelled:
                 end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled, and its worker has died")
             self.database.write(
@@ -197,6 +198,19 @@ class JobStore:
                 ),
             )
 
+    def reopen_job(self, job: str) -> None:
+        """Let a job that was cancelled be done after all, from its start."""
+        with self.database.transaction():
+            self.database.write(
+                "UPDATE jobs SET cancelled = 0 WHERE id = ? AND status <> ?",
+                (job, JobStatus.ENDED),
+            )
+            self.database.write(
+                "UPDATE jobs SET status = ?, token = token + 1, cancelled = 0, deaths = 0,"
+                " result = '', message = '', ended = NULL WHERE id = ? AND status = ?",
+                (JobStatus.QUEUED, job, JobStatus.ENDED),
+            )
+
     def _build(self, rows: Iterable[Row]) -> list[JobRecord]:
         with self.database.explain_damage():
             return [_build_record(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
@@ -205,7 +219,7 @@ class JobStore:
 def _build_record(row: dict[str, Any]) -> JobRecord:
     content: dict[str, Any] = json.loads(row["content"])
     values: dict[str, Any] = content["order"]
-    order = TaskOrder(**(values | {"leave": tuple(values["leave"])}))
+    order = TaskOrder(**(_drop_unknown(values, TaskOrder) | {"leave": tuple(values["leave"])}))
     return JobRecord(
         Job(order, Path(row["project"]), content["prefix"], row["repository"], row["config"]),
         JobStatus(row["status"]),
@@ -226,9 +240,15 @@ def _dump_end(end: TaskEnd) -> str:
 
 
 def _load_end(text: str) -> TaskEnd:
-    values: dict[str, Any] = json.loads(text)
+    values = _drop_unknown(json.loads(text), TaskEnd)
     outcome, work, learned = (values.pop(name) for name in ("outcome", "work", "learned"))
     return load_end(outcome, work, learned, json.dumps(values))
+
+
+def _drop_unknown(values: dict[str, Any], kind: type[TaskEnd | TaskOrder]) -> dict[str, Any]:
+    """Return values without what another version of this program has added."""
+    known = {each.name for each in fields(kind)}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def _mask(text: str) -> str:

@@ -80,9 +80,10 @@ class Reaper:
         now = self._clock()
         for worker in set(workers) - dead:
             row = self._workers.read_last_seen(worker)
-            if self._seen.get(worker, ("", 0.0))[0] != row:
+            before, since = self._seen.setdefault(worker, (row, now))
+            if before != row:
                 self._seen[worker] = (row, now)
-            elif now - self._seen[worker][1] > self._stale:
+            elif now - since > self._stale:
                 dead.add(worker)
         return dead
 

@@ -23,7 +23,7 @@ from orchestrator.tasks.models import TaskEnd, TaskOrder
 ROOT = Path(__file__).parents[3]
 ORDER = TaskOrder("list", "T1", "j1", "Do it.", "b" * 40, 5, 1.5, 1, "pytest", ("plan.md",))
 JOB = Job(ORDER, Path("/p"), "sub/", "/r.git", "{}")
-END = TaskEnd(RunOutcome.SOLVED, "done", "w" * 40, "l" * 40, ("a.py",), "", 0.5, 2.0)
+END = TaskEnd(RunOutcome.SOLVED, "done", "w" * 40, "l" * 40, ("a.py",), cost_usd=0.5, seconds=2.0)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_job_that_kills_its_workers_stops_after_three(jobs: JobStore) -> None:
     found = jobs.load_job("j1")
     assert found.status is JobStatus.ENDED
     assert found.end
-    assert found.end.outcome is RunOutcome.STOPPED
+    assert found.end.outcome is RunOutcome.NOT_SOLVED
     assert "3 workers have died with it" in found.end.message
     assert jobs.claim_job("j1", "w4") is None
 
@@ -116,6 +116,27 @@ def test_a_cancelled_job_of_a_dead_worker_is_not_started_again(jobs: JobStore) -
     jobs.cancel_job("j1")
     jobs.fence_job("j1", "w1")
     assert jobs.load_job("j1").status is JobStatus.ENDED
+
+
+def test_a_cancelled_job_can_be_done_after_all(jobs: JobStore) -> None:
+    jobs.cancel_job("j1")
+    jobs.reopen_job("j1")
+    found = jobs.load_job("j1")
+    assert (found.status, found.cancelled, found.end) == (JobStatus.QUEUED, False, None)
+    owner = jobs.claim_job("j1", "w1")
+    assert owner
+    jobs.cancel_job("j1")
+    jobs.reopen_job("j1")
+    assert jobs.check_owner("j1", owner.token) is Ownership.OWN
+
+
+def test_what_a_newer_worker_adds_is_no_damage(jobs: JobStore) -> None:
+    owner = jobs.claim_job("j1", "w1")
+    assert owner
+    jobs.save_end("j1", owner.token, END)
+    added = "substr(result, 1, 1) || '\"new\": 1, ' || substr(result, 2)"
+    jobs.database.write(f"UPDATE jobs SET result = {added}")
+    assert jobs.load_job("j1").end == END
 
 
 def test_no_secret_is_stored_in_a_result(jobs: JobStore) -> None:
