@@ -114,7 +114,7 @@ class TaskConsole:
     @_show_event.register
     def _show_task_start(self, event: list_events.TaskStarted) -> None:
         record = self._store(event.record, TaskState.RUNNING)
-        name, where = record.item.id, self._describe_place(record)
+        name, where = record.item.id, self._describe_location(record)
         self._since[name] = self._printed[name] = self._clock()
         self._doing.pop(name, None)
         failed = f", after {format_count(record.failures, 'failure')}" if record.failures else ""
@@ -232,14 +232,14 @@ class TaskConsole:
     def _render_lane(self, record: TaskRecord) -> Text:
         now, name = self._clock(), record.item.id
         is_merging = record.state is TaskState.MERGING
-        where = "merge " if is_merging else f"{self._describe_place(record):<6}"
+        where = "merge " if is_merging else f"{self._describe_location(record):<6}"
         since = format_duration(now - self._since.get(name, now))
         doing = self._doing.get(name) or ("waits for its turn" if is_merging else "starts")
         # What is last is cut first: the title is in the line that the task was started with.
         parts = (where, clean_line(name, _ID_WIDTH), since, clean_line(doing))
         return self._fit(" · ".join(parts))
 
-    def _describe_place(self, record: TaskRecord) -> str:
+    def _describe_location(self, record: TaskRecord) -> str:
         return "queue" if self._is_queued or not record.lane else f"lane {record.lane}"
 
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
