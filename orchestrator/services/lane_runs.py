@@ -246,15 +246,16 @@ class LaneRunner:
         order, message = run.order, ""
         try:
             included = self._prepare(top, run.lane, run.environment)
-            if run.fresh and order.check:
-                if self._passes_before(run, top):
-                    self._store.discard_run(order.run)
-                    return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
+            if run.fresh and order.check and self._passes_before(run, top):
+                self._store.discard_run(order.run)
+                return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
         except LoopError:
             self._store.discard_run(order.run)  # does nothing to one that was executed before
             if not run.child.is_ending:
                 raise
-            return TaskEnd(RunOutcome.INTERRUPTED, "it was interrupted before it began")
+            if run.fresh:
+                return TaskEnd(RunOutcome.INTERRUPTED, "it was interrupted before it began")
+            included = ()
         outcome = None
         if self._store.find_run(order.run).outcome in RESUMABLE:
             token = self._store.read_token(order.run)
