@@ -63,6 +63,7 @@ def measure() -> Table:
                 f"at least {AIM:g}x" if not seconds else "",
             )
         )
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
         samples |= {f"{name}: one": [one.seconds], f"{name}: seven": [seven.seconds]}
     return Table(
         f"Seven agents beside one: {TASKS} tasks, {REPLIES} replies of {LATENCY:g} s each "
@@ -123,7 +124,9 @@ def _arena(folder: Path, seconds: float) -> Iterator[dict[str, str]]:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text, encoding="utf-8")
     projects.commit(project)
-    settings = {"tests": {"command": _SUITE}, "limits": {"max_agent_starts_per_hour": None}}
+    # What seven runs may spend together is below the limits of a list and of a day.
+    limits = {"max_agent_starts_per_hour": None, "max_cost_usd": 5}
+    settings = {"tests": {"command": _SUITE}, "limits": limits}
     (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
     scenario = {"answers": [_answer(number) for number in range(TASKS)]}
     with ReplayServer(parse_scenario(json.dumps(scenario))) as model:
