@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.replay.scenario import Speaker
-from orchestrator.tasks.events import LanesConflicted, TaskReturned
+from orchestrator.tasks.events import LanesConflicted, TaskReturned, TaskRunEnded, TaskStarted
 from orchestrator.tasks.models import ListStatus, ListSummary, TaskState
 from tests.e2e.list_world import (
     RULE,
@@ -208,6 +208,8 @@ SEVEN_RULE = "Sum the weights of all parts before choosing one"
 
 def test_seven_lanes_with_a_textual_and_a_semantic_conflict(list_world: ListWorld) -> None:
     world, project = list_world, list_world.project
+    # What is reserved for seven runs together is below the limits of a list and of a day.
+    world.configure(limits={"max_cost_usd": 5})
     before = describe_repository(project)
 
     def write(token: str, path: str, weight: int = 0, **options: Any) -> Answer:
@@ -238,6 +240,8 @@ def test_seven_lanes_with_a_textual_and_a_semantic_conflict(list_world: ListWorl
     assert summary.record.status is ListStatus.COMPLETE, (summary, world.unanswered)
     assert sorted(trailers(world, summary, "Task")) == sorted(tasks)
     assert world.text == SEVEN.replace("[ ]", "[x]")
+    steps = [each for each in world.received if isinstance(each, TaskStarted | TaskRunEnded)]
+    assert all(isinstance(each, TaskStarted) for each in steps[:7])
     returned = {e.record.item.id: e.reason for e in world.received if isinstance(e, TaskReturned)}
     assert len(returned) == 2, returned
     assert len(returned.keys() & {"T001", "T002"}) == 1
