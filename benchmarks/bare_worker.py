@@ -14,6 +14,7 @@ from dbos import DBOS
 APPLICATION: Final = "bare"
 QUEUE: Final = "bare"
 VERSION: Final = "1"
+WORKFLOW: Final = "bare"
 
 
 @DBOS.step()  # type: ignore[untyped-decorator, unused-ignore]
@@ -22,7 +23,7 @@ def work(command: list[str]) -> int:
     return subprocess.run(command, check=False).returncode if command else 0
 
 
-@DBOS.workflow(name="job")  # type: ignore[untyped-decorator, unused-ignore]
+@DBOS.workflow(name=WORKFLOW)  # type: ignore[untyped-decorator, unused-ignore]
 def job(command: list[str]) -> int:
     """Do a job in one step."""
     return int(work(command))

@@ -17,9 +17,15 @@ def test_the_limits_of_a_small_fleet_are_measured() -> None:
 
 
 @pytest.mark.whole
-def test_a_bare_queue_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_is_measured_beside_a_bare_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "JOBS", 8)
     monkeypatch.setattr(queue, "ROUNDS", 2)
+    monkeypatch.setattr(queue, "LANES", (4,))
     table = queue.measure()
-    assert [row[0] for row in table.rows] == ["bare DBOS, SQLite", "bare DBOS, Postgres"]
-    assert all(float(row[2].removesuffix("x")) == 1 for row in table.rows)
+    assert [row[0] for row in table.rows] == [
+        "bare DBOS, SQLite, 4 lanes",
+        "ours, SQLite, 4 lanes",
+        "bare DBOS, Postgres, 4 lanes",
+        "ours, Postgres, 4 lanes",
+    ]
+    assert all(float(row[2].removesuffix("x")) == 1 for row in table.rows[::2])
