@@ -1,8 +1,11 @@
 """The queue beside a bare DBOS queue: instant jobs through real worker processes.
 
 The bare side is DBOS alone with the settings of our queue: a limit of all workers, priorities,
-deduplication, a pinned version, a look each second. `SIDES` names what is compared; each side
-starts workers at a database, puts jobs into its queue and waits until all have ended.
+deduplication, a pinned version, a look each second. On SQLite it is slower by what our `journal`
+gains with a write-ahead log, so look at Postgres for the overhead.
+
+`SIDES` names what is compared; each side starts workers at a database, puts jobs into its queue and
+waits until all have ended.
 """
 
 import contextlib
