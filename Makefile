@@ -89,7 +89,7 @@ test-whole: $(VENV)/development ## run longer tests of the real programs, and mo
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
 	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
-KILLING := tests/cli/test_watch.py tests/faults tests/proposals tests/storage tests/teaching
+KILLING := tests/cli/test_watch.py tests/faults tests/proposals tests/storage tests/tasks tests/teaching
 
 test-kills test-kills-sample: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)

@@ -8,6 +8,7 @@ no verdict on the tip either                         -> LoopError
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from orchestrator.failures.record_masking import mask_report
 from orchestrator.failures.suite_failure import LOG_BOUND
 from orchestrator.models import CaseOutcome, SuiteReport
 from orchestrator.platform.orphans import reap_orphans
+from orchestrator.ports import Suite
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.judged_trees import JudgedTree, JudgedTrees, summarize_report
 from orchestrator.suites import create_suite
@@ -40,8 +42,6 @@ class SuiteJudge:
 
     def __init__(self, tree: JudgeTree, listener: Listener) -> None:
         self.tree, self._listener = tree, listener
-        tests = tree.config.tests
-        self._suite = create_suite(tests.framework, tests.command, tests.timeout, tree.environment)
         self._judged = JudgedTrees(tree.folder / "judged.json", tree.config)
         self._ids: dict[str, str] = {}
         """The suite's own ids of cases, by masked id, where they differ."""
@@ -133,6 +133,12 @@ class SuiteJudge:
         return self._judged.remember(tree, report)
 
     # ---- running
+
+    @cached_property
+    def _suite(self) -> Suite:
+        """The suite; its ports are the judge's own only once there is its folder."""
+        tests, environment = self.tree.config.tests, self.tree.environment
+        return create_suite(tests.framework, tests.command, tests.timeout, environment)
 
     def _run_suite(self, commit: str, select: Sequence[str] | None = None) -> SuiteReport:
         folder = self.tree.check_out(commit)

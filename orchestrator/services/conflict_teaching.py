@@ -124,7 +124,10 @@ class ConflictTeacher:
 
     def _ask(self, failure: Failure, rulebook: MarkdownRulebook, pending: _RetainedPending) -> None:
         config, project = self.tree.config, self.tree.project
-        parts = build_teaching_parts(config, project, self.store, self.listener, rulebook)
+        environment = self.tree.user_environment
+        parts = build_teaching_parts(
+            config, project, self.store, self.listener, rulebook, environment=environment
+        )
         teach_failure(failure, replace(parts, pending=pending))
 
     def _open_rulebook(self, folder: Path, run: str) -> MarkdownRulebook:

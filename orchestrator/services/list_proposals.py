@@ -71,8 +71,11 @@ class ProposalFinder:
     def _store_items(self, items: Sequence[TaskItem], by: TaskRecord) -> Sequence[str]:
         known = {each.item.id for each in self.store.load_tasks(self.record.id)}
         new = [each for each in items if each.id not in known]
-        self.store.add_tasks(self.record.id, new)
-        for each in new:
-            reason = f"added by the agent that worked on {by.item.id}"
-            self.store.change_task(self.record.id, each.id, state=TaskState.PROPOSED, reason=reason)
+        with self.store.database.transaction():  # or a kill in here leaves tasks that may run
+            self.store.add_tasks(self.record.id, new)
+            for each in new:
+                reason = f"added by the agent that worked on {by.item.id}"
+                self.store.change_task(
+                    self.record.id, each.id, state=TaskState.PROPOSED, reason=reason
+                )
         return [each.title for each in new]

@@ -61,7 +61,7 @@ def remove_leftovers(leftovers: Sequence[Leftover], state: Path | None = None) -
                 shown = {each.path for each in leftovers if each.list_id == identity}
                 for each in _examine_list(record, lists, store):
                     if each.removable and each.path in shown:
-                        shutil.rmtree(each.path)
+                        _remove_folder(each)
                         removed.append(each)
             finally:
                 lock.release()
@@ -92,7 +92,7 @@ def _examine_list(record: ListRecord, lists: TaskStore, store: Store) -> list[Le
             removable=True,
         )
         for lane in sorted((folder / "lanes").glob("*"))
-        if lane.is_dir() and lane.name.partition(".")[0] not in map(str, at_work)
+        if lane.is_dir() and lane.name.isdecimal() and int(lane.name) not in at_work
     ]
 
 
@@ -116,6 +116,18 @@ def _iter_unmerged(
     if not repository.is_published(record.tip):
         reason = f"your repository does not have all of {record.branch}"
         yield Leftover(record.id, LeftoverKind.REPOSITORY, path, 0, reason, removable=False)
+
+
+def _remove_folder(leftover: Leftover) -> None:
+    """Remove a folder, and of a lane also the notes and the TMPDIR beside it."""
+    shutil.rmtree(leftover.path)
+    if leftover.kind is LeftoverKind.LANE:
+        for beside in leftover.path.parent.glob(f"{leftover.path.name}.*"):
+            # `.done` in particular: a new lane of that number would count as prepared.
+            if beside.is_dir() and not beside.is_symlink():
+                shutil.rmtree(beside)
+            else:
+                beside.unlink()
 
 
 def _measure_folder(folder: Path) -> int:

@@ -255,6 +255,7 @@ def build_teaching_parts(
     *,
     asks: bool = True,
     account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> TeachingContext:
     """Return what teaching outside of a run needs.
 
@@ -266,20 +267,21 @@ def build_teaching_parts(
         rulebook: applies the lessons.
         asks: whether the teacher is needed; not to write answers that are stored.
         account: who pays; an account of its own if None.
+        environment: what the teacher sees; that of this process if None.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
         RulebookError, InfrastructureError: a new rule could not be written.
     """
-    state = store.directory
+    state, environment = store.directory, environment or os.environ
     require_writable(config, project)
-    masker = build_masker(config, os.environ, state)
+    masker = build_masker(config, environment, state)
     listener = create_masked_listener(masker, listener)  # a notice may quote a server's answer
     pending = Pending(project, state, lambda text: listener(Notice(text)))
     teacher: NamedTeacher | SilentTeacher = SilentTeacher()
     if asks:
         account = account or open_account(config, store.database)
-        teacher = build_teacher(config, os.environ, listener, account, masker, pending)
+        teacher = build_teacher(config, environment, listener, account, masker, pending)
     return TeachingContext(teacher, masker, listener, rulebook, pending)
 
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -152,7 +153,7 @@ class LaneTree:
                 return LaneSnapshot(parent, staged.left_out)
             set_paths(git, parent, leave)
             tree = git.read_line("write-tree", "--missing-ok").decode("ascii")
-        if tree == history.resolve(f"{parent}^{{tree}}"):
+        if tree == _find_tree(self.repository, parent):
             return LaneSnapshot(parent, staged.left_out)
         return LaneSnapshot(history.commit_tree(tree, [parent], message), staged.left_out)
 
@@ -270,6 +271,12 @@ class _Withheld:
 
     def __call__(self, path: str) -> bool:
         return path in self.paths or is_secret_name(path, always=True)
+
+
+@lru_cache(maxsize=64)
+def _find_tree(repository: Path, commit: str) -> str:
+    """Return the id of the tree of a commit, which is asked for every few seconds."""
+    return open_lane_history(open_bare(repository)).resolve_commit(f"{commit}^{{tree}}")
 
 
 def _copy_index(source: Path, target: Path) -> bool:

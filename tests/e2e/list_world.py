@@ -24,7 +24,7 @@ from tests.trusting import trust_project
 
 SUITE = f"{shlex.quote(sys.executable)} -m pytest tests/ -v --tb=short -p no:cacheprovider"
 RULE = "Never answer before asking"
-CHECKS = '''\
+CHECKS = """\
 import importlib
 import pathlib
 
@@ -47,7 +47,7 @@ def test_weights():
 
 def test_shared():
     assert isinstance(shared.NAMES, list)
-'''
+"""
 FILES = {
     "parts/__init__.py": "",
     "parts/p_base.py": "def value():\n    return 42\n",
@@ -123,7 +123,11 @@ class ListWorld:
 
     def configure(self, **sections: Mapping[str, Any]) -> None:
         """Write the settings, and trust them."""
-        values = {"tests": {"command": SUITE}, "learning": {"max_retries": 1}, **sections}
+        values: dict[str, Any] = {
+            "tests": {"command": SUITE},
+            "learning": {"max_retries": 1},
+            **sections,
+        }
         (self.project / "orchestrator.yaml").write_text(json.dumps(values), encoding="utf-8")
         git(self.project, "add", "-A")
         git(self.project, "commit", "-q", "--allow-empty", "-m", "settings")

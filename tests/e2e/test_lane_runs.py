@@ -25,7 +25,7 @@ WAITS = """
   - name: the agent, that never comes to an end
     when: {speaker: agent}
     steps:
-      - tools: [{name: Bash, input: {command: "echo $$ > pid.txt; sleep 600"}}]
+      - tools: [{name: Bash, input: {command: "sh hang.sh"}}]
       - say: Done.
 """
 
@@ -47,7 +47,10 @@ def answering(*answers: str) -> Iterator[tuple[ReplayServer, Mapping[str, str]]]
 def configure(world: World, **sections: object) -> None:
     config = {"tests": {"command": SUITE}, "learning": {"max_retries": 1}, **sections}
     (world.project / "orchestrator.yaml").write_text(json.dumps(config), encoding="utf-8")
-    git(world.project, "commit", "-qam", "settings")
+    hang = world.project / "hang.sh"
+    hang.write_text("echo $$ > pid.txt\nsleep 600\n", encoding="utf-8")
+    git(world.project, "add", "-A")
+    git(world.project, "commit", "-qm", "settings")
 
 
 def list_claudes(lane: Path) -> list[int]:
@@ -97,7 +100,7 @@ def test_a_private_file_is_seen_in_the_lane_and_gets_the_rule(world: World, igno
 
 
 def test_an_interrupt_ends_claude_and_what_it_has_started(world: World) -> None:
-    configure(world, claude={"allowed_tools": ["Bash(echo *)", "Bash(sleep *)"]})
+    configure(world, claude={"allowed_tools": ["Bash(sh hang.sh)"]})
     with (
         answering(WAITS) as (_, environment),
         open_world(world.project, environment=environment) as lanes,
@@ -116,7 +119,7 @@ def test_an_interrupt_ends_claude_and_what_it_has_started(world: World) -> None:
 
 
 def test_a_killed_parent_leaves_nothing_running_and_another_one_goes_on(world: World) -> None:
-    configure(world, claude={"allowed_tools": ["Bash(echo *)", "Bash(sleep *)"]})
+    configure(world, claude={"allowed_tools": ["Bash(sh hang.sh)"]})
     with answering(WAITS) as (_, environment), open_world(world.project) as lanes:
         order = lanes.order("run-1")
         killed = start_killable(world.project, order, environment)

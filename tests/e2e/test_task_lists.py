@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from orchestrator.tasks.events import LanesConflicted, TaskReturned
 from orchestrator.tasks.models import ListStatus, ListSummary, TaskState
 from tests.e2e.list_world import (
     RULE,
+    Answer,
     ListWorld,
     agent,
     by_id,
@@ -40,7 +42,7 @@ Some words that nobody may change.  \r
 PATHS = {"ALPHA": "parts/p_one.py", "BRAVO": "parts/p_two.py", "CHARLIE": "parts/p_three.py"}
 
 
-def right(token: str, **options: str) -> object:
+def right(token: str, **options: Any) -> Answer:
     return agent(token, [write_file(PATHS[token], part(42))], **options)
 
 
@@ -208,12 +210,12 @@ def test_seven_lanes_with_a_textual_and_a_semantic_conflict(list_world: ListWorl
     world, project = list_world, list_world.project
     before = describe_repository(project)
 
-    def write(token: str, path: str, weight: int = 0, **options: object) -> object:
-        return agent(token, [write_file(path, part(42, weight))], **options)  # type: ignore[arg-type]
+    def write(token: str, path: str, weight: int = 0, **options: Any) -> Answer:
+        return agent(token, [write_file(path, part(42, weight))], **options)
 
-    def share(token: str, path: str, names: list[str], **options: object) -> object:
+    def share(token: str, path: str, names: list[str], **options: Any) -> Answer:
         calls = [write_file(path, part(42)), write_file("shared.py", f"NAMES = {names}\n")]
-        return agent(token, [read_file("shared.py")], calls, **options)  # type: ignore[arg-type]
+        return agent(token, [read_file("shared.py")], calls, **options)
 
     late, both = "It did not land", ["one", "two"]
     summary = world.run(

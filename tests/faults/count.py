@@ -14,6 +14,7 @@ AT_LEAST = 200
 AT_LEAST_IN_COMPARISONS = 100
 AT_LEAST_HANDED_OVER = 40
 AT_LEAST_IN_SWAPS = 100
+AT_LEAST_IN_LISTS = 150
 SAMPLE = 4
 """A sample has to have as many as a whole run, divided by this."""
 
@@ -26,6 +27,7 @@ def main() -> int:
         _count_kills_in_comparisons(folder) >= AT_LEAST_IN_COMPARISONS / part,
         _count_handover_kills(folder) >= AT_LEAST_HANDED_OVER / part,
         _count_swap_kills(folder) >= AT_LEAST_IN_SWAPS / part,
+        _count_list_kills(folder) >= AT_LEAST_IN_LISTS / part,
     ]
     return 0 if all(enough) else 1
 
@@ -35,6 +37,17 @@ def _count_swap_kills(folder: Path) -> int:
     sums = _sums(stored, ("kills", "swapped", "bytes_lost"))
     _write(folder / "swap-kills.json", sums)
     print(f"kill -9 within swaps: {sums['kills']} kills, {sums['bytes_lost']} bytes lost")
+    return sums["kills"]
+
+
+def _count_list_kills(folder: Path) -> int:
+    stored = _take_parts(folder, "list-kills-*.json")
+    sums = _sums(stored, ("kills", "lists", "commits_lost", "doubled"))
+    _write(folder / "list-kills.json", sums)
+    print(
+        f"kill -9 of task lists: {sums['kills']} kills over {sums['lists']} lists, "
+        f"{sums['commits_lost']} commits lost, {sums['doubled']} landings or rules twice"
+    )
     return sums["kills"]
 
 

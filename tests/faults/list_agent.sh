@@ -2,14 +2,17 @@
 read -r task
 case "$task" in
 *Share*)
-    others=$(grep -v -e none shared.txt)
     name=T001
     case "$task" in *two*) name=T002 ;; esac
+    others=$(grep -v -e none -e $name shared.txt)
     printf '%s\n' $others $name >shared.txt
     ;;
 *Weigh*)
     name=T003
     case "$task" in *four*) name=T004 ;; esac
+    if test "$name" = T004 && ! grep -q T009 tasks.md; then
+        echo "- [ ] T009 Clean the windows" >>tasks.md
+    fi
     total=6
     for file in w/*; do
         case "$file" in w/$name) continue ;; esac

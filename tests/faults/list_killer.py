@@ -1,6 +1,6 @@
 """Work on a list in processes that are killed between every two writes; for `test_list_kills`.
 
-`python -m tests.tasks.list_killer FOLDER PART PARTS`: the imports are paid for once, each process
+`python -m tests.faults.list_killer FOLDER PART PARTS`: the imports are paid for once, each process
 is a fork, and each list has a project and a state directory of its own. Runs are made in the
 process itself, without an agent: what is killed is all that a list is beside its runs.
 """
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +67,8 @@ for file in w/*; do
 done
 test "$total" -le 10 || { echo "the weights are too large: $total"; exit 1; }
 """
+PROPOSED: Final = "- [ ] T009 Clean the windows"
+"""What an agent adds to its copy of the list."""
 COST: Final = 0.25
 LATER: Final = (17, 31, 23)
 """Before which of their writes the processes die that go on after the first kill."""
@@ -164,11 +166,18 @@ def write_work(task: str, lane: Path) -> None:
     """Write what an agent would whose work is green alone."""
     shared, weights = lane / "shared.txt", lane / "w"
     if task in ("T001", "T002"):
-        others = [each for each in shared.read_text(encoding="utf-8").split() if each != "none"]
+        others = [
+            each
+            for each in shared.read_text(encoding="utf-8").split()
+            if each not in ("none", task)
+        ]
         shared.write_text("\n".join([*others, task]) + "\n", encoding="utf-8")
         return
-    others = [each for each in weights.iterdir() if each.name != task]
-    total = sum(int(each.read_text(encoding="utf-8")) for each in others)
+    listed = lane / "tasks.md"
+    if task == "T004" and PROPOSED not in (text := listed.read_text(encoding="utf-8")):
+        listed.write_text(f"{text}{PROPOSED}\n", encoding="utf-8")
+    files = [each for each in weights.iterdir() if each.name != task]
+    total = sum(int(each.read_text(encoding="utf-8")) for each in files)
     (weights / task).write_text(f"{6 if total + 6 <= 10 else 1}\n", encoding="utf-8")
 
 
@@ -312,8 +321,9 @@ def check_list(folder: Path, rules: Collection[RuleText]) -> None:
         lists = TaskStore(store.database)
         record = lists.find_list("last")
         assert record.status is ListStatus.COMPLETE, record
-        tasks = lists.load_tasks(record.id)
+        *tasks, proposed = lists.load_tasks(record.id)
         assert [each.state for each in tasks] == [TaskState.DONE] * 4, tasks
+        assert (proposed.item.id, proposed.state) == ("T009", TaskState.PROPOSED), proposed
         assert (project / "tasks.md").read_text("utf-8") == LIST.replace("[ ]", "[x]")
         check_branch(project, record, {each.item.id: each.run for each in tasks})
         rows = store.database.fetch_rows("SELECT run, task, work, learned, ended FROM task_runs")
@@ -324,7 +334,7 @@ def check_list(folder: Path, rules: Collection[RuleText]) -> None:
             assert refs[f"refs/orchestrator/work/{run}"] == done
             assert refs[f"refs/orchestrator/learned/{run}"] == learned
         assert refs["refs/orchestrator/tip"] == git(project, "rev-parse", record.branch).strip()
-        costs = Counter[str]()
+        costs = defaultdict[str, float](float)
         for run, task, *_ in rows:
             costs[task] += sum_run_cost(store.database, run).cost_usd
         assert {t.item.id: round(t.cost_usd, 6) for t in tasks} == {

@@ -1,7 +1,7 @@
 """Kill processes that work on a list at random moments; their runs are processes of their own.
 
-`python -m tests.tasks.list_process_killer FOLDER SEED KILLS`: suites, git, the runs and their agent
-are real; only the teacher's words are scripted.
+`python -m tests.faults.list_process_killer FOLDER SEED KILLS`: suites, git, the runs and their
+agent are real; only the words of the teacher are scripted.
 """
 
 import json
@@ -15,8 +15,8 @@ from typing import Final
 
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.e2e.list_world import lesson
+from tests.faults.list_killer import TAUGHT, check, fork, prepare, work_on_list
 from tests.rulebook.making import LISTS
-from tests.tasks.list_killer import TAUGHT, check, fork, prepare, work_on_list
 
 AGENT: Final = Path(__file__).with_name("list_agent.sh")
 LONGEST_SECONDS: Final = 12.0
@@ -48,9 +48,7 @@ def main(folder: str, seed: str, kills: str) -> None:
     with ReplayServer(parse_scenario(json.dumps({"answers": answers}))) as model:
         os.environ["ANTHROPIC_BASE_URL"] = model.url
         before = prepare(top / "list", ["sh", str(AGENT)])
-        while killed < int(kills) and die_later(
-            top / "list", chance.uniform(0.2, LONGEST_SECONDS)
-        ):
+        while killed < int(kills) and die_later(top / "list", chance.uniform(0.2, LONGEST_SECONDS)):
             killed += 1
         if killed == int(kills):
             assert not die_later(top / "list", 600)
