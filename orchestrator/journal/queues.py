@@ -172,13 +172,13 @@ def _list_entries(state: Path, status: list[str]) -> list[QueueEntry]:
 
 
 def return_job(state: Path, entry: QueueEntry) -> bool:
-    """Put the job of a dead worker back into its queue; it keeps its priority.
+    """Return the job of a dead worker to its queue; it keeps its priority.
 
     Compared and swapped by the worker's id: if another worker has taken it by now, nothing
     changes. The public `resume_workflow` would take it from that one.
 
     Returns:
-        Whether it was put back.
+        Whether it was returned.
     """
     with use_engine(state):
         return bool(
