@@ -26,7 +26,8 @@ from dbos import DBOS, EnqueueOptions, WorkflowStatus
 from dbos._dbos import _get_dbos_instance
 from dbos._queue import Queue
 
-from orchestrator.journal.durable import JOB_WORKFLOW, Service, close_engine, use_engine
+from orchestrator.journal.durable import close_engine, use_engine
+from orchestrator.journal.service import JOB_WORKFLOW, Service
 from orchestrator.storage.runs import RUN_FORMAT
 
 QUEUE: Final = "jobs"
