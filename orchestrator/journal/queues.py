@@ -280,12 +280,15 @@ def serve_queue(
     global _service, _worker  # noqa: PLW0603 -- DBOS finds a workflow by its name, not by an object
     if _service is not None:
         raise RuntimeError("this process takes jobs already")
+    served = False
     _service, _worker = service, worker
     try:
         with use_engine(state, Service(QUEUE, worker)):
+            served = True
             service.limit_lanes()
             _register_queue(limits, replace=False)
             yield
     finally:
         _service = _worker = None
-        close_engine()  # or it goes on to take jobs
+        if served:  # if not, it is that of a run
+            close_engine()  # or it goes on to take jobs
