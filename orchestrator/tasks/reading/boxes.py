@@ -187,3 +187,13 @@ def _require_nothing_hidden(lines: list[Line], still_open: OpenEnd, name: str) -
                 f" so the task in line {line.number} would not be read",
                 "close it",
             )
+
+
+@dataclass(frozen=True)
+class BoxTask:
+    """A task with its box."""
+
+    item: TaskItem
+    box: Box
+    above: tuple[Box, ...]
+    """The boxes that it is below, the nearest first."""
