@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.tasks.models import TaskItem
 from orchestrator.tasks.reading.lines import Line, OpenEnd, measure_indent, scan_lines
 
 _BOX: Final = re.compile(r"([ \t]*)[-*+][ \t]+\[([ xX])\][ \t]+(?=\S)")
