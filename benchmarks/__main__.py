@@ -25,13 +25,10 @@ PARTS: Final = {
     "record": "benchmarks.record",
     "sessions": "benchmarks.sessions",
     "session_scan": "benchmarks.session_scan",
-<<<<<<< .merge_file_AZucg4
     "queue": "benchmarks.queue",
     "task_list": "benchmarks.task_list",
     "fleet_limits": "benchmarks.fleet_limits",
-=======
     "parallel_lanes": "benchmarks.parallel_lanes",
->>>>>>> .merge_file_qa3RL5
 }
 """Each module has `measure() -> Table`."""
 

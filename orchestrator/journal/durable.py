@@ -10,6 +10,8 @@ On launch DBOS resumes the pending workflows of its own executor id. Each proces
 own, so this never happens here: a run is continued only on request, under its lock, after its
 owner is gone. If DBOS executes the same workflow again nevertheless, the steps that it finished
 count like those of the earlier ones.
+
+Longer than 350 lines: what is known about DBOS is in one place.
 """
 
 import atexit
