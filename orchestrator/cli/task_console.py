@@ -55,6 +55,8 @@ class TaskConsole:
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._started = clock()
+        self._is_queued = False
+        """Whether workers do the runs: then the number of a lane means nothing here."""
         self._tasks: dict[str, TaskRecord] = {}
         self._doing: dict[str, str] = {}
         """What each running task does, by its id."""
@@ -90,6 +92,7 @@ class TaskConsole:
     def _show_list_start(self, event: list_events.ListStarted) -> None:
         self._tasks = {each.item.id: each for each in event.tasks}
         record, again = event.record, " (resumed)" if event.resumed else ""
+        self._is_queued = record.options.queue
         done, count = count_done(event.tasks)
         lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
         for label, text in (
@@ -111,7 +114,7 @@ class TaskConsole:
     @_show_event.register
     def _show_task_start(self, event: list_events.TaskStarted) -> None:
         record = self._store(event.record, TaskState.RUNNING)
-        name, where = record.item.id, f"lane {record.lane}" if record.lane else "queue"
+        name, where = record.item.id, self._describe_location(record)
         self._since[name] = self._printed[name] = self._clock()
         self._doing.pop(name, None)
         failed = f", after {format_count(record.failures, 'failure')}" if record.failures else ""
@@ -229,12 +232,15 @@ class TaskConsole:
     def _render_lane(self, record: TaskRecord) -> Text:
         now, name = self._clock(), record.item.id
         is_merging = record.state is TaskState.MERGING
-        where = "merge " if is_merging else f"lane {record.lane}" if record.lane else "queue "
+        where = "merge " if is_merging else f"{self._describe_location(record):<6}"
         since = format_duration(now - self._since.get(name, now))
         doing = self._doing.get(name) or ("waits for its turn" if is_merging else "starts")
         # What is last is cut first: the title is in the line that the task was started with.
         parts = (where, clean_line(name, _ID_WIDTH), since, clean_line(doing))
         return self._fit(" · ".join(parts))
+
+    def _describe_location(self, record: TaskRecord) -> str:
+        return "queue" if self._is_queued or not record.lane else f"lane {record.lane}"
 
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
         done, count = count_done(tasks)

@@ -201,7 +201,7 @@ def _iter_column_lines(
     size = max(len(clean_line(each.item.id, _LONGEST_ID)) for each in shown)
     for each in shown:
         label = f"  {clean_line(each.item.id, _LONGEST_ID):<{size}}  "
-        facts = _describe_facts(each, now)
+        facts = _describe_facts(each, now, is_queued=summary.record.options.queue)
         yield from _iter_fitted(label, f"{clean_line(each.item.title)}{facts}", width)
         why = activities.get(each.item.id, "") if each.state is TaskState.RUNNING else ""
         why = why or summary.blocked.get(each.item.id, "") * (name == _BLOCKED)
@@ -209,12 +209,12 @@ def _iter_column_lines(
             yield from _iter_fitted(" " * len(label), text, width)
 
 
-def _describe_facts(record: TaskRecord, now: datetime) -> str:
+def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> str:
     """Return lane, cost, time and commit of a task, in brackets; empty if there is nothing yet."""
     seconds = record.seconds
     parts = []
     if record.state is TaskState.RUNNING:
-        parts.append(f"lane {record.lane}" if record.lane else "a worker")
+        parts.append("queue" if is_queued or not record.lane else f"lane {record.lane}")
         if record.updated:
             seconds += max(0.0, (now - record.updated).total_seconds())
     if record.cost_usd:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Listener
     from orchestrator.tasks.models import ListOptions, TaskList
+
+_NO_WORKER: Final = (
+    "no worker is alive, so the runs wait in the queue; start one: `orchestrator worker`"
+)
 
 
 def work_on_list(
@@ -39,9 +43,23 @@ def work_on_list(
     from orchestrator.services.task_lists import exit_code, start_list
 
     listener = create_listener(as_json)
+    if options.queue:
+        report_missing_workers(listener)
     return exit_code(
         start_list(source, project, config_file, overrides, options, tasks=tasks, listener=listener)
     )
+
+
+def report_missing_workers(listener: "Listener") -> None:
+    """Report that runs in the queue will wait, if no worker is alive that takes jobs."""
+    from orchestrator.events import Notice
+    from orchestrator.services.workers import list_workers
+    from orchestrator.storage.state_directory import resolve_state_directory
+    from orchestrator.tasks.fleet.models import WorkerState
+
+    found = list_workers(resolve_state_directory())
+    if not any(each.is_alive and each.state is WorkerState.SERVING for each in found):
+        listener(Notice(_NO_WORKER))
 
 
 def print_plan(

@@ -20,7 +20,12 @@ from orchestrator.cli.task_options import (
     parallel,
     project_of_last_list,
 )
-from orchestrator.cli.task_work import create_listener, print_plan, work_on_list
+from orchestrator.cli.task_work import (
+    create_listener,
+    print_plan,
+    report_missing_workers,
+    work_on_list,
+)
 from orchestrator.cli.tasks_clean import clean
 
 if TYPE_CHECKING:
@@ -158,11 +163,14 @@ def resume(identity: str, project_dir: Path | None, as_json: bool, **given: Any)
     from orchestrator.services.task_lists import exit_code, resume_list
 
     record = load_summary(identity, project_dir).record
+    listener = create_listener(as_json)
+    if record.options.queue:
+        report_missing_workers(listener)
     return exit_code(
         resume_list(
             record.id,
             project=record.project,
-            listener=create_listener(as_json),
+            listener=listener,
             options=change_list_options(record.options, given),
         )
     )

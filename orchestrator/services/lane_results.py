@@ -44,7 +44,7 @@ class LanePaths:
     """Paths of a lane that are not a task's work, from the top of the repository."""
 
     private: tuple[str, ...]
-    """The user's own files, which are in no commit of ours."""
+    """The user's own files, which are never committed here."""
     rules: tuple[str, ...]
     """Files of rules and logs, and the list."""
 
@@ -88,7 +88,7 @@ def commit_lane(
     paths: LanePaths,
     included: Iterable[str],
 ) -> tuple[str, str]:
-    """Commit what a run left, under refs of ours, and return the commits of work and learned.
+    """Commit what a run left, under own refs, and return the commits of work and learned.
 
     Called again for the same files, it returns the same commits.
     """

@@ -150,9 +150,9 @@ class LaneRunner:
             found.child.end()
 
     def find_lane(self, run: str) -> Path | None:
-        """Return the project's folder in the lane of a run that was started here."""
+        """Return the lane of a run that was started here: the top of its work tree."""
         found = self._runs.get(run)
-        return found.lane if found else None
+        return self._locate_top(found.order) if found else None
 
     def close(self) -> None:
         """End all runs, and wait until what they left is stored."""
@@ -246,13 +246,16 @@ class LaneRunner:
         order, message = run.order, ""
         try:
             included = self._prepare(top, run.lane, run.environment)
+            if run.fresh and order.check and self._passes_before(run, top):
+                self._store.discard_run(order.run)
+                return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
         except LoopError:
+            self._store.discard_run(order.run)  # does nothing to one that was executed before
             if not run.child.is_ending:
                 raise
+            if run.fresh:
+                return TaskEnd(RunOutcome.INTERRUPTED, "it was interrupted before it began")
             included = ()
-        if run.fresh and self._passes_before(run):
-            self._store.discard_run(order.run)
-            return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
         outcome = None
         if self._store.find_run(order.run).outcome in RESUMABLE:
             token = self._store.read_token(order.run)
@@ -270,12 +273,12 @@ class LaneRunner:
             record = replace(record, outcome=outcome or RunOutcome.INTERRUPTED)
         return self._finish(run, top, record, included, self._masker.mask(message))
 
-    def _passes_before(self, run: _LaneRun) -> bool:
+    def _passes_before(self, run: _LaneRun, top: Path) -> bool:
         """Return whether the check of a task passes already at its base, where it should fail."""
         order = run.order
-        return bool(order.check) and not run_check(
-            order.check, self._config, run.lane, run.environment, self._masker
-        )
+        failed = run_check(order.check, self._config, run.lane, run.environment, self._masker)
+        self._repository.reset_lane(top, order.base)  # what the check has written is no work
+        return not failed
 
     def _explain(self, run: _LaneRun, code: int) -> tuple[RunOutcome, str]:
         """Return why a run did not begin; it may be started again under its id."""

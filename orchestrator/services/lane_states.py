@@ -46,7 +46,7 @@ class LaneStates:
         shutil.rmtree(locate_temporary_folder(top), ignore_errors=True)
 
     def return_to(self, top: Path, order: TaskOrder, *, ended: bool) -> None:
-        """Give a lane back to a run that is continued, if another one has used it since.
+        """Return a lane to a run that is continued, if another one has used it since.
 
         Args:
             top: the lane.
@@ -70,7 +70,7 @@ class LaneStates:
         Args:
             top: the lane.
             order: the order of its run.
-            learned: the commit with all that the run has left; empty if it has not begun.
+            learned: the commit with all that the run has left; empty if it has not started.
         """
         if learned and self.repository.read_ref(LEFT + order.run):
             self.repository.set_ref(LEFT + order.run, learned)

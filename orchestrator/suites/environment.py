@@ -185,7 +185,7 @@ def record_main_worktree(lane: Path, project: Path) -> None:
     if entry.parent.name == "worktrees" and entry.parent.parent.name != GIT_FOLDER:
         note = entry.parent.parent / _MAIN_WORKTREE
         top = os.fsencode(files.find_git_top(project.resolve()))
-        if project.is_dir() and files.read_whole_file(note) != top:
+        if files.is_folder(project) and files.read_whole_file(note) != top:
             files.write_file(note, top)
 
 

@@ -125,7 +125,7 @@ class TaskRecord:
     landed: str = ""
     """Its commit on the list's branch."""
     hint: str = ""
-    """What its next run is told about the last one: failing tests, and where its diff is."""
+    """What its next run reads about the last one: failing tests, and where its diff is."""
     after: str = ""
     """Id of a task that has to land first, because the two changed the same lines; or empty."""
     reserved_usd: float = 0.0
@@ -265,7 +265,7 @@ class LaneConflict:
 
 @dataclass(frozen=True)
 class DigestEntry:
-    """A task that has ended, as the next ones are told."""
+    """A task that has ended, as the next ones read about it."""
 
     title: str
     outcome: str

@@ -28,7 +28,7 @@ class TaskRunner(Protocol):
         """End the processes of a run. Its work stays, and `poll` returns what came of it."""
 
     def find_lane(self, run: str) -> Path | None:
-        """Return the folder that a run works in, if it is on this machine."""
+        """Return the lane that a run works in, if it is on this machine: its work tree's top."""
 
 
 class CombinedJudge(Protocol):

@@ -6,6 +6,8 @@ This module defines the order of things and every change of a task's state. Each
 the next thing happens, and each can be repeated: a process that is killed anywhere is followed by
 one that does nothing twice. Runs are made by a `TaskRunner`; works are landed by the merge queue in
 a thread of its own, so that lanes do not wait for the suite of others.
+
+Longer than 350 lines: it is one class, so that every change of a task's state is in one place.
 """
 
 import contextvars

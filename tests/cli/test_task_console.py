@@ -198,7 +198,10 @@ def test_a_list_for_workers_says_so() -> None:
     shown = Shown()
     record = build_record(options=ListOptions(queue=True))
     shown.console(list_events.ListStarted(record, build_tasks(), resumed=True))
-    assert f"Work      {LIST} (resumed), workers" in shown.text.splitlines()
+    shown.console(list_events.TaskStarted(build_task("T001", "x", TaskState.RUNNING, lane=1)))
+    lines = shown.text.splitlines()
+    assert f"Work      {LIST} (resumed), workers" in lines
+    assert "T001       starts (queue): x" in lines, "the lane is a worker's"
 
 
 @pytest.mark.timeout(60)

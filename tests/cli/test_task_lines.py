@@ -194,3 +194,4 @@ def test_a_list_in_the_queue_has_no_lanes_here() -> None:
     options = ListOptions(queue=True)
     lines = list(iter_board_lines(build_summary(options=options), now=NOW))
     assert any(line.startswith("started") and line.endswith(", workers") for line in lines)
+    assert any(line.endswith("(queue, 2:10 min)") for line in lines)

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 import orchestrator.services
 from orchestrator.cli.task_options import _complete_parallel
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.platform.liveness import mark_process
 from orchestrator.services.lane_count import choose_lane_count
+from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
 from orchestrator.tasks.models import (
     Leftover,
     LeftoverKind,
@@ -32,7 +34,14 @@ from orchestrator.tasks.models import (
     TaskState,
 )
 from tests.cli.conftest import Call, Shop
-from tests.cli.task_records import LIST, build_record, build_summary, build_task, iter_events
+from tests.cli.task_records import (
+    LIST,
+    STARTED,
+    build_record,
+    build_summary,
+    build_task,
+    iter_events,
+)
 
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
@@ -279,6 +288,35 @@ def test_a_single_task_goes_to_the_queue(
     assert {each.key for each in asked["overrides"]} == {"learning.max_retries"}
     assert call("run", "Fix the sum.", "--queue", "--dry-run").code == 0
     assert service.asked("preview")["tasks"] == "list of: Fix the sum."
+
+
+@pytest.mark.parametrize(
+    ("workers", "says"),
+    [
+        ([], True),
+        ([(WorkerState.SERVING, False)], True),
+        ([(WorkerState.DRAINING, True)], True),
+        ([(WorkerState.SERVING, False), (WorkerState.SERVING, True)], False),
+    ],
+    ids=["none", "dead", "draining", "alive"],
+)
+def test_without_a_worker_that_takes_jobs_a_notice_says_so(
+    call: Call,
+    service: FakeService,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: list[tuple[WorkerState, bool]],
+    says: bool,
+) -> None:
+    found = [build_worker(state, is_alive) for state, is_alive in workers]
+    monkeypatch.setattr("orchestrator.services.workers.list_workers", lambda _state: found)
+    done = call("tasks", "run", "plan.md", "--queue")
+    assert done.code == 0
+    assert ("! no worker is alive, so the runs wait in the queue" in done.out) == says
+    assert "no worker" not in call("tasks", "run", "plan.md").out
+
+
+def build_worker(state: WorkerState, is_alive: bool) -> WorkerRecord:
+    return WorkerRecord("w", mark_process(), "1", 2, state, STARTED, STARTED, is_alive)
 
 
 def test_a_worker_has_a_work_tree_anyway(call: Call, service: FakeService) -> None:

@@ -24,6 +24,8 @@ from tests.services.lane_world import (
     wait_for,
 )
 
+pytestmark = pytest.mark.whole
+
 AGENT = '''
 """Do what the prompt says, one command a line."""
 import os, pathlib, subprocess, sys, time
@@ -141,17 +143,27 @@ def test_the_check_of_a_task(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
         prompt, check = "write word.txt right", "grep -qx done extra.txt"
-        order = world.order("run-1", prompt=prompt, check=check)
-        end = world.run(order)
+        end = world.run(world.order("run-1", prompt=prompt, check=check))
         assert end.outcome is RunOutcome.SOLVED
         assert "exit code 2" in end.check_failed
         order = world.order("run-2", prompt=f"{prompt}\nwrite extra.txt done", check=check)
         assert world.run(order).check_failed == ""
-        end = world.run(world.order("run-3", check="grep -qx wrong word.txt"))
-        assert end.check_passed_before
-        assert world.store.database.fetch_rows("SELECT id FROM runs WHERE id = 'run-3'") == []
+
+
+def test_the_check_before_a_run(project: Path, out: Path) -> None:
+    make_project(project, out)
+    script = "echo x > junk.txt\ngrep -qx right word.txt\n"
+    (project / "check.sh").write_text(script, encoding="utf-8")
+    with open_world(project) as world:
+        order = world.order("run-1", prompt="tell 1", check="grep -qx wrong word.txt")
+        assert world.run(order).check_passed_before
+        assert not (out / "1").exists()
         with pytest.raises(UsageError, match="needs a shell"):
-            world.run(world.order("run-4", check="true && true"))
+            world.run(world.order("run-2", check="true && true"))
+        assert world.store.list_runs() == []
+        order = world.order("run-3", prompt="write word.txt right", check="sh check.sh")
+        end = world.run(order)
+        assert (end.check_failed, end.changed) == ("", ("word.txt",))
 
 
 def test_ignored_files_come_as_listed_and_never_into_the_work(project: Path, out: Path) -> None:
@@ -176,6 +188,7 @@ def test_a_lane_that_cannot_be_prepared_costs_nothing(project: Path, out: Path) 
         with pytest.raises(InfrastructureError, match=r"prepare failed.*no-such-thing"):
             world.run(world.order("run-1", prompt="tell 1"))
         assert not (out / "1").exists()
+        assert world.store.list_runs() == []
 
 
 def test_an_interrupted_run_ends_its_processes_and_goes_on(project: Path, out: Path) -> None:
@@ -253,7 +266,9 @@ def test_a_project_in_a_subfolder_and_secrets_in_a_prompt(tmp_path: Path, out: P
         prompt = f"tell 1\nwrite word.txt right\nwrite plan.md x\nthe key is {secret}"
         end = world.run(world.order("run-1", prompt=prompt, leave=("plan.md",)))
         assert end.changed == ("sub/word.txt",)
-        assert world.runner.find_lane("run-1") == world.repository.folder.parent / "lanes/1/sub"
+        assert world.runner.find_lane("run-1") == world.repository.folder.parent / "lanes/1"
+        lane = world.store.find_run("run-1").lane
+        assert lane == world.repository.folder.parent / "lanes/1/sub"
         assert secret not in world.store.find_run("run-1").task.text
     assert (out / "1").read_text(encoding="utf-8").endswith("/lanes/1/sub")
 
