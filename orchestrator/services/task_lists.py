@@ -49,6 +49,7 @@ from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore, create_list_id
 from orchestrator.tasks.syncing import sync_items
 from orchestrator.tasks.watching import LaneWatch
+from orchestrator.workspace.lane_base import is_secret_name
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
 
 _EXIT_CODES = {
@@ -113,6 +114,7 @@ def start_list(
         config = loaded.config
         if options.max_cost_usd is None:
             options = replace(options, max_cost_usd=config.tasks.max_cost_usd)
+        options = replace(options, parallel=options.parallel or config.queue.fleet_lanes)
         masker = wiring.build_masker(config, environment, store.directory)
         given = [each.key for each in overrides]
         masked = mask_run_config(loaded, project, config_file, masker, store, given)
@@ -333,6 +335,6 @@ def _report_base(repository: LaneRepository, listener: events.Listener) -> None:
         listener(
             events.Notice(f"the lanes start with your uncommitted work, as one commit: {named}")
         )
-    if repository.withheld:
-        named = name_first(repository.withheld)
+    if secrets := [path for path in repository.withheld if is_secret_name(path)]:
+        named = name_first(secrets)
         listener(events.Notice(f"left out, because the name is that of a secret: {named}"))

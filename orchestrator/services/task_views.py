@@ -68,9 +68,10 @@ def preview_list(
             check_parts(config, project, environment)
     except (LoopError, TeacherError) as error:
         problem = str(error)
+    lanes = options.parallel or config.queue.fleet_lanes
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]
-    batches = plan_batches(waiting, options.parallel, build_clash(config))
+    batches = plan_batches(waiting, lanes, build_clash(config))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
     blocked = {
@@ -88,9 +89,9 @@ def preview_list(
         blocked,
         median(cost) * len(order) if past else None,
         median(seconds) * len(batches) if past else None,
-        options.parallel,
+        lanes,
         problem,
-        _explain_apart(waiting) if options.parallel > 1 else {},
+        _explain_apart(waiting) if lanes > 1 else {},
         len(past),
     )
 

@@ -157,6 +157,7 @@ class ListOptions:
     """How a list is worked on; stored with it."""
 
     parallel: int = 1
+    """Most runs at a time; 0, with workers, for as many as `queue.fleet_lanes` allows."""
     queue: bool = False
     """Whether workers do the runs."""
     once: bool = False

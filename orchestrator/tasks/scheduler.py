@@ -46,6 +46,8 @@ from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.watching import LaneWatch, WatchedLane
 
 _POLL_SECONDS: Final = 0.2
+_QUEUE_SECONDS: Final = 1.0
+"""The same where each look is a query for each job."""
 _RELOAD_SECONDS: Final = 5.0
 """How often the tasks are read again: `tasks retry` changes one while the list is worked on."""
 _RETRYABLE: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
@@ -109,7 +111,7 @@ class Scheduler:
             try:
                 self._continue_runs()
                 while self._step(thread):
-                    time.sleep(_POLL_SECONDS)
+                    time.sleep(_QUEUE_SECONDS if self.record.options.queue else _POLL_SECONDS)
             except BaseException as error:
                 self._interrupt_runs()
                 stopped = isinstance(error, LoopError)
