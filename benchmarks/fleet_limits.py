@@ -102,7 +102,7 @@ def _measure_scenes(
     show: Callable[[str], None],
 ) -> list[tuple[str, ...]]:
     """Let fleets take jobs: with and without a limit of all, short jobs and long ones."""
-    lanes, some, few = size.running, size.workers // 3, size.workers // 10
+    lanes, some, few = size.running, size.workers // 3 or 1, size.workers // 10 or 1
     scenes = (
         # name, workers, limit of all workers together, seconds of a job, seconds between looks
         ("long jobs, limit of all", size.workers, lanes, 3600.0, 1.0),
@@ -113,7 +113,7 @@ def _measure_scenes(
         ("the same, a third of the workers", some, lanes, 0.0, 1.0),
         ("the same, a tenth of the workers", few, lanes, 0.0, 1.0),
         ("jobs of no length, no limit of all", size.workers, None, 0.0, 1.0),
-        ("limit of all is a tenth of the lanes", size.workers, lanes // 10, 3600.0, 1.0),
+        ("limit of all is a tenth of the lanes", size.workers, lanes // 10 or 1, 3600.0, 1.0),
     )
     rows: list[tuple[str, ...]] = []
     for name, workers, limit, seconds, poll in scenes:

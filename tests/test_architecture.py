@@ -49,12 +49,13 @@ OWNERS = {
     },
     "subprocess": {"orchestrator.platform.popen"},
     "tenacity": {"teacher.retry"},
-    # Front matter of rule files is YAML too.
+    # Front matter of rule files and of task files is YAML too.
     "yaml": {
         "orchestrator.config.loading",
         "orchestrator.config.yaml_text",
         "orchestrator.rulebook.scope",
         "orchestrator.replay.loading",
+        "orchestrator.tasks.reading.front_matter",
     },
 }
 """Libraries that only the named modules may import."""

@@ -130,9 +130,10 @@ def build_list_options(given: Mapping[str, Any]) -> "ListOptions":
     """Return how a list is worked on, from the options of a command."""
     from orchestrator.tasks.models import ListOptions
 
+    queue = bool(given.get("queue"))
     return ListOptions(
-        parallel=given.get("lanes") or 1,
-        queue=bool(given.get("queue")),
+        parallel=given.get("lanes") or (0 if queue else 1),
+        queue=queue,
         once=bool(given.get("once")),
         max_cost_usd=given.get("max_cost_usd"),
     )
@@ -146,8 +147,9 @@ def change_list_options(before: "ListOptions", given: Mapping[str, Any]) -> "Lis
     changed = {
         name: given[option] for option, name in names.items() if given.get(option) is not None
     }
-    changed |= {"once": True} if given.get("once") else {}
-    return replace(before, **changed) if changed else None
+    changed["once"] = bool(given.get("once"))  # it holds for one command only
+    after = replace(before, **changed)
+    return after if after != before else None
 
 
 def load_summary(identity: str, project: Path | None) -> "ListSummary":

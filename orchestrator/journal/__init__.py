@@ -2,7 +2,7 @@
 
 - `database`: where DBOS stores them, and what SQLite needs for it
 - `durable`: runs as DBOS workflows, and the journal of their steps
-- `queues`: jobs for workers, as DBOS has them in its queues
+- `queues`, `service`: jobs for workers, as DBOS has them in its queues
 - `fenced`: a step counts only while this process owns the run
 - `memory`: a journal for tests
 """

@@ -10,6 +10,8 @@ On launch DBOS resumes the pending workflows of its own executor id. Each proces
 own, so this never happens here: a run is continued only on request, under its lock, after its
 owner is gone. If DBOS executes the same workflow again nevertheless, the steps that it finished
 count like those of the earlier ones.
+
+Longer than 350 lines: what is known about DBOS is in one place.
 """
 
 import atexit
@@ -20,7 +22,6 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -35,6 +36,7 @@ from orchestrator.journal.database import (
     provide_unixepoch,
     resolve_workflows_url,
 )
+from orchestrator.journal.service import JOB_WORKFLOW, Service
 from orchestrator.masking import mask_text
 from orchestrator.storage import codec
 from orchestrator.storage.runs import RUN_FORMAT
@@ -48,9 +50,6 @@ GlobalParams.dbos_cloud = False
 logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
-
-JOB_WORKFLOW: Final = "job"
-"""The name of the workflow of a job, see `queues`."""
 
 _PENDING: Final = "PENDING"
 """The status in DBOS of a workflow that is being executed, and of one whose process died."""
@@ -70,15 +69,6 @@ class CallFailedError(Exception):
 
 
 # ---- DBOS in this process ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Service:
-    """What a process takes jobs from."""
-
-    queue: str
-    executor: str
-    """The id of this process, which no other process ever has."""
 
 
 class _Engine:

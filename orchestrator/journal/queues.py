@@ -26,7 +26,8 @@ from dbos import DBOS, EnqueueOptions, WorkflowStatus
 from dbos._dbos import _get_dbos_instance
 from dbos._queue import Queue
 
-from orchestrator.journal.durable import JOB_WORKFLOW, Service, close_engine, use_engine
+from orchestrator.journal.durable import close_engine, use_engine
+from orchestrator.journal.service import JOB_WORKFLOW, Service
 from orchestrator.storage.runs import RUN_FORMAT
 
 QUEUE: Final = "jobs"
@@ -172,13 +173,13 @@ def _list_entries(state: Path, status: list[str]) -> list[QueueEntry]:
 
 
 def return_job(state: Path, entry: QueueEntry) -> bool:
-    """Put the job of a dead worker back into its queue; it keeps its priority.
+    """Return the job of a dead worker to its queue; it keeps its priority.
 
     Compared and swapped by the worker's id: if another worker has taken it by now, nothing
     changes. The public `resume_workflow` would take it from that one.
 
     Returns:
-        Whether it was put back.
+        Whether it was returned.
     """
     with use_engine(state):
         return bool(
@@ -279,12 +280,15 @@ def serve_queue(
     global _service, _worker  # noqa: PLW0603 -- DBOS finds a workflow by its name, not by an object
     if _service is not None:
         raise RuntimeError("this process takes jobs already")
+    served = False
     _service, _worker = service, worker
     try:
         with use_engine(state, Service(QUEUE, worker)):
+            served = True
             service.limit_lanes()
             _register_queue(limits, replace=False)
             yield
     finally:
         _service = _worker = None
-        close_engine()  # or it goes on to take jobs
+        if served:  # if not, it is that of a run
+            close_engine()  # or it goes on to take jobs

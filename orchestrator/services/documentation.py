@@ -15,7 +15,7 @@ _FILES: Final = {
         for name in (
             *("first-hour", "commands", "configuration", "doctor", "undo"),
             *("tasks", "fleet", "rules", "sessions", "learnings", "verdict", "unattended"),
-            *("reliability", "replay", "architecture", "where-to-change"),
+            *("reliability", "replay", "architecture", "where-to-change", "fleet-limits"),
         )
     },
     "n8n": "N8N_SETUP.md",

@@ -168,8 +168,8 @@ class RunExecution:
     def _trees(self) -> RunTrees | None:
         """The record for `orchestrator undo`; None if it cannot be continued.
 
-        A run in a work tree of ours has nothing to undo. While trees are swapped, the files are not
-        the run's.
+        A run in a separate work tree has nothing to undo. While trees are swapped, the files are
+        not the run's.
         """
         note = SwapNote.for_project(self.work_folder.folder, self.store.directory)
         if self.record.lane or self.work_folder.worktree or note.path.exists():

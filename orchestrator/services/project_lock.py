@@ -57,7 +57,7 @@ def _require_free(folder: Path, own: Path, store: Store) -> None:
 
 
 def _share_files(one: Path, other: Path, store: Store) -> bool:
-    """Return whether one folder lies in the other, and neither is in a work tree of ours."""
+    """Return whether one folder lies in the other, and neither is in a separate work tree."""
     state = store.directory
     for own in (worktrees_folder(state), lists_folder(state), workers_folder(state)):
         if own in one.parents or own in other.parents:

@@ -16,7 +16,6 @@ from orchestrator.masking import Masker
 from orchestrator.platform.children import Children
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.project import resolve_project
-from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services import wiring
 from orchestrator.services.combined_judge import SuiteJudge
 from orchestrator.services.dry_run import check_parts
@@ -28,7 +27,7 @@ from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.runs import mask_run_config
 from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.task_checks import require_trusted_checks
-from orchestrator.services.task_views import build_clash, summarize_record
+from orchestrator.services.task_views import advise_next_steps, build_clash, summarize_record
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import format_command, load_trusted_config
 from orchestrator.storage.runs import Store
@@ -41,7 +40,6 @@ from orchestrator.tasks.models import (
     ListStatus,
     ListSummary,
     TaskList,
-    TaskRecord,
     TaskState,
 )
 from orchestrator.tasks.ports import TaskRunner
@@ -51,6 +49,7 @@ from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore, create_list_id
 from orchestrator.tasks.syncing import sync_items
 from orchestrator.tasks.watching import LaneWatch
+from orchestrator.workspace.lane_base import is_secret_name
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
 
 _EXIT_CODES = {
@@ -115,6 +114,7 @@ def start_list(
         config = loaded.config
         if options.max_cost_usd is None:
             options = replace(options, max_cost_usd=config.tasks.max_cost_usd)
+        options = replace(options, parallel=options.parallel or config.queue.fleet_lanes)
         masker = wiring.build_masker(config, environment, store.directory)
         given = [each.key for each in overrides]
         masked = mask_run_config(loaded, project, config_file, masker, store, given)
@@ -281,7 +281,7 @@ class _ListWork:
             list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._publish(record, emit),
-            _advise,
+            advise_next_steps,
         )
 
     def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
@@ -335,30 +335,6 @@ def _report_base(repository: LaneRepository, listener: events.Listener) -> None:
         listener(
             events.Notice(f"the lanes start with your uncommitted work, as one commit: {named}")
         )
-    if repository.withheld:
-        named = name_first(repository.withheld)
+    if secrets := [path for path in repository.withheld if is_secret_name(path)]:
+        named = name_first(secrets)
         listener(events.Notice(f"left out, because the name is that of a secret: {named}"))
-
-
-def _advise(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
-    """Return what a person can do when a list has ended, one command a line."""
-    lines = []
-    if any(each.landed for each in tasks):
-        top = record.project
-        # Not a merge: the base has what was not committed, such as the list itself, and git would
-        # not bring that over the user's own file.
-        commits = f"{record.base[:12]}..{record.branch}"
-        show = format_git_command(f"log --patch {commits}", top)
-        take = format_git_command(f"cherry-pick {commits}", top)
-        lines.append(f"the work is on the branch {record.branch}: `{show}` shows it")
-        lines.append(f"`{take}` brings it into your branch")
-    stuck = [
-        each.item.id
-        for each in tasks
-        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-    ]
-    if stuck:
-        lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
-    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
-        lines.append(f"`orchestrator tasks resume {record.id}` goes on")
-    return tuple(lines)

@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.config import Config, Override
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.platform.project import resolve_project
+from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.dry_run import check_parts
 from orchestrator.services.suite_choice import find_suite
 from orchestrator.services.trust import load_trusted_config
@@ -22,6 +23,7 @@ from orchestrator.tasks.models import (
     ListOptions,
     ListPreview,
     ListRecord,
+    ListStatus,
     ListSummary,
     TaskItem,
     TaskList,
@@ -66,9 +68,10 @@ def preview_list(
             check_parts(config, project, environment)
     except (LoopError, TeacherError) as error:
         problem = str(error)
+    lanes = options.parallel or config.queue.fleet_lanes
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]
-    batches = plan_batches(waiting, options.parallel, build_clash(config))
+    batches = plan_batches(waiting, lanes, build_clash(config))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
     blocked = {
@@ -86,9 +89,9 @@ def preview_list(
         blocked,
         median(cost) * len(order) if past else None,
         median(seconds) * len(batches) if past else None,
-        options.parallel,
+        lanes,
         problem,
-        _explain_apart(waiting) if options.parallel > 1 else {},
+        _explain_apart(waiting) if lanes > 1 else {},
         len(past),
     )
 
@@ -187,3 +190,27 @@ def _read_past_tasks(database: Database, project: Path) -> list[tuple[float, flo
         (str(project), TaskState.DONE),
     )
     return [(float(cost), float(seconds)) for cost, seconds in rows]
+
+
+def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
+    """Return what a person can do when a list has ended, one command a line."""
+    lines = []
+    if any(each.landed for each in tasks):
+        top = record.project
+        # Not a merge: the base has what was not committed, such as the list itself, and git would
+        # not bring that over the user's own file.
+        commits = f"{record.base[:12]}..{record.branch}"
+        show = format_git_command(f"log --patch {commits}", top)
+        take = format_git_command(f"cherry-pick {commits}", top)
+        lines.append(f"the work is on the branch {record.branch}: `{show}` shows it")
+        lines.append(f"`{take}` brings it into your branch")
+    stuck = [
+        each.item.id
+        for each in tasks
+        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
+    ]
+    if stuck:
+        lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
+    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+        lines.append(f"`orchestrator tasks resume {record.id}` goes on")
+    return tuple(lines)

@@ -30,7 +30,7 @@ from orchestrator.tasks.fleet.reaper import STALE_SECONDS, Reaper
 from orchestrator.tasks.fleet.workers import WorkerStore, create_worker_id
 
 _MOST_SLOTS: Final = 1000
-_KEPT_DAYS: Final = 30
+_RETAINED_DAYS: Final = 30
 _TICK: Final = 0.2
 _ONCE_SECONDS: Final = 1.0
 
@@ -161,7 +161,7 @@ class _Worker:
     def serve(self) -> None:
         self._workers.register_worker(self._id, RUN_FORMAT, self._options.lanes)
         try:
-            self._workers.forget_workers(datetime.now(UTC) - timedelta(days=_KEPT_DAYS))
+            self._workers.forget_workers(datetime.now(UTC) - timedelta(days=_RETAINED_DAYS))
             state = self._database.directory
             with queues.serve_queue(state, self._id, self._service, self._options.limits):
                 self._report(f"worker {self._id} takes jobs: {self._options.lanes} at a time")

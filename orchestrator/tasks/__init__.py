@@ -8,7 +8,7 @@
 - store: the rows of lists and tasks
 - choosing: which tasks may start now, beside those that run
 - hot_files, predicting: which files a task will change, and which only one lane may change
-- prompts, digest: what a run is asked, and told about the others
+- prompts, digest: what a run is asked, and what it reads about the others
 - breakers: when a list stops before its end
 - watching: conflicts between lanes, while agents work
 - merging: the merge queue

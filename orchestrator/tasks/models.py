@@ -125,7 +125,7 @@ class TaskRecord:
     landed: str = ""
     """Its commit on the list's branch."""
     hint: str = ""
-    """What its next run is told about the last one: failing tests, and where its diff is."""
+    """What its next run reads about the last one: failing tests, and where its diff is."""
     after: str = ""
     """Id of a task that has to land first, because the two changed the same lines; or empty."""
     reserved_usd: float = 0.0
@@ -157,6 +157,7 @@ class ListOptions:
     """How a list is worked on; stored with it."""
 
     parallel: int = 1
+    """Most runs at a time; 0, with workers, for as many as `queue.fleet_lanes` allows."""
     queue: bool = False
     """Whether workers do the runs."""
     once: bool = False
@@ -265,7 +266,7 @@ class LaneConflict:
 
 @dataclass(frozen=True)
 class DigestEntry:
-    """A task that has ended, as the next ones are told."""
+    """A task that has ended, as the next ones read about it."""
 
     title: str
     outcome: str

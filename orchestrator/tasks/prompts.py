@@ -68,7 +68,7 @@ class PromptBuilder:
         failing: Sequence[str] = (),
         output: str = "",
     ) -> str:
-        """Return what the next run is told about a work that did not land.
+        """Return what the next run reads about a work that did not land.
 
         Args:
             record: the task.

@@ -6,6 +6,8 @@ This module defines the order of things and every change of a task's state. Each
 the next thing happens, and each can be repeated: a process that is killed anywhere is followed by
 one that does nothing twice. Runs are made by a `TaskRunner`; works are landed by the merge queue in
 a thread of its own, so that lanes do not wait for the suite of others.
+
+Longer than 350 lines: it is one class, so that every change of a task's state is in one place.
 """
 
 import contextvars
@@ -44,6 +46,8 @@ from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.watching import LaneWatch, WatchedLane
 
 _POLL_SECONDS: Final = 0.2
+_QUEUE_SECONDS: Final = 1.0
+"""The same where each look is a query for each job."""
 _RELOAD_SECONDS: Final = 5.0
 """How often the tasks are read again: `tasks retry` changes one while the list is worked on."""
 _RETRYABLE: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
@@ -107,7 +111,7 @@ class Scheduler:
             try:
                 self._continue_runs()
                 while self._step(thread):
-                    time.sleep(_POLL_SECONDS)
+                    time.sleep(_QUEUE_SECONDS if self.record.options.queue else _POLL_SECONDS)
             except BaseException as error:
                 self._interrupt_runs()
                 stopped = isinstance(error, LoopError)

@@ -1,4 +1,7 @@
-"""Store lists and tasks: every change of a state is one transaction, so that a kill loses none."""
+"""Store lists and tasks: every change of a state is one transaction, so that a kill loses none.
+
+Longer than 350 lines: it is one class, whose methods are mostly one statement each.
+"""
 
 import json
 import secrets

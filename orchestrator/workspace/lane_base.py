@@ -2,7 +2,7 @@
 
     <folder>/                     a bare repository: <state>/lists/<list>/repository.git
     <folder>/config.own           its configuration as we wrote it
-    <folder>/withheld             what was not committed because its name says that it is secret
+    <folder>/withheld             what was not committed: secrets by their names, instruction files
     <folder>.draft/               while it is made; renamed at the end
 
 It reads the user's objects in place. Those that the lanes need are copied: the user may rewrite
@@ -20,6 +20,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.workspace.carrying import is_instruction_file
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.lane_files import STAGING, stage_files
 from orchestrator.workspace.lane_history import open_lane_history
@@ -68,6 +69,15 @@ def is_secret_name(path: str, *, always: bool = False) -> bool:
     name = path.rpartition("/")[2]
     patterns = _ALWAYS_SECRET if always else _SECRET
     return _matches(name, patterns) and not _matches(name, _HARMLESS)
+
+
+def _is_private(path: str) -> bool:
+    """Return whether an untracked file belongs to the user alone.
+
+    Instruction files do: each run gets a copy of them (`carrying`), and what it learns is merged
+    into the user's own.
+    """
+    return is_secret_name(path) or is_instruction_file(path)
 
 
 def require_commit(project: Path, repository: Repository) -> str:
@@ -198,12 +208,12 @@ def _commit_files(
         git.run("read-tree", "--empty")
     if any(draft.glob("sharedindex.*")):
         git.run("update-index", "--no-split-index")
-    left_out = stage_files(git, is_secret_name, submodules=True).left_out
+    left_out = stage_files(git, _is_private, submodules=True).left_out
     tree = git.read_line("write-tree", "--missing-ok").decode("ascii")
     history = open_lane_history(open_bare(draft))
     for left in (*draft.glob("sharedindex.*"), draft / "index"):
         left.unlink(missing_ok=True)
-    withheld = [path for path in left_out if is_secret_name(path)]
+    withheld = [path for path in left_out if _is_private(path)]
     if tree == history.resolve(f"{head}^{{tree}}"):
         return head, withheld
     identity = read_identity(open_private_history(Git(repository.top)))

@@ -1,7 +1,6 @@
 """The work trees of lanes: make one, reset it, and commit what is in it."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 import time
@@ -14,7 +13,8 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import files
-from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.platform.atomic import move_path
+from orchestrator.platform.folders import GIT_FOLDER, hash_path
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.lane_base import (
@@ -212,7 +212,7 @@ class LaneTree:
         stored, draft = self._locate_index(commit), git.environment["GIT_INDEX_FILE"]
         others = set(stored.parent.glob(f"{self._name}-*")) - {stored}
         _copy_index(Path(draft), Path(f"{draft}.copy"))
-        Path(f"{draft}.copy").replace(stored)
+        move_path(f"{draft}.copy", stored)
         unused = sorted(others, key=_read_time)[: -(_MOST_INDEXES - 1)]
         abandoned = time.time_ns() - _DRAFT_NANOSECONDS
         unused += [one for one in stored.parent.glob("*.draft*") if _read_time(one) < abandoned]
@@ -221,7 +221,7 @@ class LaneTree:
 
     @property
     def _name(self) -> str:
-        return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return hash_path(self.folder)
 
     def _locate_index(self, commit: str) -> Path:
         return self.repository / _INDEXES / f"{self._name}-{commit}"

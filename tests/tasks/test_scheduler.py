@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from orchestrator.tasks.hot_files import conflicts
-from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
 
 from orchestrator.config import Config
 from orchestrator.events import Event
@@ -15,6 +13,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import list_folder
 from orchestrator.tasks import events, scheduler
+from orchestrator.tasks.hot_files import conflicts
 from orchestrator.tasks.merging import MergeQueue
 from orchestrator.tasks.models import (
     ListOptions,
@@ -29,6 +28,7 @@ from orchestrator.tasks.prompts import PromptBuilder
 from orchestrator.tasks.reading import list_paths, read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore
+from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
 from tests.tasks.fakes import FakeJudge, FakeRules, FakeRunner, Script, git, make_project
 
 

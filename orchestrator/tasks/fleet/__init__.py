@@ -9,5 +9,5 @@ is no longer the latest, and its result is dropped.
 - models: jobs and workers
 - jobs: the rows of jobs, and who owns one
 - workers: the rows of workers, and which of them live
-- reaper: gives the jobs of dead workers back to the queue
+- reaper: returns the jobs of dead workers to the queue
 """

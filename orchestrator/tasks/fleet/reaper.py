@@ -1,11 +1,11 @@
-"""Give the jobs of dead workers back to the queue. Every worker does it, now and then.
+"""Return the jobs of dead workers to the queue. Every worker does it, now and then.
 
 A worker is dead if nobody holds its lock, or if its row has not changed for minutes although its
 lock is held: then its process is stopped, or hangs. The age of the row is measured by the clock of
 this process, from when it first saw the row so, because clocks of machines differ.
 
 The order is what makes it safe. First the job is fenced: its token is raised, in one transaction,
-so that whatever the dead worker still does is dropped. Then it is put back, by comparing and
+so that whatever the dead worker still does is dropped. Then it is returned, by comparing and
 swapping the worker's id. After a kill between the two, or with two reapers at once, the other one
 does what is left, and nothing twice. So there is no lock of reapers either: a stopped process that
 held it would stop them all.
@@ -34,11 +34,11 @@ class ReapedJob:
     job: str
     worker: str
     is_ended: bool
-    """Whether it was ended, and not given back."""
+    """Whether it was ended, and not returned."""
 
 
 class Reaper:
-    """Finds dead workers, and gives their jobs back.
+    """Finds dead workers, and returns their jobs to the queue.
 
     Args:
         database: the record.
@@ -60,7 +60,7 @@ class Reaper:
         self._seen: dict[str, tuple[str, float]] = {}
 
     def reap_jobs(self) -> list[ReapedJob]:
-        """Give back the jobs of all workers that are dead now.
+        """Return the jobs of all workers that are dead now.
 
         Raises:
             InfrastructureError: the database cannot be used.
@@ -70,7 +70,7 @@ class Reaper:
         running = self._jobs.list_running()
         owners = {each.worker for each in taken} | {worker for _, worker in running}
         dead = self._find_dead(owners - {self._worker, ""})
-        reaped = [self._give_back(each) for each in taken if each.worker in dead]
+        reaped = [self._return_job(each) for each in taken if each.worker in dead]
         reaped += self._find_forgotten(running, dead, {each.job for each in taken})
         return reaped
 
@@ -87,7 +87,7 @@ class Reaper:
                 dead.add(worker)
         return dead
 
-    def _give_back(self, entry: queues.QueueEntry) -> ReapedJob:
+    def _return_job(self, entry: queues.QueueEntry) -> ReapedJob:
         state = self._database.directory
         self._jobs.fence_job(entry.job, entry.worker)
         found = self._jobs.find_job(entry.job)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.tasks.models import TaskItem
 from orchestrator.tasks.reading.lines import Line, OpenEnd, measure_indent, scan_lines
 
 _BOX: Final = re.compile(r"([ \t]*)[-*+][ \t]+\[([ xX])\][ \t]+(?=\S)")
@@ -187,3 +188,13 @@ def _require_nothing_hidden(lines: list[Line], still_open: OpenEnd, name: str) -
                 f" so the task in line {line.number} would not be read",
                 "close it",
             )
+
+
+@dataclass(frozen=True)
+class BoxTask:
+    """A task with its box."""
+
+    item: TaskItem
+    box: Box
+    above: tuple[Box, ...]
+    """The boxes that it is below, the nearest first."""

@@ -5,8 +5,8 @@ import shlex
 from typing import Final
 
 
-def _split_words(words: str) -> frozenset[str]:
-    return frozenset(words.split())
+def _split_words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 _FILLER: Final = _split_words(

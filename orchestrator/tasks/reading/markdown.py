@@ -30,14 +30,14 @@ in the form of spec-kit, see `spec_kit`.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.tasks.models import DEFAULT_PRIORITY, TaskItem
 from orchestrator.tasks.reading import spec_kit
 from orchestrator.tasks.reading.attributes import Marks, parse_detail, parse_title
-from orchestrator.tasks.reading.boxes import Box, BoxFile, find_boxes
+from orchestrator.tasks.reading.boxes import Box, BoxFile, BoxTask, find_boxes
 from orchestrator.tasks.reading.item_text import (
     LONGEST_TITLE,
     clean_text,
@@ -58,16 +58,6 @@ _PRIORITY_IN_HEADING: Final = re.compile(
 
 _LONGEST_ABOVE: Final = 4000
 """Characters that the agent gets of a box above its task."""
-
-
-@dataclass(frozen=True)
-class BoxTask:
-    """A task with its box."""
-
-    item: TaskItem
-    box: Box
-    above: tuple[Box, ...]
-    """The boxes that it is below, the nearest first."""
 
 
 def read_markdown(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, ...]:

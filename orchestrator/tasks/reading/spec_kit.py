@@ -14,13 +14,10 @@ A list has this form if it has a heading `Phase N` and a task `T001` below it. T
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.tasks.reading.boxes import Box, BoxFile
-
-if TYPE_CHECKING:
-    from orchestrator.tasks.reading.markdown import BoxTask
+from orchestrator.tasks.reading.boxes import Box, BoxFile, BoxTask
 
 _PHASE: Final = re.compile(r"phase\s+(?:\d+|n)\b", re.I)
 _TASK_ID: Final = re.compile(r"T\d{2,6}[a-z]?")
@@ -47,7 +44,7 @@ def find_paths(title: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(each.removeprefix("./") for each in named)) or None
 
 
-def add_phases(tasks: Sequence["BoxTask"], file: BoxFile, name: str) -> tuple["BoxTask", ...]:
+def add_phases(tasks: Sequence[BoxTask], file: BoxFile, name: str) -> tuple[BoxTask, ...]:
     """Return tasks with the dependencies that their phases give them.
 
     Raises:
@@ -81,7 +78,7 @@ def _find_phase(box: Box) -> tuple[int, str] | None:
     return next((each for each in box.headings if _PHASE.match(each[1])), None)
 
 
-def _order_phase(members: Sequence["BoxTask"]) -> dict[str, tuple[str, ...]]:
+def _order_phase(members: Sequence[BoxTask]) -> dict[str, tuple[str, ...]]:
     """Return what each task of a phase waits for within it, by the ids."""
     waits: dict[str, tuple[str, ...]] = {}
     serial, beside = tuple[str, ...](), list[str]()
@@ -97,7 +94,7 @@ def _order_phase(members: Sequence["BoxTask"]) -> dict[str, tuple[str, ...]]:
     return waits
 
 
-def _add_dependencies(task: "BoxTask", waits: dict[str, tuple[str, ...]]) -> "BoxTask":
+def _add_dependencies(task: BoxTask, waits: dict[str, tuple[str, ...]]) -> BoxTask:
     item = task.item
     depends = dict.fromkeys((*item.depends, *waits.get(item.id, ())))
     return replace(task, item=replace(item, depends=tuple(depends)))

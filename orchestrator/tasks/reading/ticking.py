@@ -14,11 +14,12 @@ from orchestrator.rulebook.files import replace_file
 from orchestrator.rulebook.locking import hold_lock
 from orchestrator.storage.state_directory import locks_folder, resolve_state_directory
 from orchestrator.tasks.models import ListFormat, TaskItem, TaskList
+from orchestrator.tasks.reading.boxes import BoxTask
 from orchestrator.tasks.reading.folder import TaskFile, read_task_files
 from orchestrator.tasks.reading.front_matter import set_done
 from orchestrator.tasks.reading.item_text import fold_title, mask_items
 from orchestrator.tasks.reading.listing import locate_list, name_path
-from orchestrator.tasks.reading.markdown import BoxTask, read_box_tasks
+from orchestrator.tasks.reading.markdown import read_box_tasks
 from orchestrator.tasks.reading.prd import find_pass, find_story, read_prd
 from orchestrator.tasks.reading.source_file import SourceFile, read_source_file
 
