@@ -35,6 +35,11 @@ def carry(project: Path, state: Path) -> CarriedFiles:
     return carried
 
 
+def find_worktree(carried: CarriedFiles) -> Worktree:
+    assert isinstance(carried.worktree, Worktree)
+    return carried.worktree
+
+
 def finish(worktree: Worktree, private: tuple[str, ...] = ()) -> MergeObstacles:
     worktree.commit("work", private)
     return find_merge_obstacles(worktree)
@@ -64,8 +69,8 @@ def test_files_are_carried_however_git_does_not_track_them(
     assert all((carried.worktree.folder / name).read_text() == "mine\n" for name in names)
     assert not (carried.worktree.folder / ".claude/worktrees").exists()
     assert not (carried.worktree.folder / ".env").exists()
-    finish(carried.worktree, carried.list_paths())
-    assert not carried.worktree.has_commits()
+    finish(find_worktree(carried), carried.list_paths())
+    assert not find_worktree(carried).has_commits()
 
 
 @pytest.mark.parametrize("flag", ["--skip-worktree", "--assume-unchanged"])
@@ -79,8 +84,8 @@ def test_changes_hidden_from_git_stay_the_users_own(
     assert carried.list_paths() == ("CLAUDE.md",)
     assert (carried.worktree.folder / "CLAUDE.md").read_text() == "mine\n"
     write(carried.worktree.folder, "CLAUDE.md", text="mine\nand a rule\n")
-    finish(carried.worktree, ("CLAUDE.md",))
-    assert not carried.worktree.has_commits()
+    finish(find_worktree(carried), ("CLAUDE.md",))
+    assert not find_worktree(carried).has_commits()
     assert git(repo, "show", f"{BRANCH}:CLAUDE.md") == b"everybody's\n"
 
 
@@ -140,7 +145,7 @@ def test_instructions_that_a_sparse_checkout_leaves_out_are_checked_out(
     carried = carry(repo, tmp_path)
     assert (carried.worktree.folder / "CLAUDE.md").read_text() == "ours\n"
     write(carried.worktree.folder, "CLAUDE.md", text="ours\nand a rule\n")
-    assert finish(carried.worktree) == MergeObstacles()
+    assert finish(find_worktree(carried)) == MergeObstacles()
     assert git(repo, "show", f"{BRANCH}:CLAUDE.md") == b"ours\nand a rule\n"
 
 
