@@ -179,7 +179,7 @@ def test_which_files_are_instructions(path: str, is_one: bool) -> None:
 
 def test_untracked_files_are_in_the_way_of_a_merge(project: Path, tmp_path: Path) -> None:
     repo = with_subfolder(project, _gitignore="*.log\nout\n")
-    worktree = carry(repo, tmp_path).worktree
+    worktree = find_worktree(carry(repo, tmp_path))
     branch = ["seen.log", "same.txt", "note.txt", "out/deep/x.py", "sub/c.py", "d/e.py", "free.py"]
     write(worktree.folder, *branch, text="the agent's\n")
     git(worktree.folder, "add", "-f", "seen.log", "out")
@@ -193,7 +193,7 @@ def test_untracked_files_are_in_the_way_of_a_merge(project: Path, tmp_path: Path
 
 def test_uncommitted_changes_are_in_the_way_of_a_merge(project: Path, tmp_path: Path) -> None:
     repo = repository(project, a_py="a = 1\n", b_py="b = 1\n")
-    worktree = carry(repo, tmp_path).worktree
+    worktree = find_worktree(carry(repo, tmp_path))
     write(worktree.folder, "a.py", text="a = 2\n")
     write(repo, "a.py", text="a = 3\n")
     write(repo, "b.py", text="b = 3\n")
@@ -202,7 +202,7 @@ def test_uncommitted_changes_are_in_the_way_of_a_merge(project: Path, tmp_path: 
 
 def test_nothing_is_in_the_way_of_a_clean_merge(project: Path, tmp_path: Path) -> None:
     repo = repository(project, a_py="a = 1\n", b_py="b = 1\n")
-    worktree = carry(repo, tmp_path).worktree
+    worktree = find_worktree(carry(repo, tmp_path))
     write(worktree.folder, "a.py", "new/\xe9.py", text="a = 2\n")
     (worktree.folder / "b.py").unlink()
     write(repo, "other.py")
