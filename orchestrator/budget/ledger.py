@@ -8,7 +8,7 @@ estimate, because its bill never arrived.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +96,19 @@ class Ledger:
     def database(self) -> Database:
         """The database of all runs."""
         return self._database
+
+    def find_day_room(self, cost_usd_per_day: float, without: Collection[str] = ()) -> float:
+        """Return what the limit of a day leaves, in US dollars; negative if it is exceeded.
+
+        Args:
+            cost_usd_per_day: the limit.
+            without: runs whose reservations do not count.
+        """
+        rows = self._database.fetch_rows(
+            "SELECT run, cost_usd, closed FROM spending WHERE started > ?", (self._now() - DAY,)
+        )
+        counted = (float(cost) for run, cost, closed in rows if closed or run not in without)
+        return cost_usd_per_day - sum(counted)
 
     def open_entry(
         self,

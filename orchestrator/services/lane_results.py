@@ -130,7 +130,10 @@ def describe_end(
     judged = last if last and last.report and not last.is_solved else None
     return TaskEnd(
         record.outcome,
-        message or (result.message if result else ""),
+        # A run in a lane is resumed by its list alone.
+        (message or (result.message if result else "")).replace(
+            "`orchestrator resume`", "`orchestrator tasks resume`"
+        ),
         check_failed=check_failed,
         cost_usd=sum_run_cost(store.database, record.id).cost_usd,
         seconds=seconds,

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import events
+from orchestrator.budget.ledger import Ledger
 from orchestrator.config import Config, Override
 from orchestrator.config.setting_hints import complete_hints
 from orchestrator.counts import name_first
@@ -280,9 +281,15 @@ class _ListWork:
             emit,
             list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
+            self._find_room,
             self._publish(record, emit),
             advise_next_steps,
         )
+
+    def _find_room(self, without: Collection[str]) -> float | None:
+        """Return what the limit of a day leaves; see `Ledger.find_day_room`."""
+        cap = self.config.limits.max_cost_usd_per_day
+        return None if cap is None else Ledger(self.store.database).find_day_room(cap, without)
 
     def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
         """Return a function that gives the title of the task of a run."""

@@ -48,6 +48,10 @@ from orchestrator.tasks.watching import LaneWatch, WatchedLane
 _POLL_SECONDS: Final = 0.2
 _QUEUE_SECONDS: Final = 1.0
 """The same where each look is a query for each job."""
+_LEAST_USD: Final = 1.0
+"""US dollars; with less, a run waits for what others may leave."""
+_ROUNDING_USD: Final = 1e-6
+"""Sums of shares differ from the whole in the last digits."""
 _RELOAD_SECONDS: Final = 5.0
 """How often the tasks are read again: `tasks retry` changes one while the list is worked on."""
 _RETRYABLE: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
@@ -72,6 +76,8 @@ class Scheduler:
         leave: paths of the list itself, which belong to no work.
         find_proposals: returns the titles of what an agent added to its copy of the list, and
             stores them.
+        find_room: returns what the limit of a day leaves, in US dollars, without what runs with
+            these ids have reserved; None for no limit.
         publish: brings the tip into the user's repository.
         advise: returns what a person can do when the list has ended, one command a line.
     """
@@ -88,6 +94,7 @@ class Scheduler:
     emit: Listener
     leave: tuple[str, ...]
     find_proposals: Callable[[TaskRecord, TaskEnd], Sequence[str]]
+    find_room: Callable[[Collection[str]], float | None]
     publish: Callable[[str], None]
     advise: Callable[[ListRecord, Sequence[TaskRecord]], tuple[str, ...]]
     _stop: str = ""
@@ -191,20 +198,33 @@ class Scheduler:
         )
 
     def _reserve(self) -> float | None:
-        """Return what the next run may spend; None if that is nothing for now."""
+        """Return what the next run may spend, in US dollars; None if that is nothing for now.
+
+        Each lane gets an equal share of what is left, so that all can work side by side.
+        """
         cap, per_run = self.record.options.max_cost_usd, self.config.limits.max_cost_usd
-        if cap is None:
-            return per_run or 0.0
-        tasks = self._tasks()
-        left = cap - sum(each.cost_usd + each.reserved_usd for each in tasks)
         running = self._list(TaskState.RUNNING)
-        enough = min(per_run or left, cap)
-        if left < enough and running:  # what they do not use is free again when they end
+        spent = sum(each.cost_usd for each in self._tasks())
+        day = self.find_room([each.run for each in running])
+        limits = {
+            "of the list": None if cap is None else cap - spent,
+            "of a day, all runs together": day,
+        }
+        bounds = {name: left for name, left in limits.items() if left is not None}
+        if not bounds:
+            return per_run or 0.0
+        name = min(bounds, key=lambda each: bounds[each])
+        waiting = len(self._list(TaskState.WAITING, TaskState.MERGING))
+        lanes = min(self.record.options.parallel, waiting + len(running))
+        share = max(bounds[name] / max(lanes, 1), _LEAST_USD)
+        enough = min(per_run or share, share)
+        left = bounds[name] - sum(each.reserved_usd for each in running)
+        if left < enough - _ROUNDING_USD and running:  # what they do not use is free again when they end
             return None
         if left < SMALLEST_ALLOWANCE_USD:
             self._stop = self._stop or (
-                f"the cost limit of the list is used up: ${cap - left:.2f} of ${cap:.2f}; "
-                "raise it with `tasks resume --max-cost-usd`"
+                f"the cost limit {name} is used up; raise it with "
+                "`tasks resume --max-cost-usd`, or `limits.max_cost_usd_per_day`"
             )
             return None
         return min(enough, left)

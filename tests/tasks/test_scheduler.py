@@ -51,6 +51,7 @@ class World:
     rules: FakeRules
     received: list[Event]
     config: Config
+    day_room: float | None = None
 
     def run(self) -> ListRecord:
         record = self.store.find_list(self.record.id)
@@ -69,6 +70,7 @@ class World:
             self.received.append,
             list_paths(tasks, self.project),
             lambda _record, _end: (),
+            lambda _without: self.day_room,
             self.publish,
             lambda _record, _tasks: (),
         ).run_list()
@@ -255,17 +257,50 @@ def test_a_breaker_stops_a_list_on_which_nothing_moves(make_world: Make) -> None
     assert len(world.runner.orders) == world.config.tasks.stop_after
 
 
-def test_the_cost_limit_of_a_list_is_reserved_before_lanes_start(make_world: Make) -> None:
+@pytest.mark.parametrize(
+    ("cap", "per_run", "at_once", "runs"),
+    [
+        (50.0, 10.0, 7, 7),  # the defaults: each lane gets a seventh
+        (5.0, 2.0, 5, 5),  # a dollar at least, so that five work side by side
+        (1.5, 1.0, 1, 2),
+        (None, None, 7, 7),
+    ],
+)
+def test_each_lane_has_its_share_of_the_limit_before_it_starts(
+    make_world: Make, cap: float | None, per_run: float | None, at_once: int, runs: int
+) -> None:
     text = "".join(f"- [ ] T{number} [P] Do {number}\n" for number in range(1, 8))
-    scripts = {f"T{number}": [write(**{f"t{number}": "1\n"})] for number in range(1, 8)}
-    options = ListOptions(parallel=7, max_cost_usd=5.0)
-    world = make_world(text, scripts, options, limits={"max_cost_usd": 2.0})
+
+    def spend_all(order: TaskOrder) -> TaskEnd:
+        end = world.runner.commit(order, {f"{order.task.lower()}.py": b"1"})
+        return replace(end, cost_usd=order.max_cost_usd)
+
+    scripts: dict[str, list[Script]] = {f"T{number}": [spend_all] for number in range(1, 8)}
+    options = ListOptions(parallel=7, max_cost_usd=cap)
+    world = make_world(text, scripts, options, polls=3, limits={"max_cost_usd": per_run})
     ended = world.run()
-    assert world.runner.most_at_once == 2  # 2 + 2 of 5 dollars; a third would exceed them
-    assert sum(order.max_cost_usd for order in world.runner.orders[:2]) == 4.0
-    assert ended.status is ListStatus.STOPPED
-    assert "cost limit of the list" in ended.message
-    assert sum(each.cost_usd for each in world.tasks.values()) <= 5.0
+    assert world.runner.most_at_once == at_once
+    assert len(world.runner.orders) == runs
+    spent = sum(each.cost_usd for each in world.tasks.values())
+    assert cap is None or spent <= cap + 1e-9
+    if runs < 7:
+        assert ended.status is ListStatus.STOPPED
+        assert "cost limit of the list" in ended.message
+
+
+def test_the_limit_of_a_day_is_shared_too_and_stops_the_list_when_it_is_used_up(
+    make_world: Make,
+) -> None:
+    text = "".join(f"- [ ] T{number} [P] Do {number}\n" for number in range(1, 4))
+    scripts = {f"T{number}": [write(**{f"t{number}": "1\n"})] for number in range(1, 4)}
+    world = make_world(text, scripts, ListOptions(parallel=3, max_cost_usd=50.0))
+    world.day_room = 0.0
+    ended = world.run()
+    assert (ended.status, world.runner.orders) == (ListStatus.STOPPED, [])
+    assert "limit of a day" in ended.message
+    world.day_room = 6.0
+    world.run()
+    assert [order.max_cost_usd for order in world.runner.orders[:3]] == [2.0, 2.0, 2.0]
 
 
 def test_lanes_side_by_side_land_once_and_are_judged_together(make_world: Make) -> None:
