@@ -48,7 +48,7 @@ from orchestrator.tasks.prompts import PromptBuilder
 from orchestrator.tasks.reading import list_paths, read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore, create_list_id
-from orchestrator.tasks.syncing import sync_items
+from orchestrator.tasks.syncing import read_list_again, sync_items
 from orchestrator.tasks.watching import LaneWatch
 from orchestrator.workspace.lane_base import is_secret_name
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
@@ -172,10 +172,13 @@ def resume_list(
         home = resolve_project(record.project)
         config = wiring.restore_config(store, lists.read_config(record.id), home, environment)
         with _lock_list(record.id, store):
-            tasks = sync_items(lists, record, home)
+            tasks = read_list_again(lists, record, home)
+            require_trusted_checks(tasks, home, config, store.directory)
             if not (options or record.options).queue:
                 check_parts(config, home, environment)
-            lists.claim_list(record.id, options)
+            sync_items(lists, record, tasks)
+            # `once` holds for one command only.
+            lists.claim_list(record.id, options or replace(record.options, once=False))
             repository = _open_repository(home, state, record.id)
             masker = wiring.build_masker(config, environment, store.directory)
             work = _ListWork(record.id, tasks, config, environment, store, repository, masker)

@@ -219,7 +219,9 @@ class Scheduler:
         share = max(bounds[name] / max(lanes, 1), _LEAST_USD)
         enough = min(per_run or share, share)
         left = bounds[name] - sum(each.reserved_usd for each in running)
-        if left < enough - _ROUNDING_USD and running:  # what they do not use is free again when they end
+        if (
+            left < enough - _ROUNDING_USD and running
+        ):  # what they do not use is free again when they end
             return None
         if left < SMALLEST_ALLOWANCE_USD:
             self._stop = self._stop or (

@@ -16,25 +16,28 @@ from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.store import TaskStore
 
 
-def sync_items(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
-    """Read a list again, and store new tasks, changed ones, and those that are gone or ticked.
+def read_list_again(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
+    """Return a list as it is now.
 
     Args:
         store: the stored list.
         record: the list.
         project: the user's project.
 
-    Returns:
-        The list as it is now.
-
     Raises:
         UsageError: it cannot be read any more.
     """
-    known = {each.item.id: each for each in store.load_tasks(record.id)}
     if record.format is ListFormat.TEXT:  # it is in no file
-        items = tuple(each.item for each in known.values())
+        items = tuple(each.item for each in store.load_tasks(record.id))
         return TaskList(record.format, record.source, items)
-    tasks = read_list(record.source, project)
+    return read_list(record.source, project)
+
+
+def sync_items(store: TaskStore, record: ListRecord, tasks: TaskList) -> None:
+    """Store new tasks of a list that was read again, changed ones, and those gone or ticked."""
+    if record.format is ListFormat.TEXT:
+        return
+    known = {each.item.id: each for each in store.load_tasks(record.id)}
     with store.database.transaction():
         for item in tasks.items:
             if item.id in known:
@@ -45,7 +48,6 @@ def sync_items(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
             # One that is at work ends first: its result is not thrown away.
             if task not in present and each.state in (TaskState.WAITING, TaskState.HELD):
                 store.change_task(record.id, task, state=TaskState.REMOVED)
-    return tasks
 
 
 def _sync_item(store: TaskStore, record: TaskRecord, item: TaskItem) -> None:
