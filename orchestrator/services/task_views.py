@@ -211,6 +211,7 @@ def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[
     ]
     if stuck:
         lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
-    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+    waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
+    if waiting or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         lines.append(f"`orchestrator tasks resume {record.id}` goes on")
     return tuple(lines)
