@@ -13,7 +13,9 @@ of its own. What is in a code span is never a mark, but it can be the value of o
     no-change                                   it may be done without a change of a file
 
 A command is started without a shell. Its first word is a path or a program that is well known, or
-the whole command is in backticks: else `tests: unit and integration` would be one.
+the whole command is one code span: else `tests: unit and integration` would be one. At the end of a
+line, `tests:` and `done:` follow another mark, or one of `. ; | —`: `Run the tests: ...` is a title.
+Below it, with a capital or in bold, a code span has to begin with a program, too: `**Done:** ...`.
 """
 
 import re
@@ -77,6 +79,10 @@ _STORY: Final = re.compile(r"US[-_]?\d{1,4}", re.I)
 _SHORT_PRIORITY: Final = re.compile(r"P[0-9]")
 _FIRST_PRIORITY: Final = re.compile(r"(P[0-9])(?:[ \t]*[:—\u2013-][ \t]+|[ \t]+)(?=\S)")
 _LAST_FLAG: Final = re.compile(r"(?:^|(?<=[ \t|;,—\u2013]))(P[0-9]|no-change)[ \t]*\.?$")
+_CHECKS: Final = ("tests", "done")
+_CUT_OUT: Final = "\ue001"
+"""Stands in a title where a mark in brackets was."""
+_BREAK: Final = re.compile(r"(?:[.;|—\u2013\ue001]|[ \t]-)[ \t\ue001]*$")
 _LONGEST_LINE: Final = 4000
 """Characters up to which a line may have marks: the time of a pattern grows with the square."""
 _ENDS: Final = " \t|;,—\u2013"
@@ -103,11 +109,11 @@ def parse_title(text: str, *, commands: bool = True) -> tuple[str, Marks]:
         found = _parse_group(inner, square=group[2] is not None, commands=commands)
         if found is not None:
             marks = marks.merge(found)
-            pieces.append(text[end : group.start()])
+            pieces += [text[end : group.start()], _CUT_OUT]
             end = group.end()
     rest = "".join(pieces) + text[end:]
     rest, found = _cut_suffix(rest, commands=commands)
-    marks = marks.merge(found)
+    rest, marks = rest.replace(_CUT_OUT, ""), marks.merge(found)
     while flag := _LAST_FLAG.search(rest):
         if flag[1] != "no-change":
             marks = marks.merge(Marks(priority=parse_priority(flag[1])))
@@ -172,13 +178,18 @@ def _cut_suffix(text: str, *, commands: bool) -> tuple[str, Marks]:
     """
     marks, end = Marks(), len(text)
     cut = end
+    waiting = Marks()
     for found in reversed(list(_SUFFIX.finditer(_blank_code(text)))):
         key = found[1] or found[2]
-        value = text[found.end() : end].strip().rstrip(_ENDS)
+        value = text[found.end() : end].replace(_CUT_OUT, " ").strip().rstrip(_ENDS)
         mark = _parse_value(key, value, sure=not found[1], commands=commands)
-        if mark is not None:
-            marks, end = mark.merge(marks), found.start()
-            cut = end
+        if mark is None:
+            continue
+        mark, end = mark.merge(waiting).merge(marks), found.start()
+        if key in _CHECKS and not _BREAK.search(text[:end]):
+            waiting = mark  # after a word it is one only if a mark before it ends there
+        else:
+            marks, waiting, cut = mark, Marks(), end
     return text[:cut].rstrip(_ENDS) if cut < len(text) else text, marks
 
 
@@ -203,7 +214,7 @@ def _parse_value(key: str, value: str, *, sure: bool, commands: bool) -> Marks |
         return None if files is None else Marks(files=files)
     if key == "hold":
         return Marks(hold=value.strip() or DEFAULT_HOLD)
-    check = parse_check(value) if commands else None
+    check = parse_check(value, sure=sure) if commands else None
     return None if check is None else Marks(check=check)
 
 

@@ -50,6 +50,8 @@ _PROGRAM_PATH: Final = re.compile(
     r"\.{0,2}/\S*|(?:bin|scripts?|tools|vendor|node_modules|\.?venv)/\S+"
     r"|[\w./-]+\.(?:sh|py|js|ts|pl|rb)"
 )
+_SOURCE_FILE: Final = re.compile(r".*\.(?:py|js|ts|pl|rb)")
+"""A file of tests rather than a program, in `**Tests:** `tests/test_a.py``."""
 _VERSIONED: Final = re.compile(r"python\d(?:\.\d+)?")
 
 
@@ -138,19 +140,26 @@ def normalize_globs(globs: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def parse_check(value: str) -> str | None:
+def parse_check(value: str, *, sure: bool) -> str | None:
     """Return the command in a text; None if it is a part of a sentence.
+
+    Args:
+        value: such as `pytest -q`, or a command in a code span.
+        sure: whether a code span is a command whatever it begins with.
 
     Raises:
         MarkError: it needs a shell, or its quotes are not closed.
     """
     value = value.strip()
-    quoted = re.fullmatch(r"(`+)(.+?)\1\.?", value)
-    command = quoted[2].strip() if quoted and "`" not in quoted[2] else value
-    words = command.split()
-    if not words or not (quoted or _is_program(words)):
+    quoted = re.fullmatch(r"(`+)([^`]+)\1\.?", value)
+    if not quoted and "`" in value:
         return None
-    return require_plain_command(command)
+    words = (quoted[2] if quoted else value).split()
+    if not words or not ((quoted and sure) or _is_program(words)):
+        return None
+    if quoted and not sure and len(words) == 1 and _SOURCE_FILE.fullmatch(words[0]):
+        return None
+    return require_plain_command(quoted[2].strip() if quoted else value)
 
 
 def require_plain_command(command: str) -> str:

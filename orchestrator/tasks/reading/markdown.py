@@ -101,14 +101,17 @@ class _Reader:
                 position += 1
 
     def _parse_box(self, box: Box) -> tuple[str, Marks]:
-        number = box.line
-        try:
-            title, marks = parse_title(box.body, commands=self._commands)
-            for at, line in box.prose:
-                number = at
-                marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
-        except MarkError as error:
-            raise UsageError(f"{self._name}:{number}: {error.message}", error.hint) from None
+        title, marks = box.body, Marks()
+        for at, line in ((box.line, ""), *box.prose):
+            try:
+                if at == box.line:
+                    title, marks = parse_title(box.body, commands=self._commands)
+                else:
+                    marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
+            except MarkError as error:
+                if box.done and not box.has_boxes:
+                    continue  # what a task says that is not run must not stop the list
+                raise UsageError(f"{self._name}:{at}: {error.message}", error.hint) from None
         if self._is_spec_kit and marks.files is None and box.id:
             marks = replace(marks, files=spec_kit.find_paths(title))
         return title or box.id or box.written, marks

@@ -148,11 +148,16 @@ def test_boxes_below_a_box(project: Path) -> None:
         ("P0: Fix it", "Fix it", {"priority": 1}),
         ("Fix it (priority: low)", "Fix it", {"priority": 8}),
         ("Fix it priority: 3", "Fix it", {"priority": 3}),
-        ("Fix it tests: pytest -q a.py hold: later", "Fix it", {"check": "pytest -q a.py"}),
-        ("Fix it tests: `frob --all`", "Fix it", {"check": "frob --all"}),
+        ("Fix it; tests: pytest -q a.py hold: later", "Fix it", {"check": "pytest -q a.py"}),
+        ("Fix it — tests: `frob --all`", "Fix it", {"check": "frob --all"}),
+        ("Fix it (P1) tests: `frob`", "Fix it", {"check": "frob"}),
+        ("Fix it files: a.py tests: tox", "Fix it", {"check": "tox", "files": ("a.py",)}),
+        ("Run the tests: `tox -q`", "Run the tests: `tox -q`", {"check": ""}),
+        ("Run (slow) tests: `tox -q`", "Run (slow) tests: `tox -q`", {"check": ""}),
+        ("Add (tests: `login` and `logout`)", "Add (tests: `login` and `logout`)", {"check": ""}),
         ("Add tests: unit and integration", "Add tests: unit and integration", {"check": ""}),
         ("Fix it done: make sure it works", "Fix it done: make sure it works", {"check": ""}),
-        ("Fix it done: make check", "Fix it", {"check": "make check"}),
+        ("Fix it | done: make check", "Fix it", {"check": "make check"}),
         ("Say `hold: on` and `[P]`", "Say `hold: on` and `[P]`", {"hold": "", "parallel": False}),
         ("Look around (no-change)", "Look around", {"no_change": True}),
         ("Look around no-change", "Look around", {"no_change": True}),
@@ -172,6 +177,36 @@ def test_marks(line: str, title: str, values: dict[str, object], project: Path) 
     assert item.title == title
     assert {name: getattr(item, name) for name in values} == values
     assert item.text.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "check"),
+    [
+        ("tests: `frob --all`", "frob --all"),
+        ("**Done:** `frob --all`", ""),
+        ("- **Tests:** `pytest -q a.py`", "pytest -q a.py"),
+        ("- **Tests:** `tests/test_a.py`", ""),
+        ("tests: `login` and `logout`", ""),
+        ("Tests: pytest `a` and `b`", ""),
+    ],
+)
+def test_checks_below_a_box(line: str, check: str, project: Path) -> None:
+    assert read_one(f"- [ ] a\n  {line}\n", project).check == check
+
+
+def test_what_is_ticked_stops_no_list(project: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    one, two, three = read_text(
+        "- [x] T1 a (tests: `cd x && go test`)\n- [X] b\n  files: ../x\n  done: tox | tee\n  P1\n"
+        f"- [x] c\n  tests: tox --key {token}\n",
+        project,
+    )
+    assert (one.id, one.done, two.title, three.title) == ("T1", True, "b", "c")
+    assert [each.check for each in (one, two, three)] == ["", "", ""]
+    story = '{"id": "a", "title": "b", "passes": true, "tests": "a | b"}'
+    assert read_text(f'{{"userStories": [{story}]}}', project, "p.json")[0].check == ""
+    with pytest.raises(UsageError, match="without a shell"):
+        read_text(f'{{"userStories": [{story.replace("true", "false")}]}}', project, "p.json")
 
 
 @pytest.mark.parametrize("title", ["S3 upload", "UTF-8 names", "HTTP2 support", "2.1 Kiro"])
@@ -196,8 +231,8 @@ def test_what_is_no_id(title: str, project: Path) -> None:
         ("- [ ] T1 a (depends on T1)\n", "T1 -> T1"),
         ("- [ ] a\n  tests: pytest | tee x\n", r"tasks.md:2: the command has `\|`"),
         ("- [ ] a\n  - done: pytest && true\n", "tasks.md:2: the command has `&`"),
-        ("- [ ] a tests: pytest > out\n", "the command has `>`"),
-        ("- [ ] a tests: pytest 'x\n", "cannot be parsed"),
+        ("- [ ] a. tests: pytest > out\n", "the command has `>`"),
+        ("- [ ] a. tests: pytest 'x\n", "cannot be parsed"),
         ("- [ ] a files: ../x.py\n", "leads out of the project"),
         ("```\n- [ ] a\n", "tasks.md:1: the code block that begins here is not closed"),
         ("- [ ] b\n<!--\n- [ ] a\n", "tasks.md:2: the comment that begins here is not closed"),
