@@ -4,10 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError, LoopError, UsageError
 from orchestrator.tasks.models import ListFormat, TaskItem, TaskList
 from orchestrator.tasks.reading import build_text_list, list_paths, read_list
+from orchestrator.tasks.reading.graph import find_cycle
+from orchestrator.tasks.reading.markdown import read_markdown
 
 CASES = Path(__file__).parent / "cases"
 
@@ -70,6 +74,71 @@ def test_spec_kit(project: Path) -> None:
     assert tasks["T010"].depends == ("T003", "T004"), "stories do not wait for each other"
     (last,) = (each for each in tasks.values() if each.title.startswith("TXXX"))
     assert set(last.depends) == set(tasks) - {last.id}
+
+
+@pytest.mark.parametrize(
+    ("text", "depends"),
+    [
+        (
+            "## Phase 1: Setup\n- [ ] T001 use it (depends on T002)\n- [ ] T002 make it\n",
+            {"T001": {"T002"}, "T002": set()},
+        ),
+        (
+            "## Phase 1: Foundational\n- [ ] T001 a\n- [ ] T002 b (depends on T005)\n- [ ] T003 c\n"
+            "## Phase 2: Story\n- [ ] T004 d\n- [ ] T005 e\n",
+            {
+                "T001": set(),
+                "T002": {"T005"},
+                "T003": {"T002"},
+                "T004": {"T001", "T002", "T003"},
+                "T005": {"T001"},
+            },
+        ),
+        (
+            "## Phase 2: Later\n- [ ] T001 a (files: a.py, b.py)\n- [ ] T002 b (files: b.py)\n"
+            "- [ ] T003 c (files: c.py)\n- [ ] T004 d (files: a.py)\n- [ ] T005 e\n",
+            {
+                "T001": set(),
+                "T002": {"T001"},
+                "T003": set(),
+                "T004": {"T001"},
+                "T005": {"T004", "T003", "T002"},
+            },
+        ),
+    ],
+)
+def test_what_is_written_counts_more_than_a_phase(
+    text: str, depends: dict[str, set[str]], project: Path
+) -> None:
+    assert {each.id: set(each.depends) for each in read_text(text, project)} == depends
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Setup", "Foundation", "Story", "Polish"]),
+            st.booleans(),
+            st.sets(st.integers(0, 11), max_size=2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_phases_make_no_cycle(tasks: list[tuple[str, bool, set[int]]]) -> None:
+    lines, last = [], ""
+    written = {
+        f"T{at:03}": [f"T{each:03}" for each in needs if each < len(tasks)]
+        for at, (_, _, needs) in enumerate(tasks)
+    }
+    for at, (phase, parallel, _) in enumerate(tasks):
+        lines += [f"## Phase {at}: {phase}"] if phase != last else []
+        last, name = phase, f"T{at:03}"
+        after = f" (depends on {', '.join(written[name])})" if written[name] else ""
+        lines.append(f"- [ ] {name} {'[P] ' if parallel else ''}do it{after}")
+    items = read_markdown("\n".join(lines), "tasks.md")
+    assert all(set(written[each.id]) <= set(each.depends) for each in items)
+    if not find_cycle(written):
+        assert not find_cycle({each.id: each.depends for each in items})
 
 
 def test_stories(project: Path) -> None:
