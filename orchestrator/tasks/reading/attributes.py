@@ -13,8 +13,8 @@ of its own. What is in a code span is never a mark, but it can be the value of o
     no-change                                   it may be done without a change of a file
 
 A command is started without a shell. Its first word is a path or a program that is well known, or
-the whole command is one code span: else `tests: unit and integration` would be one. At the end of a
-line, `tests:` and `done:` follow another mark, or one of `. ; | —`: `Run the tests: ...` is a title.
+the whole command is one code span: else `tests: unit and integration` would be one. At its end
+`tests:` and `done:` follow another mark, or one of `. ; | —`: `Run the tests: ...` is a title.
 Below it, with a capital or in bold, a code span has to begin with a program, too: `**Done:** ...`.
 """
 
