@@ -16,8 +16,9 @@ What is a task:
 Its id is what it begins with: `T012`, `US-001` (or FR, NFR, TASK, BUG, FIX, FEAT, ISSUE, STORY),
 `#12`; any capitals with a number in front of a colon, in bold, backticks or brackets (`AB-12: `,
 `[AB-12]`, `[cnzb-3f]`). Without one, it is a hash of its title and of those of the boxes that it is
-below: it stays the same when lines move, when marks change, and under another heading. Two tasks
-with the same id or title are an error. A dependency may be written in other case.
+below: it stays the same when lines move, when marks change, and under another heading. Where titles
+repeat, the headings that they are under count, too, and then their order. Two tasks with the same
+written id are an error. A dependency may be written in other case.
 
 Marks are those of `attributes`: in brackets in the line, at its end, or in a line of their own
 below it. They are not part of the title; the agent gets the text as it was written.
@@ -91,7 +92,7 @@ class _Reader:
         self._parsed = [self._parse_box(box) for box in file.boxes]
 
     def read(self) -> Iterator[BoxTask]:
-        ids = [self._find_id(at) for at in range(len(self._boxes))]
+        ids = self._find_ids()
         known = self._list_tasks_below(ids)
         position = 0
         for at, box in enumerate(self._boxes):
@@ -122,11 +123,27 @@ class _Reader:
             yield parent
             parent = self._boxes[parent].parent
 
-    def _find_id(self, at: int) -> str:
-        if self._boxes[at].id:
-            return self._boxes[at].id
-        titles = [self._parsed[each][0] for each in (at, *self._iter_above(at))]
-        return hash_titles(*titles)
+    def _find_ids(self) -> list[str]:
+        """Return the id of each box; of those without one that repeat, none is that of the title.
+
+        So one that is added in front of another never gets its id, and with that its tick.
+        """
+        names = [
+            [self._parsed[each][0] for each in (at, *self._iter_above(at))]
+            for at in range(len(self._boxes))
+        ]
+        ids = [box.id or hash_titles(*name) for box, name in zip(self._boxes, names, strict=True)]
+        for is_last in (False, True):
+            places: dict[str, list[int]] = {}
+            for at, box in enumerate(self._boxes):
+                if not box.id and not box.has_boxes:
+                    places.setdefault(ids[at], []).append(at)
+            for same in (each for each in places.values() if len(each) > 1):
+                for number, at in enumerate(same, 1):
+                    headings = [f"# {title}" for _, title in self._boxes[at].headings]
+                    more = [*headings, f"# {number}"] if is_last else headings
+                    ids[at] = hash_titles(*names[at], *more)
+        return ids
 
     def _list_tasks_below(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the ids of tasks that a written id stands for, by its form in lower case."""

@@ -263,6 +263,19 @@ def test_checks_below_a_box(line: str, check: str, project: Path) -> None:
     assert read_one(f"- [ ] a\n  {line}\n", project).check == check
 
 
+def test_titles_that_repeat(project: Path) -> None:
+    text = "## Parser\n- [x] Write tests\n## Printer\n- [x] Write **tests**.\n- [ ] Print\n"
+    parser, printer, other = read_text(text, project)
+    assert len({parser.id, printer.id, other.id}) == 3
+    parts = text.partition("## Printer\n")
+    assert [each.id for each in read_text("".join(parts[1:] + parts[:1]), project)] == [
+        *(printer.id, other.id, parser.id)
+    ], "the order of headings does not count"
+    (alone,) = read_text("## Printer\n- [ ] Write tests\n", project)
+    assert alone.id not in (parser.id, printer.id), "it may be either"
+    assert len({each.id for each in read_text("- [ ] a\n" * 3 + "# x\n- [ ] a\n", project)}) == 4
+
+
 def test_what_is_ticked_stops_no_list(project: Path) -> None:
     token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
     one, two, three = read_text(
@@ -291,7 +304,7 @@ def test_what_is_no_id(title: str, project: Path) -> None:
         ("# nothing\n", "tasks.md has no task"),
         ("text\n1. [ ] one\n", "tasks.md:2: is no task"),
         ("- [ ] T1 a\n- [ ] T1 b\n", "tasks.md:2: T1 is the id of another task, too, in line 1"),
-        ("- [ ] Same.\n\n- [x] same\n", "tasks.md:3: the same task is in line 1"),
+        ("- [ ] T1 Same.\n\n- [x] T1 same\n", "tasks.md:3: the same task is in line 1"),
         ("- [ ] T001 a (depends on T01)\n", "did you mean T001"),
         (
             "- [ ] T001 a (depends on T003)\n- [ ] T003 b (depends on T001)\n",
