@@ -3,7 +3,8 @@
 In the line of a task a mark is in brackets, or ends the line; below it, a mark is a line or bullet
 of its own. What is in a code span is never a mark, but it can be the value of one.
 
-    (depends on T001, T002)  depends: T001      tasks that have to be done before; `T004-T006`
+    (depends on T001, T002)  depends: T001      tasks to be done before; `T004-T006`, `T004 to T006`
+    (after T001)  (needs T001)  requires: T001  the same, if the list has a task with this id
     [P1] (P1) P1  priority: 2  priority: high   0 or 1 is the most urgent, 9 the least
     [P]                                         different files from others
     [US1]                                       a label of spec-kit; it says nothing to us
@@ -19,9 +20,12 @@ Below it, with a capital or in bold, a code span has to begin with a program, to
 """
 
 import re
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.tasks.reading.lines import measure_indent
 from orchestrator.tasks.reading.mark_values import (
     MarkError,
     parse_check,
@@ -38,6 +42,8 @@ class Marks:
     """What is known about a task beside its text."""
 
     depends: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    """What it depends on if these are ids of the list; else they are a part of a sentence."""
     priority: int | None = None
     parallel: bool = False
     files: tuple[str, ...] | None = None
@@ -50,6 +56,7 @@ class Marks:
         both = [each for each in (self.files, other.files) if each is not None]
         return Marks(
             tuple(dict.fromkeys((*self.depends, *other.depends))),
+            tuple(dict.fromkeys((*self.after, *other.after))),
             other.priority if self.priority is None else self.priority,
             self.parallel or other.parallel,
             tuple(dict.fromkeys(path for each in both for path in each)) if both else None,
@@ -74,6 +81,13 @@ _DETAIL: Final = re.compile(
     r"|(depends on)(?:\*\*|__)?[ \t]+(.+)|(no[- ]change))",
     re.I,
 )
+_AFTER: Final = re.compile(
+    r"[(\[;][ \t]*(?:after|requires|needs)(?:[ \t]*:|(?=[ \t]))[ \t]*([^()\[\];]+)", re.I
+)
+_AFTER_DETAIL: Final = re.compile(
+    r"(?:[-*+][ \t]+)?(?:\*\*|__)?(?:after|requires|needs)(?:\*\*|__)?[ \t]*:(?:\*\*|__)?(.*)", re.I
+)
+_BULLET: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
 _NO_CHANGE: Final = re.compile(r"no[- ]change", re.I)
 _STORY: Final = re.compile(r"US[-_]?\d{1,4}", re.I)
 _SHORT_PRIORITY: Final = re.compile(r"P[0-9]")
@@ -103,7 +117,7 @@ def parse_title(text: str, *, commands: bool = True) -> tuple[str, Marks]:
             f"the line of the task is longer than {_LONGEST_LINE:,} characters",
             "put details into indented lines below it",
         )
-    marks, pieces, end = Marks(), list[str](), 0
+    marks, pieces, end = Marks(after=_find_after(text)), list[str](), 0
     for group in _GROUP.finditer(_blank_code(text)):
         inner = text[group.start() + 1 : group.end() - 1]
         found = _parse_group(inner, square=group[2] is not None, commands=commands)
@@ -132,14 +146,47 @@ def parse_detail(line: str, *, commands: bool = True) -> Marks | None:
     Raises:
         MarkError: a mark has an impossible value.
     """
-    found = _DETAIL.fullmatch(line.strip()) if len(line) <= _LONGEST_LINE else None
-    if not found:
+    if len(line) > _LONGEST_LINE:
         return None
+    found = _DETAIL.fullmatch(line.strip())
+    if not found:
+        other = _AFTER_DETAIL.fullmatch(line.strip())
+        after = _parse_after(other[1]) if other else _find_after(line)
+        return Marks(after=after) if after else None
     if found[5]:
         return Marks(no_change=commands)
     if found[3]:
         return _parse_value(found[3], found[4], sure=False, commands=commands)
     return _parse_value(found[1], found[2], sure=found[1].islower(), commands=commands)
+
+
+def join_details(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers; a mark that ends with a comma with those it goes on in.
+
+    These are the next ones, indented at least as deep, and neither bullets nor marks.
+    """
+    left = deque(lines)
+    while left:
+        number, text = left.popleft()
+        last, indent = number, measure_indent(text)
+        is_mark = len(text) <= _LONGEST_LINE and _DETAIL.fullmatch(text.strip())
+        while is_mark and left and text.rstrip().endswith(",") and len(text) <= _LONGEST_LINE:
+            following, more = left[0][0], left[0][1].strip()
+            is_new = len(more) > _LONGEST_LINE or _BULLET.match(more) or _DETAIL.fullmatch(more)
+            if is_new or following != last + 1 or measure_indent(left[0][1]) < indent:
+                break
+            text, last = f"{text.rstrip()} {more}", left.popleft()[0]
+        yield number, text
+
+
+def _find_after(text: str) -> tuple[str, ...]:
+    """Return the ids in brackets that begin with a word such as "after"."""
+    found = _AFTER.finditer(_blank_code(text))
+    return tuple(each for one in found for each in _parse_after(text[one.start(1) : one.end(1)]))
+
+
+def _parse_after(value: str) -> tuple[str, ...]:
+    return parse_ids(value, sure=False) or ()
 
 
 def _parse_group(inner: str, *, square: bool, commands: bool) -> Marks | None:

@@ -263,6 +263,86 @@ def test_checks_below_a_box(line: str, check: str, project: Path) -> None:
     assert read_one(f"- [ ] a\n  {line}\n", project).check == check
 
 
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        *(("1.1 Make it", "1.1"), ("1. Make it", "1"), ("Task 1: Make it", "Task 1")),
+        *(("**A1. Make it** now", "A1"), ("**P1-01:** Make it", "P1-01"), ("Task 1: a", "task 1")),
+        *(("PROJ-7 Make it", "PROJ-7"), ("GH-12 Make it", "gh-12"), ("M0.1 Make it", "M0.1")),
+        *(("S1.2 Make it", "S1.2"), ("E1-S3: Make it", "E1-S3"), ("Phase 2: Make it", "Phase 2")),
+    ],
+)
+def test_a_dependency_names_the_beginning_of_a_title(first: str, name: str, project: Path) -> None:
+    others = "- [ ] 1.10 x\n- [ ] 11. x\n- [ ] PROJ-77 x\n- [ ] A10. x\n- [ ] Phase 22 x\n"
+    text = (
+        f"- [ ] {first}\n{others}- [ ] Use it (depends on {name})\n- [ ] See 2\n  needs: {name}\n"
+    )
+    one, *_, last, sentence = read_text(text, project)
+    assert last.depends == (one.id,)
+    assert sentence.depends == (), "this is one only with an id"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- [ ] Task 1: a\n## B\n- [ ] Task 1: b\n- [ ] c (depends on 1)\n", "lines 1 and 3"),
+        ("- [ ] 2. a\n- [ ] c (depends on Phase 2)\n", 'depends on "Phase 2", which is not there'),
+        ("- [ ] Add 2 a\n- [ ] c (depends on 2)\n", 'depends on "2", which is not there'),
+    ],
+)
+def test_a_dependency_that_names_no_task(text: str, message: str, project: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_text(text, project)
+
+
+@pytest.mark.parametrize(
+    ("mark", "depends"),
+    [
+        ("(depends on T001 through T003)", ("T001", "T002", "T003")),
+        ("(depends on T001 to T003)", ("T001", "T002", "T003")),
+        ("(after T002)", ("T002",)),
+        ("(after T002; it has the keys)", ("T002",)),
+        ("[needs T002 and T003]", ("T002", "T003")),
+        ("(US1; requires: `T002`)", ("T002",)),
+        ("\n  - **Requires:** T001", ("T001",)),
+        ("\n  Depends on: T001,\n    T002,\n  T003", ("T001", "T002", "T003")),
+        ("(requires Python 3 and T9)", ()),
+        ("needs T002", ()),
+        ("(see `(needs T001)`)", ()),
+        ("(needs T004)", ()),
+    ],
+)
+def test_dependencies(mark: str, depends: tuple[str, ...], project: Path) -> None:
+    others = "".join(f"- [ ] T00{each} other\n" for each in (1, 2, 3))
+    *_, item = read_text(f"{others}- [ ] T004 Do it {mark}\n", project)
+    assert item.depends == depends
+
+
+def test_tasks_with_numbers_have_ranges(project: Path) -> None:
+    boxes = "".join(f"- [ ] Task {each}: a{each}\n" for each in (1, 2, 3))
+    *others, last = read_text(f"{boxes}- [ ] b (depends on Task 1 through Task 3)\n", project)
+    assert last.depends == tuple(each.id for each in others)
+
+
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        ("  Files: `src/x.py`,\n  `src/y.py`\n", ("src/x.py", "src/y.py")),
+        (
+            "  - **Files:** src/x.py,\n    src/y.py,\n    src/z.py\n",
+            ("src/x.py", "src/y.py", "src/z.py"),
+        ),
+        ("  Files: src/x.py,\n src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n  - src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n\n  src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n  tests: pytest\n", ("src/x.py",)),
+        ("  Files: the old ones,\n  src/y.py\n", None),
+    ],
+)
+def test_a_mark_goes_on_after_a_comma(more: str, files: object, project: Path) -> None:
+    assert read_one(f"- [ ] a\n{more}", project).files == files
+
+
 def test_titles_that_repeat(project: Path) -> None:
     text = "## Parser\n- [x] Write tests\n## Printer\n- [x] Write **tests**.\n- [ ] Print\n"
     parser, printer, other = read_text(text, project)
