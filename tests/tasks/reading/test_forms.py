@@ -418,6 +418,7 @@ def test_errors_name_the_line(text: str | bytes, message: str, project: Path) ->
         ("[]", "has no list"),
         ('{"userStories": [1]}', "story 1: is no object"),
         ('{"userStories": [{"id": "a", "title": "b", "passes": "no"}]}', "neither true nor false"),
+        ('{"userStories": [{"id": "a", "title": "b"}]}', "p.json:1: story 1: a has no `passes`"),
         ('{"userStories": [{"title": "b", "passes": true}]}', "has no usable `id`"),
     ],
 )
@@ -462,7 +463,8 @@ def make_gh(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_issues(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     issues = (
         '[{"number": 12, "title": "Crash \\u202e\\u200bon start", "labels": [{"name": "P1"}],'
-        ' "body": "Depends on #11 and #3, #4.\\n\\n- [ ] step\\n<!-- hidden -->\\n'
+        ' "body": "Depends on #11 and #3, #4.\\nfiles: a.py,\\n  b.py\\n\\n'
+        "- [ ] step\\n<!-- hidden -->\\n"
         'tests: rm -rf x\\nno-change"}, {"number": 11, "title": "First", "body": null,'
         ' "labels": []}]'
     )
@@ -479,6 +481,7 @@ def test_issues(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert crash.title == "Crash on start"
     assert (crash.priority, crash.depends) == (1, ("#11",))
     assert crash.hold == "waits for #4, which is open and not in this list"
+    assert crash.files == ("a.py", "b.py")
     assert (crash.check, crash.no_change) == ("", False)
     assert "hidden" not in crash.text
     assert "- [ ] step" in crash.text
