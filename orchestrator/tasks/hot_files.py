@@ -78,7 +78,7 @@ def conflicts(
     return bool(groups)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=65_536)
 def _list_groups(
     globs: tuple[str, ...], extra: tuple[str, ...], paths: tuple[str, ...]
 ) -> frozenset[str]:
