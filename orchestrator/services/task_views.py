@@ -74,8 +74,9 @@ def preview_list(
     batches = plan_batches(waiting, lanes, build_clash(config))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
+    reasons = explain_blocked(records)
     blocked = {
-        each.item.id: explain_blocked(records).get(each.item.id, "")
+        each.item.id: reasons.get(each.item.id, "")
         for each in records
         if each.state is TaskState.WAITING and each.item.id not in planned
     }

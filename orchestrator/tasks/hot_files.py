@@ -107,7 +107,7 @@ def _list_locks(paths: tuple[str, ...]) -> frozenset[Segments]:
     return frozenset(each for each in map(split_path, paths) if each and _is_lock(each))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=65_536)
 def _list_groups(
     globs: tuple[str, ...],
     extra: tuple[str, ...],
