@@ -1,6 +1,6 @@
 """Lists and pairs of tasks by an engineer who had not read the code that reads them.
 
-They stay as that hand wrote them, before anything was mended: `unseen/lists.jsonl` and
+They stay as that hand wrote them, before anything was changed for it: `unseen/lists.jsonl` and
 `unseen/pairs.jsonl`. Where we differ, the reason is here. The figures are in docs/reliability.md.
 """
 
