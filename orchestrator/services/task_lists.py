@@ -288,7 +288,7 @@ class _ListWork:
             MergeQueue(record, self.repository, judge, rules, _report_judging(emit)),
             None if record.options.queue else LaneWatch(self.repository),
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
-            build_clash(self.config),
+            build_clash(self.config, record.project),
             emit,
             list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,

@@ -8,6 +8,7 @@ from typing import Final
 
 from orchestrator.config import Config, Override
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.platform.files import list_folder
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.dry_run import check_parts
@@ -17,7 +18,7 @@ from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.tasks.choosing import Clash, explain_blocked, plan_batches
-from orchestrator.tasks.hot_files import conflicts
+from orchestrator.tasks.hot_files import conflicts, is_hot
 from orchestrator.tasks.models import (
     UNFINISHED,
     ListOptions,
@@ -37,9 +38,13 @@ from teacher.errors import TeacherError
 _RETRYABLE: Final = (TaskState.QUARANTINED, TaskState.NEEDS_PERSON, TaskState.PROPOSED)
 
 
-def build_clash(config: Config) -> Clash:
-    """Return the function that says whether two tasks may change the same files."""
-    return lambda one, other: conflicts(one, other, config.lanes.hot)
+def build_clash(config: Config, project: Path) -> Clash:
+    """Return the function that says whether two tasks may change the same files.
+
+    Of the project, it knows the hot files of its top, where a workspace has its lock file.
+    """
+    names = tuple(sorted(each.name for each in list_folder(project) if is_hot(each.name)))
+    return lambda one, other: conflicts(one, other, config.lanes.hot, names)
 
 
 def preview_list(
@@ -71,7 +76,7 @@ def preview_list(
     lanes = options.parallel or config.queue.fleet_lanes
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]
-    batches = plan_batches(waiting, lanes, build_clash(config))
+    batches = plan_batches(waiting, lanes, build_clash(config, project))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
     reasons = explain_blocked(records)

@@ -99,7 +99,7 @@ class _Reader:
     def read(self) -> Iterator[BoxTask]:
         ids = self._ids = self._find_ids()
         self._known = self._list_tasks_below(ids)
-        self._places = self._list_names()
+        self._by_name = self._list_names()
         position = 0
         for at, box in enumerate(self._boxes):
             if not box.has_boxes:
@@ -177,7 +177,7 @@ class _Reader:
 
     def _resolve(self, name: str, where: str) -> tuple[str, ...]:
         """Return the ids of the tasks that a dependency stands for."""
-        places = self._places.get(name.lower(), ())
+        places = self._by_name.get(name.lower(), ())
         if name.lower() in self._known or not places:
             return self._known.get(name.lower(), (name,))
         if len(places) > 1:
