@@ -21,6 +21,7 @@ from orchestrator.workspace.lanes import LaneRepository
 TIP: Final = "refs/orchestrator/tip"
 """The ref of the last commit that has landed."""
 
+_LIST: Final = "Task-List: "
 _RUN: Final = "Run: "
 _SUBJECT_LENGTH: Final = 72
 
@@ -77,10 +78,11 @@ class MergeQueue:
                 by then can be given again.
         """
         done = self.find_landed()
+        solved = [each for each in works if each.solved]
         results = [
-            MergeResult(each, done[each.record.run]) for each in works if each.record.run in done
+            MergeResult(each, done[each.record.run]) for each in solved if each.record.run in done
         ]
-        left = [each for each in works if each.solved and each.record.run not in done]
+        left = [each for each in solved if each.record.run not in done]
         results += self._land_works(left)
         for each in works:
             self._move_tip(
@@ -97,9 +99,10 @@ class MergeQueue:
         commits = self.repository.list_commits(self.record.base, self.tip)
         found = {}
         for commit, message in commits:
-            for line in message.splitlines():
-                if line.startswith(_RUN):
-                    found[line.removeprefix(_RUN).strip()] = commit
+            # The title of a task is text of others: only the trailers at the end are ours.
+            trailers = message.rpartition("\n\n")[2].split("\n")
+            if f"{_LIST}{self.record.id}" in trailers and trailers[-1].startswith(_RUN):
+                found[trailers[-1].removeprefix(_RUN)] = commit
         return found
 
     def _land_works(self, works: Sequence[Work]) -> list[MergeResult]:
@@ -165,4 +168,4 @@ def format_message(record: TaskRecord, list_id: str) -> str:
     title = record.item.title
     subject = title if len(title) <= _SUBJECT_LENGTH else f"{title[: _SUBJECT_LENGTH - 1]}…"
     rest = "" if subject == title else f"{title}\n\n"
-    return f"{subject}\n\n{rest}Task: {record.item.id}\nTask-List: {list_id}\n{_RUN}{record.run}\n"
+    return f"{subject}\n\n{rest}Task: {record.item.id}\n{_LIST}{list_id}\n{_RUN}{record.run}\n"
