@@ -2,8 +2,9 @@
 
 A work is merged virtually, without a checkout. If the tip has moved since the work's base, the
 whole suite runs on the combined tree before anything lands: works that are green alone may be red
-together. Works that wait at the same time are judged together; if they are red, each half is tried
-alone, until the one is found that does not go with the others.
+together. It runs as well if the run has left files that its work has not. Works that wait at the
+same time are judged together; if they are red, each half is tried alone, until the one is found
+that does not go with the others.
 
 The tip is a ref. It is moved by compare-and-swap, so a kill leaves the old tip or the new one, and
 the trailer `Run:` of each commit says what has landed.
@@ -24,6 +25,7 @@ TIP: Final = "refs/orchestrator/tip"
 _LIST: Final = "Task-List: "
 _RUN: Final = "Run: "
 _SUBJECT_LENGTH: Final = 72
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,19 @@ class MergeResult:
     """Paths that both it and what has landed before have changed in the same lines."""
     verdict: CombinedVerdict | None = None
     """Of a work that is green alone and red on the tip."""
+
+    @property
+    def reason(self) -> str:
+        """Why it did not land, in one line; empty if it did."""
+        if self.conflicts:
+            return f"conflicts with what has landed, in {_name_some(self.conflicts)}"
+        if self.verdict is None:
+            return ""
+        failing = _name_some(self.verdict.failing) or self.verdict.message
+        reason = f"green alone, red with what has landed: {failing}"
+        if unseen := self.work.end.unseen:
+            reason += f"; the work uses files that git ignores: {_name_some(unseen)}"
+        return reason
 
 
 @dataclass(frozen=True)
@@ -146,7 +161,8 @@ class MergeQueue:
     def _judge_stack(self, stack: Sequence[_Merged], tip: str) -> CombinedVerdict:
         combined = stack[-1].commit
         is_judged = len(stack) == 1 and stack[0].work.record.base == tip
-        if combined == tip or is_judged:  # the run's own verdict was about this very tree
+        # The run's own verdict was about this very tree, if nothing but the tree was there.
+        if combined == tip or (is_judged and not stack[0].work.end.unseen):
             return CombinedVerdict(green=True)
         self.on_judging(tuple(each.work.record.item.id for each in stack))
         return self.judge.judge(combined, tip)
@@ -169,3 +185,7 @@ def format_message(record: TaskRecord, list_id: str) -> str:
     subject = title if len(title) <= _SUBJECT_LENGTH else f"{title[: _SUBJECT_LENGTH - 1]}…"
     rest = "" if subject == title else f"{title}\n\n"
     return f"{subject}\n\n{rest}Task: {record.item.id}\n{_LIST}{list_id}\n{_RUN}{record.run}\n"
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED])

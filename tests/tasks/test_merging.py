@@ -107,3 +107,18 @@ def test_a_run_that_is_not_solved_has_not_landed(world: Queue) -> None:
     assert world.queue.process_works([replace(work, solved=False)]) == []
     (again,) = world.queue.process_works([work])
     assert again.landed == first.landed
+
+
+def test_the_verdict_of_a_run_counts_only_for_what_it_has_committed(world: Queue) -> None:
+    (landed,) = world.queue.process_works([world.make_work("r-1")])
+    assert landed.landed
+    assert world.judge.judged == []  # the run's own suite was about this very tree
+    world = Queue(world.record.project.parent / "other")
+    world.judge.is_green = lambda _commit: False
+    (result,) = world.queue.process_works([world.make_work("r-1", unseen=("lib/util.py",))])
+    assert not result.landed
+    assert result.reason.endswith("the work uses files that git ignores: lib/util.py")
+    world.judge.is_green = lambda _commit: True
+    (result,) = world.queue.process_works([world.make_work("r-1", unseen=("lib/util.py",))])
+    assert result.landed
+    assert len(world.judge.judged) == 2
