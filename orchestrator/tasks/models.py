@@ -236,6 +236,9 @@ class TaskEnd:
     """That of the failure of the last attempt; empty if it was solved."""
     failing: tuple[str, ...] = ()
     """Ids of the cases that failed in the last attempt."""
+    unseen: tuple[str, ...] = ()
+    """Files that it left and that its work has not: those that git ignores, secret and huge ones.
+    Its suite may have been green because of them."""
 
 
 @dataclass(frozen=True)

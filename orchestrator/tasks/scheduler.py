@@ -350,12 +350,7 @@ class Scheduler:
 
     def _return_task(self, record: TaskRecord, result: MergeResult) -> None:
         """Send a task back that conflicts with what has landed: it is done again on the new tip."""
-        if result.conflicts:
-            reason = f"conflicts with what has landed, in {', '.join(result.conflicts[:3])}"
-        else:
-            failing = result.verdict.failing if result.verdict else ()
-            message = result.verdict.message if result.verdict else ""
-            reason = f"green alone, red with what has landed: {', '.join(failing[:3]) or message}"
+        reason = result.reason
         output = result.verdict.output if result.verdict else ""
         hint = self.prompts.describe_work(
             record, record.work, reason, result.verdict.failing if result.verdict else (), output

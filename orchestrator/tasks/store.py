@@ -353,7 +353,7 @@ def load_item(text: str) -> TaskItem:
 def load_end(outcome: str, work: str, learned: str, detail: str) -> TaskEnd:
     """Return a stored end. Raises ValueError, TypeError or RecursionError for what is none."""
     values: dict[str, Any] = json.loads(detail)
-    values |= {name: tuple(values.get(name, ())) for name in ("changed", "failing")}
+    values |= {name: tuple(values.get(name, ())) for name in ("changed", "failing", "unseen")}
     return TaskEnd(RunOutcome(outcome), work=work, learned=learned, **values)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.platform import files
+from orchestrator.platform.atomic import move_path
 from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.private import format_alternates
@@ -101,7 +102,7 @@ def restore_lane_entry(repository: Path, name: str, top: Path, commit: str, inde
     with contextlib.suppress(FileNotFoundError):
         shutil.copyfile(repository / _SPARSE, draft / _SPARSE)
     _remove_replaced(_move_aside(repository, entry))
-    draft.rename(entry)
+    move_path(draft, entry)
     _restore_file(repository, link, b"gitdir: " + os.fsencode(entry) + b"\n")
 
 
@@ -129,7 +130,7 @@ def _move_aside(repository: Path, path: Path) -> Path | None:
     make_private_folder(aside)
     target = aside / f"{path.name.lstrip('.')}.{uuid.uuid4().hex}"
     with contextlib.suppress(FileNotFoundError):
-        path.rename(target)
+        move_path(path, target)
         return target
     return None
 

@@ -53,7 +53,29 @@ _OWN_SETTINGS: Final = (
 _COPIED_FILES: Final = ("attributes", "sparse-checkout")
 
 _ALWAYS_SECRET: Final = (".env", ".env.*")
-_SECRET: Final = (*_ALWAYS_SECRET, "*.pem", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*")
+_SECRET: Final = (
+    *_ALWAYS_SECRET,
+    ".envrc",
+    ".git-credentials",
+    ".htpasswd",
+    ".netrc",
+    ".npmrc",
+    ".pgpass",
+    ".pypirc",
+    "*.jks",
+    "*.key",
+    "*.keystore",
+    "*.p12",
+    "*.pem",
+    "*.pfx",
+    "credentials*.json",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "id_rsa*",
+    "secrets.y*ml",
+    "service-account*.json",
+)
 _HARMLESS: Final = (".env.example", ".env.sample", ".env.template", ".env.dist", "id_*.pub")
 
 

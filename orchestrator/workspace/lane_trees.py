@@ -25,6 +25,7 @@ from orchestrator.workspace.lane_base import (
 )
 from orchestrator.workspace.lane_files import STAGING, set_paths, stage_files
 from orchestrator.workspace.lane_history import open_lane_history
+from orchestrator.workspace.private import MACHINE_MADE
 
 _INDEXES: Final = "indexes"
 _MOST_INDEXES: Final = 3
@@ -109,6 +110,26 @@ class LaneTree:
         if tree == _find_tree(self.repository, parent):
             return LaneSnapshot(parent, staged.left_out)
         return LaneSnapshot(history.commit_tree(tree, [parent], message), staged.left_out)
+
+    def list_unseen(self, commit: str) -> frozenset[str]:
+        """Return the files that no snapshot has: ignored ones, and those that are left out.
+
+        Caches and what tools generate are not among them.
+
+        Args:
+            commit: what is tracked.
+
+        Raises:
+            InfrastructureError: git failed, or it is not the lane.
+        """
+        self._require_own()
+        options = ("ls-files", "-z", "--others", "--ignored")
+        generated = [f"--exclude={pattern}" for pattern in MACHINE_MADE]
+        with self._open_index(commit) as git:
+            left_out = stage_files(git, self._load_withheld(), submodules=False).left_out
+            ignored = set(git.read_output(*options, "--exclude-standard").split(b"\0"))
+            ignored -= set(git.read_output(*options, *generated).split(b"\0"))
+        return frozenset([*left_out, *map(os.fsdecode, ignored - {b""})])
 
     @property
     def _note(self) -> LaneNote:
