@@ -250,7 +250,7 @@ class TasksSection(Section):
     """How often a task runs again because its work conflicts with others; then it needs a
     person."""
     stop_after: int = Field(default=3, ge=1, le=100)
-    """Runs in a row without progress, or with the same failure, after which a list stops."""
+    """Tasks in a row without progress, or with the same failure, after which a list stops."""
     max_cost_usd: float | None = Field(default=50.0, gt=0)
     """US dollars for all runs of a list together."""
     wall_clock: float | None = Field(default=None, gt=0)

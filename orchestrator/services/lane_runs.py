@@ -202,7 +202,8 @@ class LaneRunner:
         return record if record.id == run else None
 
     def _create_record(self, order: TaskOrder, top: Path) -> RunRecord:
-        task = Task(self._masker.mask(order.prompt), self._project)
+        mask = self._masker.mask
+        task = Task(mask(order.prompt), self._project, mask(order.context))
         config = narrow_config(self._stored, order.max_cost_usd)
         return self._store.create_run(task, config, order.run, self._locate_project(top))
 
@@ -301,7 +302,7 @@ class LaneRunner:
         )
         work, learned = commit_lane(repository, record, order, top, paths, included)
         failed = ""
-        if order.check and record.outcome is RunOutcome.SOLVED:
+        if order.check and record.outcome in (RunOutcome.SOLVED, RunOutcome.NOTHING_CHANGED):
             failed = run_check(order.check, self._config, run.lane, run.environment, self._masker)
             if failed and run.child.is_ending:  # the check itself was ended
                 record, failed = replace(record, outcome=RunOutcome.INTERRUPTED), ""

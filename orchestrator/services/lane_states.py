@@ -39,7 +39,7 @@ class LaneStates:
             InfrastructureError: git failed, or a file cannot be written.
         """
         make_private_folder(top.parent)
-        self._store_left_state(top, order)
+        self.store_left_state(top, order.base)
         self.repository.add_lane(top, order.base)
         self.repository.reset_lane(top, order.base)
         _write_note(top, order.run, self.repository.tree_of(order.base))
@@ -64,6 +64,24 @@ class LaneStates:
                 self.repository.reset_lane(top, commit)
                 return
 
+    def store_left_state(self, top: Path, parent: str) -> None:
+        """Commit what is in a lane under a ref of its run, if it is not stored yet.
+
+        Args:
+            top: the lane.
+            parent: the commit that it goes on top of.
+
+        Raises:
+            InfrastructureError: git failed.
+        """
+        note = _read_note(top)
+        if not note or not top.is_dir():  # it is not complete: nothing has worked in it
+            return
+        message = f"What run {note['run']} has left in lane {top.name}"
+        state = self.repository.snapshot_lane(top, parent, message)
+        if self.repository.tree_of(state) != note["tree"]:
+            self.repository.set_ref(LEFT + note["run"], state)
+
     def note_state(self, top: Path, order: TaskOrder, learned: str) -> None:
         """Note that what is in a lane now need not be stored.
 
@@ -76,15 +94,6 @@ class LaneStates:
             self.repository.set_ref(LEFT + order.run, learned)
         state = self.repository.snapshot_lane(top, order.base, "The state of a lane")
         _write_note(top, order.run, self.repository.tree_of(state))
-
-    def _store_left_state(self, top: Path, order: TaskOrder) -> None:
-        note = _read_note(top)
-        if not note or not top.is_dir():  # it is not complete: nothing has worked in it
-            return
-        message = f"What run {note['run']} has left in lane {top.name}"
-        state = self.repository.snapshot_lane(top, order.base, message)
-        if self.repository.tree_of(state) != note["tree"]:
-            self.repository.set_ref(LEFT + note["run"], state)
 
 
 def _locate_note(top: Path) -> Path:

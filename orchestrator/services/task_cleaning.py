@@ -1,17 +1,23 @@
 """Remove what ended lists have left in the state directory, and nothing that is nowhere else."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from orchestrator.counts import name_first
 from orchestrator.errors import LoopError
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
+from orchestrator.services.lane_states import LaneStates
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
+from orchestrator.tasks.merging import TIP
 from orchestrator.tasks.models import (
     FINISHED,
+    UNFINISHED,
     Leftover,
     LeftoverKind,
     ListRecord,
@@ -21,8 +27,32 @@ from orchestrator.tasks.models import (
 from orchestrator.tasks.store import TaskStore
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
 
-WORK_REFS = "refs/orchestrator/work/"
-"""Prefix of the refs of what runs have left, by their ids."""
+_REFS: Final = "refs/orchestrator/"
+_KINDS: Final = ("work/", "learned/", "left/")
+"""Below it, what a run has left; then comes its id."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a run has left, and what is not on the branch of the list by itself."""
+
+    task: TaskRecord | None
+    run: str
+    ref: str
+    base: str
+    superseded: str
+    """The commit of a later run of the same task that has landed; empty if none has."""
+
+    @property
+    def name(self) -> str:
+        """The id of the task, or that of the run where there is none any more."""
+        return self.task.item.id if self.task else self.run
+
+    def describe(self) -> str:
+        """Return why it is kept, in one line."""
+        if self.task is None:
+            return f"run {self.run} has left it"
+        return f"{self.name} {self.task.state}: {self.task.reason}".removesuffix(": ")
 
 
 def list_leftovers(project: Path | None = None, state: Path | None = None) -> list[Leftover]:
@@ -71,18 +101,22 @@ def remove_leftovers(leftovers: Sequence[Leftover], state: Path | None = None) -
 def _examine_list(record: ListRecord, lists: TaskStore, store: Store) -> list[Leftover]:
     folder = list_folder(store.directory, record.id)
     tasks = lists.load_tasks(record.id)
-    repository = open_lane_repository(record.project, folder / "repository.git")
     try:
-        unmerged = list(_iter_unmerged(record, tasks, folder / "repository.git", repository))
+        repository = open_lane_repository(record.project, folder / "repository.git")
+        runs = _load_runs(record, lists)
+        lanes = _list_lanes(folder)
+        for lane in lanes:
+            LaneStates(repository).store_left_state(lane, record.base)
+        works = list(_iter_works(record, tasks, runs, repository))
+        kept = list(_iter_kept(record, tasks, works, repository))
     except LoopError as error:
-        kept = Leftover(record.id, LeftoverKind.REPOSITORY, folder, 0, str(error), removable=False)
-        return [kept]
-    if not unmerged:
-        reason = "all of its work is in your repository"
+        return [_keep(record, folder, str(error))]
+    if not kept:
+        reason = _explain_removal([each for each in works if each.superseded])
         size = _measure_folder(folder)
         return [Leftover(record.id, LeftoverKind.REPOSITORY, folder, size, reason, removable=True)]
     at_work = {each.lane for each in tasks if each.state is TaskState.RUNNING}
-    return unmerged + [
+    return kept + [
         Leftover(
             record.id,
             LeftoverKind.LANE,
@@ -91,31 +125,87 @@ def _examine_list(record: ListRecord, lists: TaskStore, store: Store) -> list[Le
             "what its runs have left is in the repository of the list",
             removable=True,
         )
-        for lane in sorted((folder / "lanes").glob("*"))
-        if lane.is_dir() and lane.name.isdecimal() and int(lane.name) not in at_work
+        for lane in lanes
+        if int(lane.name) not in at_work
     ]
 
 
-def _iter_unmerged(
-    record: ListRecord, tasks: Sequence[TaskRecord], path: Path, repository: LaneRepository
+def _list_lanes(folder: Path) -> list[Path]:
+    lanes = sorted((folder / "lanes").glob("*"))
+    return [lane for lane in lanes if lane.is_dir() and lane.name.isdecimal()]
+
+
+def _load_runs(record: ListRecord, lists: TaskStore) -> dict[str, tuple[str, str]]:
+    """Return the task and the base of each run of a list, by its id."""
+    rows = lists.database.fetch_rows(
+        "SELECT run, task, base FROM task_runs WHERE list = ?", (record.id,)
+    )
+    return {run: (task, base) for run, task, base in rows}
+
+
+def _iter_works(
+    record: ListRecord,
+    tasks: Sequence[TaskRecord],
+    runs: Mapping[str, tuple[str, str]],
+    repository: LaneRepository,
+) -> Iterator[_Work]:
+    """Yield what runs have left that is not on the branch of the list, the oldest run first."""
+    by_id = {each.item.id: each for each in tasks}
+    refs = {
+        name.removeprefix(_REFS): commit for name, commit in repository.list_refs(_REFS).items()
+    }
+    names = {name.partition("/")[2] for name in refs if name.startswith(_KINDS)}
+    for run in sorted(names):
+        task, base = runs.get(run, ("", record.base))
+        owner = by_id.get(task)
+        landed = owner.landed if owner and owner.state in FINISHED else ""
+        if owner and landed and owner.run == run:
+            continue
+        work, learned, left = (refs.get(f"{kind}{run}", base) for kind in _KINDS)
+        # What is learned has the work in it.
+        name, commit = (_KINDS[0], work) if work != base else (_KINDS[1], learned)
+        if commit != base:
+            yield _Work(owner, run, f"{_REFS}{name}{run}", base, landed)
+        if left not in (base, commit, learned):
+            yield _Work(owner, run, f"{_REFS}{_KINDS[2]}{run}", base, landed)
+
+
+def _iter_kept(
+    record: ListRecord,
+    tasks: Sequence[TaskRecord],
+    works: Iterable[_Work],
+    repository: LaneRepository,
 ) -> Iterator[Leftover]:
-    """Yield the latest work of each task that has not landed, and a branch that is not published.
+    """Yield why the repository of a list is kept: work that is nowhere else, or still to do.
 
     Raises:
         LoopError: the repository of the list cannot be read.
     """
-    for each in tasks:
-        ref = WORK_REFS + each.run if each.run else ""
-        has_work = each.work not in ("", each.base)
-        if each.state in (TaskState.RUNNING, TaskState.MERGING) or (
-            each.state not in FINISHED and has_work
-        ):
-            command = format_git_command(f"diff {each.base} {ref}", path) if has_work else ""
-            reason = f"{each.item.id} {each.state}: {each.reason}".removesuffix(": ")
-            yield Leftover(record.id, LeftoverKind.REPOSITORY, path, 0, reason, False, ref, command)
-    if not repository.is_published(record.tip):
-        reason = f"your repository does not have all of {record.branch}"
-        yield Leftover(record.id, LeftoverKind.REPOSITORY, path, 0, reason, removable=False)
+    path = repository.folder
+    for each in works:
+        if not each.superseded:
+            command = format_git_command(f"diff {each.base} {each.ref}", path)
+            yield _keep(record, path, each.describe(), each.ref, command)
+    left = [each.item.id for each in tasks if each.state in UNFINISHED]
+    if left:
+        reason = f"not done: {name_first(left)}; `orchestrator tasks resume {record.id}` goes on"
+        yield _keep(record, path, reason)
+    if not repository.is_published(repository.read_ref(TIP) or record.tip):
+        yield _keep(record, path, f"your repository does not have all of {record.branch}")
+
+
+def _keep(
+    record: ListRecord, path: Path, reason: str, ref: str = "", command: str = ""
+) -> Leftover:
+    kind = LeftoverKind.REPOSITORY
+    return Leftover(record.id, kind, path, 0, reason, removable=False, ref=ref, command=command)
+
+
+def _explain_removal(superseded: Sequence[_Work]) -> str:
+    if not superseded:
+        return "all of its work is in your repository"
+    named = dict.fromkeys(f"{each.name} by {each.superseded[:9]}" for each in superseded)
+    return f"its work is in your repository; earlier runs are superseded: {name_first([*named])}"
 
 
 def _remove_folder(leftover: Leftover) -> None:

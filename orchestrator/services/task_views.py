@@ -74,8 +74,9 @@ def preview_list(
     batches = plan_batches(waiting, lanes, build_clash(config))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
+    reasons = explain_blocked(records)
     blocked = {
-        each.item.id: explain_blocked(records).get(each.item.id, "")
+        each.item.id: reasons.get(each.item.id, "")
         for each in records
         if each.state is TaskState.WAITING and each.item.id not in planned
     }
@@ -211,6 +212,7 @@ def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[
     ]
     if stuck:
         lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
-    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+    waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
+    if waiting or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         lines.append(f"`orchestrator tasks resume {record.id}` goes on")
     return tuple(lines)

@@ -1,8 +1,16 @@
 """Choose the task that starts next: unblocked ones, by priority and place in the list."""
 
+import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
 
 from orchestrator.tasks.models import FINISHED, UNFINISHED, TaskItem, TaskRecord, TaskState
+
+Rank = tuple[int, int, str]
+"""Priority, place in the list, and id: the least is chosen first."""
+_MOST_PASSED: Final = 50
+"""Tasks that a plan passes over to fill one batch: of thousands that all change the same files,
+each would be compared with each."""
 
 Clash = Callable[[TaskItem, TaskItem], bool]
 """Returns whether two tasks that both name their files may change the same ones."""
@@ -73,21 +81,44 @@ def plan_batches(
         lanes: most tasks of one batch.
         clash: whether two tasks with known files may change the same ones.
     """
-    left, batches = list(items), list[tuple[str, ...]]()
-    while left:
-        waiting = {each.id for each in left}
-        batch: list[TaskItem] = []
-        for each in sorted(left, key=lambda item: (item.priority, item.position)):
-            is_free = not waiting.intersection(each.depends) and not each.hold
-            if is_free and all(can_run_beside(each, other, clash) for other in batch):
+    missing, dependents = _count_missing(items)
+    ready = [_rank_item(each) for each in items if not missing[each.id] and not each.hold]
+    heapq.heapify(ready)
+    by_rank = {_rank_item(each): each for each in items}
+    batches = list[tuple[str, ...]]()
+    while ready:
+        batch, passed = list[TaskItem](), list[Rank]()
+        while ready and len(batch) < lanes and len(passed) < _MOST_PASSED:
+            each = by_rank[rank := heapq.heappop(ready)]
+            if all(can_run_beside(each, other, clash) for other in batch):
                 batch.append(each)
-        if not batch:
-            break
-        batch = batch[:lanes]
+            else:
+                passed.append(rank)
         batches.append(tuple(each.id for each in batch))
-        left = [each for each in left if each not in batch]
+        freed = []
+        for other in (other for each in batch for other in dependents.get(each.id, ())):
+            missing[other.id] -= 1
+            freed += [] if missing[other.id] or other.hold else [_rank_item(other)]
+        for rank in (*passed, *freed):
+            heapq.heappush(ready, rank)
     return tuple(batches)
 
 
-def _rank(record: TaskRecord) -> tuple[int, int]:
-    return record.item.priority, record.item.position
+def _count_missing(items: Sequence[TaskItem]) -> tuple[dict[str, int], dict[str, list[TaskItem]]]:
+    """Return how many tasks each one waits for, and which tasks wait for each, by their ids."""
+    known = {each.id for each in items}
+    missing, dependents = dict[str, int](), dict[str, list[TaskItem]]()
+    for each in items:
+        others = known.intersection(each.depends)
+        missing[each.id] = len(others)
+        for other in others:
+            dependents.setdefault(other, []).append(each)
+    return missing, dependents
+
+
+def _rank_item(item: TaskItem) -> Rank:
+    return item.priority, item.position, item.id
+
+
+def _rank(record: TaskRecord) -> Rank:
+    return _rank_item(record.item)

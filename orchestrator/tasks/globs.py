@@ -38,6 +38,7 @@ def overlap(a: Sequence[str], b: Sequence[str], paths: Collection[str] = ()) -> 
     plain_b, wild_b = _split_globs(tuple(b), known)
     return (
         _share_line(plain_a, plain_b)
+        or not set(wild_a).isdisjoint(wild_b)
         or any(_intersect(one, other) for one in wild_a for other in [*plain_b, *wild_b])
         or any(_intersect(one, other) for one in plain_a for other in wild_b)
     )
@@ -115,9 +116,18 @@ def _contains_head(heads: Collection[Segments], paths: Collection[Segments]) -> 
     return any(path[:end] in heads for path in paths for end in range(len(path) + 1))
 
 
-@lru_cache(maxsize=65_536)
 def _intersect(a: Segments, b: Segments) -> bool:
     """Return whether there is a path that both globs name, or that is below what they name."""
+    for one, other in zip(a, b, strict=False):
+        if _WILD.search(one) or _WILD.search(other):
+            return _can_be_below(a, b)
+        if one != other:  # as of most tasks of a long list: no pair of them is worth a cache
+            return False
+    return _can_be_below(a, b)
+
+
+@lru_cache(maxsize=65_536)
+def _can_be_below(a: Segments, b: Segments) -> bool:
     return _can_be_equal((*a, "**"), (*b, "**"), "**", _can_be_same)
 
 

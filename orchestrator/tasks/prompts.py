@@ -1,4 +1,4 @@
-"""Build what the run of a task is asked: the task, what its last run left, and a digest.
+"""Build what the run of a task reads beside the task: what its last run left, and a digest.
 
 Each run is a new process with a new context. What carries over is composed here, and the rules in
 CLAUDE.md; never a transcript.
@@ -40,20 +40,20 @@ class PromptBuilder:
     mask: Callable[[str], str]
     _entries: dict[str, DigestEntry] = field(default_factory=dict)
 
-    def build_prompt(self, record: TaskRecord, tasks: Collection[TaskRecord]) -> str:
-        """Return the prompt of the next run of a task.
+    def build_context(self, record: TaskRecord, tasks: Collection[TaskRecord]) -> str:
+        """Return what the next run of a task reads beside the task itself.
 
         Args:
             record: the task.
             tasks: all tasks of the list.
         """
-        parts = [record.item.text]
+        parts = []
         if record.item.check:
             parts.append(f"The task is done when this command passes: `{record.item.check}`")
         if self.list_name:
             parts.append(
-                f"Work on this task only. It comes from {self.list_name}, which is ticked by the "
-                "program when the tests pass: do not edit that file."
+                f"Work on this task only. It comes from {self.list_name}, which the program "
+                "ticks: do not edit that file."
             )
         if record.hint:
             parts.append(record.hint)

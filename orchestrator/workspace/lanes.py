@@ -277,7 +277,8 @@ class LaneRepository:
             lock.release()
 
     def _open_lane(self, folder: Path) -> LaneTree:
-        return LaneTree(self.folder, folder.resolve(), self._identity)
+        # Not resolved: an agent may have put a link in the place of its lane.
+        return LaneTree(self.folder, folder.absolute(), self._identity)
 
     @property
     def _git(self) -> Git:

@@ -87,9 +87,9 @@ class FakeService:
 
     def start_list(
         self, source: str, project: Path, config_file: Path | None, overrides: Any,
-        options: ListOptions, *, tasks: Any = None, listener: Callable[..., None],
+        options: ListOptions, *, tasks: Any = None, anew: bool, listener: Callable[..., None],
     ) -> ListSummary:  # fmt: skip
-        self._record("start", source=source, project=project, config_file=config_file,
+        self._record("start", anew=anew, source=source, project=project, config_file=config_file,
                      overrides=overrides, options=options, tasks=tasks)  # fmt: skip
         for event in iter_events():
             listener(event)
@@ -284,7 +284,7 @@ def test_a_single_task_goes_to_the_queue(
     assert done.code == 0
     asked = service.asked("start")
     assert (asked["source"], asked["tasks"]) == ("", "list of: Fix the sum.")
-    assert asked["options"] == ListOptions(queue=True, max_cost_usd=1.0)
+    assert asked["options"] == ListOptions(parallel=0, queue=True, max_cost_usd=1.0)
     assert {each.key for each in asked["overrides"]} == {"learning.max_retries"}
     assert call("run", "Fix the sum.", "--queue", "--dry-run").code == 0
     assert service.asked("preview")["tasks"] == "list of: Fix the sum."

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +111,18 @@ def test_a_plan_has_each_task_once_after_what_it_depends_on(
 def test_what_can_never_start_is_missing_in_the_plan() -> None:
     items = [item("a", hold="not yet"), item("b", 1, depends=("a",)), item("c", 2)]
     assert plan_batches(items, 2, clash) == (("c",),)
+
+
+@pytest.mark.parametrize("lanes", [1, 7])
+def test_a_plan_of_thousands_compares_few_pairs(lanes: int) -> None:
+    compared = 0
+
+    def count(_one: TaskItem, _other: TaskItem) -> bool:
+        nonlocal compared
+        compared += 1
+        return True
+
+    items = [item(f"t{number}", number, files=("src",)) for number in range(3000)]
+    batches = plan_batches(items, lanes, count)
+    assert batches == tuple((each.id,) for each in items)
+    assert compared <= len(items) * 50 * (lanes > 1)

@@ -27,8 +27,7 @@ def test_the_prompt_has_the_task_its_check_and_what_became_of_it(tmp_path: Path)
     base = prompts.repository.read_ref("refs/orchestrator/base")
     work = prompts.repository.replace_files(base, {"a.py": b"a = 2  # hunter2\n"}, "work")
     hint = prompts.describe_work(record(base=base), work, "2 tests fail", ["test_a"], "assert 1")
-    prompt = prompts.build_prompt(record(hint=hint), [])
-    assert prompt.startswith("T1 Make it\n")
+    prompt = prompts.build_context(record(hint=hint), [])
     for part in ("tasks.md", "2 tests fail", "- test_a", "assert 1", "+a = 2"):
         assert part in prompt
     assert "hunter2" not in prompt
