@@ -45,7 +45,8 @@ from tests.cli.task_records import (
 
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
-    "task_views": ("preview_list", "summarize_list", "list_lists", "retry_task", "cancel_list"),
+    "task_preview": ("preview_list",),
+    "task_views": ("summarize_list", "list_lists", "retry_task", "cancel_list"),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
@@ -284,7 +285,7 @@ def test_a_single_task_goes_to_the_queue(
     assert done.code == 0
     asked = service.asked("start")
     assert (asked["source"], asked["tasks"]) == ("", "list of: Fix the sum.")
-    assert asked["options"] == ListOptions(queue=True, max_cost_usd=1.0)
+    assert asked["options"] == ListOptions(parallel=0, queue=True, max_cost_usd=1.0)
     assert {each.key for each in asked["overrides"]} == {"learning.max_retries"}
     assert call("run", "Fix the sum.", "--queue", "--dry-run").code == 0
     assert service.asked("preview")["tasks"] == "list of: Fix the sum."
