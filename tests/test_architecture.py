@@ -179,7 +179,7 @@ def test_a_folder_that_is_closed_to_us_stops_nobody(module: str) -> None:
 def test_help_starts_without_the_heavy_libraries() -> None:
     heavy = (
         *("anthropic", "claude_agent_sdk", "pydantic", "httpx", "httpx2", "rich", "yaml", "git"),
-        "psutil",
+        *("psutil", "orchestrator.tasks", "orchestrator.services", "orchestrator.storage"),
     )
     script = (
         "import sys\nfrom orchestrator.cli.main import cli\n"
@@ -203,6 +203,8 @@ def test_help_starts_without_the_heavy_libraries() -> None:
         ("learnings log ERR x", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
         ("learnings log ERR x", ("git", "gitdb")),
         ("hook", ("git", "gitdb", "pydantic")),
+        ("tasks status --all", ("orchestrator.services.dry_run", "orchestrator.services.trust")),
+        ("tasks status --all", ("orchestrator.suites", "orchestrator.agents", "git", "rich")),
         ("learnings review", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
     ],
 )

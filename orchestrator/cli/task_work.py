@@ -90,7 +90,7 @@ def print_plan(
     """
     from orchestrator.cli.task_plan_lines import iter_plan_lines, serialize_plan
     from orchestrator.errors import UsageError
-    from orchestrator.services.task_views import preview_list
+    from orchestrator.services.task_preview import preview_list
 
     preview = preview_list(source, project, config_file, overrides, options, tasks=tasks)
     if as_json:

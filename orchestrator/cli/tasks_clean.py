@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from orchestrator.cli.output import find_width, fit_lines, print_lines
-from orchestrator.cli.task_lines import clean_line
 from orchestrator.cli.task_options import load_summary
 from orchestrator.counts import format_count
 from orchestrator.errors import UsageError
@@ -63,6 +62,8 @@ def _confirm(yes: bool) -> bool:
 
 
 def _iter_lines(removable: "Sequence[Leftover]", retained: "Sequence[Leftover]") -> Iterator[str]:
+    from orchestrator.cli.task_lines import clean_line
+
     if not removable and not retained:
         yield "no list has left anything"
         return
@@ -83,5 +84,7 @@ def _iter_lines(removable: "Sequence[Leftover]", retained: "Sequence[Leftover]")
 
 
 def _describe(leftover: "Leftover") -> str:
+    from orchestrator.cli.task_lines import clean_line
+
     path, why = clean_line(str(leftover.path), 1000), clean_line(leftover.reason)
     return f"  {leftover.list_id}  {leftover.kind}  {path}{f': {why}' if why else ''}"

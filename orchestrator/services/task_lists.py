@@ -29,7 +29,8 @@ from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.runs import mask_run_config
 from orchestrator.services.suite_choice import choose_suite
 from orchestrator.services.task_checks import require_trusted_checks
-from orchestrator.services.task_views import advise_next_steps, build_clash, summarize_record
+from orchestrator.services.task_preview import build_clash
+from orchestrator.services.task_views import advise_next_steps, summarize_record
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import format_command, load_trusted_config
 from orchestrator.storage.runs import Store

@@ -1,105 +1,30 @@
-"""Show lists of tasks: the plan of one that has not started, and the board of one that has."""
+"""Show lists of tasks as they stand, and change what a person wants of them.
 
-import os
-from collections.abc import Mapping, Sequence
+`tasks status` is a light command: nothing here imports what a run needs.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from orchestrator.config import Config, Override
-from orchestrator.errors import LoopError, UsageError
-from orchestrator.platform.files import list_folder
+from orchestrator.errors import UsageError
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
-from orchestrator.services.dry_run import check_parts
-from orchestrator.services.suite_choice import find_suite
-from orchestrator.services.trust import load_trusted_config
-from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
-from orchestrator.tasks.choosing import Clash, explain_blocked, plan_batches
-from orchestrator.tasks.hot_files import conflicts, is_hot
+from orchestrator.tasks.choosing import explain_blocked
 from orchestrator.tasks.models import (
     UNFINISHED,
-    ListOptions,
-    ListPreview,
     ListRecord,
     ListStatus,
     ListSummary,
-    TaskItem,
-    TaskList,
     TaskRecord,
     TaskState,
 )
-from orchestrator.tasks.reading import read_list
-from orchestrator.tasks.store import TaskStore, build_records
-from teacher.errors import TeacherError
+from orchestrator.tasks.store import TaskStore
 
 _RETRYABLE: Final = (TaskState.QUARANTINED, TaskState.NEEDS_PERSON, TaskState.PROPOSED)
-
-
-def build_clash(config: Config, project: Path) -> Clash:
-    """Return the function that says whether two tasks may change the same files.
-
-    Of the project, it knows the hot files of its top, where a workspace has its lock file.
-    """
-    names = tuple(sorted(each.name for each in list_folder(project) if is_hot(each.name)))
-    return lambda one, other: conflicts(one, other, config.lanes.hot, names)
-
-
-def preview_list(
-    source: str,
-    project: Path,
-    config_file: Path | None = None,
-    overrides: Sequence[Override] = (),
-    options: ListOptions | None = None,
-    *,
-    tasks: TaskList | None = None,
-    environment: Mapping[str, str] | None = None,
-    state: Path | None = None,
-) -> ListPreview:
-    """Return what a list would do, without starting or storing anything.
-
-    Raises:
-        LoopError: the list or the configuration cannot be read.
-    """
-    project, options = resolve_project(project), options or ListOptions()
-    tasks = tasks or read_list(source, project)
-    environment, problem, config = environment or os.environ, "", Config()
-    try:
-        loaded = load_trusted_config(project, config_file, overrides, environment, state=state)
-        config = find_suite(loaded, project, environment, tries=False).loaded.config
-        if not options.queue:
-            check_parts(config, project, environment)
-    except (LoopError, TeacherError) as error:
-        problem = str(error)
-    lanes = options.parallel or config.queue.fleet_lanes
-    records = build_records("", tasks.items)
-    waiting = [each.item for each in records if each.state is TaskState.WAITING]
-    batches = plan_batches(waiting, lanes, build_clash(config, project))
-    planned = {task for batch in batches for task in batch}
-    order = tuple(task for batch in batches for task in batch)
-    reasons = explain_blocked(records)
-    blocked = {
-        each.item.id: reasons.get(each.item.id, "")
-        for each in records
-        if each.state is TaskState.WAITING and each.item.id not in planned
-    }
-    with Store(state or resolve_state_directory()) as store:
-        past = _read_past_tasks(store.database, project)
-    cost, seconds = ([each[place] for each in past] for place in (0, 1))
-    return ListPreview(
-        tuple(records),
-        order,
-        batches,
-        blocked,
-        median(cost) * len(order) if past else None,
-        median(seconds) * len(batches) if past else None,
-        lanes,
-        problem,
-        _explain_apart(waiting) if lanes > 1 else {},
-        len(past),
-    )
 
 
 def summarize_list(
@@ -179,25 +104,6 @@ def cancel_list(
         return lists.find_list(record.id)
 
 
-def _explain_apart(items: Sequence[TaskItem]) -> dict[str, str]:
-    """Return why a task does not run beside others, by its id."""
-    return {
-        each.id: "its files are not known: name them with `files:`, or mark it [P]"
-        for each in items
-        if each.files is None and not each.parallel
-    }
-
-
-def _read_past_tasks(database: Database, project: Path) -> list[tuple[float, float]]:
-    """Return the cost and the seconds of the tasks of a project that are done."""
-    rows = database.fetch_rows(
-        "SELECT t.cost_usd, t.seconds FROM tasks t JOIN task_lists l ON l.id = t.list"
-        " WHERE l.project = ? AND t.run != '' AND t.state = ? ORDER BY t.updated DESC LIMIT 200",
-        (str(project), TaskState.DONE),
-    )
-    return [(float(cost), float(seconds)) for cost, seconds in rows]
-
-
 def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
     """Return what a person can do when a list has ended, one command a line."""
     lines = []
@@ -217,7 +123,6 @@ def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[
     ]
     if stuck:
         lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
-    waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
-    if waiting or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         lines.append(f"`orchestrator tasks resume {record.id}` goes on")
     return tuple(lines)

@@ -45,7 +45,8 @@ from tests.cli.task_records import (
 
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
-    "task_views": ("preview_list", "summarize_list", "list_lists", "retry_task", "cancel_list"),
+    "task_preview": ("preview_list",),
+    "task_views": ("summarize_list", "list_lists", "retry_task", "cancel_list"),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
