@@ -71,8 +71,8 @@ def remove_leftovers(leftovers: Sequence[Leftover], state: Path | None = None) -
 def _examine_list(record: ListRecord, lists: TaskStore, store: Store) -> list[Leftover]:
     folder = list_folder(store.directory, record.id)
     tasks = lists.load_tasks(record.id)
-    repository = open_lane_repository(record.project, folder / "repository.git")
     try:
+        repository = open_lane_repository(record.project, folder / "repository.git")
         unmerged = list(_iter_unmerged(record, tasks, folder / "repository.git", repository))
     except LoopError as error:
         kept = Leftover(record.id, LeftoverKind.REPOSITORY, folder, 0, str(error), removable=False)
