@@ -102,9 +102,9 @@ class _PlainLanes:
 
     def __init__(self, repository: Path, folders: list[Path], base: str) -> None:
         self._repository, self._folders, self._base = repository, folders, base
-        for number, _ in enumerate(folders):
-            entry = repository / "worktrees" / str(number + 1) / "index"
-            shutil.copy2(entry, repository / f"plain{number}.index")
+        for number, folder in enumerate(folders):
+            entry = (folder / ".git").read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+            shutil.copy2(Path(entry) / "index", repository / f"plain{number}.index")
 
     def find_conflicts(self) -> bytes:
         commits = []

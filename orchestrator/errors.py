@@ -5,7 +5,8 @@
     |   |-- ConfigError       ... in a config value, with where it came from
     |   `-- UntrustedError    the project's own file asks for what the user has not trusted
     |-- InfrastructureError   exit 3: no agent, no key, no network, no space
-    |   `-- RefusedValueError ... the database works, but does not take a value
+    |   |-- RefusedValueError ... the database works, but does not take a value
+    |   `-- DatabaseAwayError ... the connection to the database has broken
     |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
     `-- LostRunError          exit 3: another process has taken over the run
 
@@ -85,6 +86,10 @@ class InfrastructureError(LoopError):
 
 class RefusedValueError(InfrastructureError):
     """The database works, but does not take a value: it is too large, or there already."""
+
+
+class DatabaseAwayError(InfrastructureError):
+    """The connection to the database has broken; what was being written may be stored or not."""
 
 
 class RulebookError(LoopError):

@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +27,26 @@ def _program(name: str) -> str:
     return found
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that can be away for a while."""
+
+    url: str
+    """The URL of its databases, without a name."""
+    start: Callable[[], object]
+    stop: Callable[[], object]
+
+
 @contextmanager
 def running_server(settings: str = "-c fsync=off") -> Iterator[str]:
-    """Run a server that listens to no network; give the URL of its databases without a name.
+    """Run a server; give the URL of its databases without a name."""
+    with restartable_server(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def restartable_server(settings: str = "-c fsync=off") -> Iterator[Server]:
+    """Run a server that listens to no network.
 
     Args:
         settings: options of the server; by default, a power failure would lose data.
@@ -46,13 +65,17 @@ def running_server(settings: str = "-c fsync=off") -> Iterator[str]:
         )
         options = f"-c listen_addresses='' -k {folder} {settings}"
         words = [server, "-D", str(data), "-w", "-l", str(folder / "log")]
-        subprocess.run([*words, "-o", options, "start"], check=True, cwd=folder, stdout=-3, **user)
+        call = partial(subprocess.run, check=True, cwd=folder, stdout=-3, **user)
+        found = Server(
+            f"postgresql://tester@/{{name}}?host={folder}",
+            lambda: call([*words, "-o", options, "start"]),
+            lambda: call([*words, "-m", "fast", "stop"]),
+        )
+        found.start()
         try:
-            yield f"postgresql://tester@/{{name}}?host={folder}"
+            yield found
         finally:
-            subprocess.run(
-                [*words, "-m", "immediate", "stop"], check=True, cwd=folder, stdout=-3, **user
-            )
+            call([*words, "-m", "immediate", "stop"])
 
 
 def make_database(server: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 OWN = {
+    "orchestrator/cli/task_activity.py",
     "orchestrator/cli/timeline.py",
     "orchestrator/config/addresses.py",
     "orchestrator/config/masked_config.py",
@@ -17,6 +18,7 @@ OWN = {
     "orchestrator/loop/masked_suite.py",
     "orchestrator/proposals/records.py",
     "orchestrator/rulebook/rule_table.py",
+    "orchestrator/services/lane_runs.py",
     "orchestrator/services/rule_periods.py",
     "orchestrator/services/run_environment.py",
     "orchestrator/session_hooks/settings.py",
@@ -28,6 +30,8 @@ OWN = {
     "orchestrator/storage/runs.py",
     "orchestrator/suites/pytest/plugin/orchestrator_suite_parts/reporting.py",
     "orchestrator/suites/pytest/plugin/orchestrator_suite_parts/stream.py",
+    "orchestrator/tasks/fleet/jobs.py",
+    "orchestrator/tasks/reading/json_spans.py",
     "orchestrator/workspace/pinning.py",
     "orchestrator/workspace/swap.py",
 }

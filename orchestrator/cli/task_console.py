@@ -202,7 +202,10 @@ class TaskConsole:
         if not event.next_steps:
             self._print("  branch   ", record.branch)
         for number, step in enumerate(event.next_steps):
-            self._print("  next     " if number == 0 else "           ", step)
+            if step.endswith(":"):
+                self._print("  next     " if number == 0 else "           ", step)
+            else:  # a command stays in one line, or it could not be pasted
+                self._screen.print(Text(f"             {clean_line(step, 2000)}"), soft_wrap=True)
 
     def _print_not_done(self, tasks: Sequence[TaskRecord]) -> None:
         left = [

@@ -27,6 +27,7 @@ def work_on_list(
     options: "ListOptions",
     *,
     tasks: "TaskList | None" = None,
+    anew: bool = False,
     as_json: bool,
 ) -> int:
     """Start a list, print what happens, and return the exit code.
@@ -38,6 +39,7 @@ def work_on_list(
         overrides: settings that take precedence.
         options: how it is worked on.
         tasks: the list, if it was not read from a source.
+        anew: whether to start it although an earlier list of the source is not finished.
         as_json: whether to print JSON lines.
     """
     from orchestrator.services.task_lists import exit_code, start_list
@@ -46,7 +48,16 @@ def work_on_list(
     if options.queue:
         report_missing_workers(listener)
     return exit_code(
-        start_list(source, project, config_file, overrides, options, tasks=tasks, listener=listener)
+        start_list(
+            source,
+            project,
+            config_file,
+            overrides,
+            options,
+            tasks=tasks,
+            anew=anew,
+            listener=listener,
+        )
     )
 
 

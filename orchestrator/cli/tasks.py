@@ -50,6 +50,9 @@ def tasks() -> None:
 @config_file
 @project_directory
 @click.option(
+    "--new", "anew", is_flag=True, help="Start although an earlier list of FILE is not finished."
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Show order, batches, what is blocked, and the likely cost; spend and write nothing.",
@@ -59,6 +62,7 @@ def run(
     source: str,
     project_dir: Path,
     config_file: Path | None,
+    anew: bool,
     dry_run: bool,
     as_json: bool,
     **given: Any,  # noqa: ANN401 -- click gives each its own type
@@ -75,7 +79,9 @@ def run(
     options = build_list_options(given)
     if dry_run:
         return print_plan(source, project_dir, config_file, overrides, options, as_json=as_json)
-    return work_on_list(source, project_dir, config_file, overrides, options, as_json=as_json)
+    return work_on_list(
+        source, project_dir, config_file, overrides, options, anew=anew, as_json=as_json
+    )
 
 
 @tasks.command()

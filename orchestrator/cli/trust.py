@@ -32,7 +32,10 @@ _ALL: Final = "*"
     flag_value=_ALL,
     help="Trust this setting of the project no longer [default: all of its settings].",
 )
-def trust(project_dir: Path, yes: bool, list_all: bool, revoke: str | None) -> None:
+@click.option("--tasks", metavar="FILE", help="Also the commands that a task list has as checks.")
+def trust(
+    project_dir: Path, yes: bool, list_all: bool, revoke: str | None, tasks: str | None
+) -> None:
     """Show which settings a project asks for, and trust them if you say so.
 
     Settings of a project's own orchestrator.yaml that are not harmless, and its settings for Claude
@@ -46,7 +49,7 @@ def trust(project_dir: Path, yes: bool, list_all: bool, revoke: str | None) -> N
     project = resolve_project(project_dir)
     if revoke is not None:
         return _revoke(project, "" if revoke == _ALL else revoke)
-    return _ask(project, yes=yes)
+    return _ask(project, tasks, yes=yes)
 
 
 def offer_trust(error: UntrustedError) -> bool:
@@ -70,11 +73,13 @@ def offer_trust(error: UntrustedError) -> bool:
     return True
 
 
-def _ask(project: Path, *, yes: bool) -> None:
+def _ask(project: Path, tasks: str | None, *, yes: bool) -> None:
     from orchestrator.services.trust import trust_values
     from orchestrator.services.trust_requests import list_requests
 
     requests = list_requests(project)
+    if tasks:
+        requests += _list_checks(project, tasks)
     _print_requests(project, requests)
     asked = {each.key: each.text for each in requests if not each.is_trusted and each.text}
     if not asked:
@@ -90,6 +95,17 @@ def _ask(project: Path, *, yes: bool) -> None:
         click.echo(f"trusted in {_format(project)}: {_format(', '.join(asked))}")
     else:
         click.echo("nothing was trusted")
+
+
+def _list_checks(project: Path, source: str) -> "list[Request]":
+    from orchestrator.services.task_checks import list_check_requests
+    from orchestrator.services.trust import load_known_config
+    from orchestrator.storage.state_directory import resolve_state_directory
+    from orchestrator.tasks.reading import read_list
+
+    config = load_known_config(project, None).config
+    found = read_list(source, project)
+    return list_check_requests(found, project, config, resolve_state_directory())
 
 
 def _print_requests(project: Path, requests: "Sequence[Request]") -> None:

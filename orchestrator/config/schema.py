@@ -6,9 +6,18 @@ their names and meaning; everything else is an addition with a default.
 Longer than 350 lines: it is one list of settings.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
 from orchestrator.masking.user_pattern import check_pattern
 from teacher.models import DEFAULT_PROMPTS, FailureType
@@ -241,7 +250,7 @@ class TasksSection(Section):
     """How often a task runs again because its work conflicts with others; then it needs a
     person."""
     stop_after: int = Field(default=3, ge=1, le=100)
-    """Runs in a row without progress, or with the same failure, after which a list stops."""
+    """Tasks in a row without progress, or with the same failure, after which a list stops."""
     max_cost_usd: float | None = Field(default=50.0, gt=0)
     """US dollars for all runs of a list together."""
     wall_clock: float | None = Field(default=None, gt=0)
@@ -283,6 +292,14 @@ class QueueSection(Section):
     """Runs at a time of all workers together."""
     starts_per_hour: int | None = Field(default=None, ge=1)
     """Most runs that are started in an hour, all workers together."""
+
+    @field_validator("repository")
+    @classmethod
+    def _refuse_password(cls, value: str) -> str:
+        # It would be in a row of the database, and in the list of processes.
+        if re.match(r"[a-z+]+://[^/@]*:[^/@]+@", value, re.I):
+            raise ValueError("the address has a password: use ssh, or git's credential helper")
+        return value
 
 
 class ReviewSection(Section):

@@ -53,7 +53,9 @@ def build_config_error(error: ValidationError, origins: Mapping[str, str]) -> Co
     if first["type"] == "extra_forbidden":
         return ConfigError(f"{where}: unknown key `{key}`", _suggest_key(location, first["input"]))
     problem = _EXPECTED.get(first["type"], first["msg"].removeprefix("Value error, "))
-    given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    # An address is refused for its password, which must not be shown for that.
+    shown = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", repr(first["input"]))
+    given = f", not {shown}" if not isinstance(first["input"], dict) else ""
     return ConfigError(f"{where}: `{key}`: {problem}{given}", _suggest_value(location, where))
 
 

@@ -86,7 +86,8 @@ def _mask_displayed(masker: Masker, event: events.Event) -> events.Event:
     """Return an event without secrets, if the loop emits it as it is; others are masked there."""
     match event:
         case events.RunStarted(task=task):
-            return replace(event, task=replace(task, text=masker.mask(task.text)))
+            masked = replace(task, text=masker.mask(task.text), context=masker.mask(task.context))
+            return replace(event, task=masked)
         case events.CaseFinished(case=case):
             return replace(event, case=_mask_names(masker, _mask_case(masker, case)))
         case events.SuiteRunning(line=line, case=case_id):

@@ -53,7 +53,7 @@ class Policy:
         """Return the prompt of the next attempt: the task, and how the tests failed last time."""
         judged = [attempt for attempt in run.attempts if attempt.report]
         if not judged:
-            return task.text
+            return task.prompt
         return build_retry_prompt(task, judged[-1], edits_retained=not self.retry_from_start)
 
     def count_max_attempts(self, run: RunResult) -> int:

@@ -21,6 +21,14 @@ class Task:
 
     text: str
     project: Path
+    context: str = ""
+    """What the agent reads beside the task, such as what became of other tasks. The verdict does
+    not rest on it: nobody has asked for what it mentions."""
+
+    @property
+    def prompt(self) -> str:
+        """What the agent is asked first."""
+        return f"{self.text}\n\n{self.context}" if self.context else self.text
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.rulebooks import open_rulebook
-from orchestrator.services.wiring import build_masker, build_teaching_parts
+from orchestrator.services.wiring import build_masker, build_teaching_parts, open_account
 from orchestrator.storage.runs import Store
 from orchestrator.tasks.models import CombinedVerdict, TaskRecord
 from orchestrator.tasks.rule_blobs import is_rule_path
@@ -125,8 +125,16 @@ class ConflictTeacher:
     def _ask(self, failure: Failure, rulebook: MarkdownRulebook, pending: _RetainedPending) -> None:
         config, project = self.tree.config, self.tree.project
         environment = self.tree.user_environment
+        # The list pays, as it pays its runs.
+        account = open_account(config, self.store.database, self.tree.folder.name)
         parts = build_teaching_parts(
-            config, project, self.store, self.listener, rulebook, environment=environment
+            config,
+            project,
+            self.store,
+            self.listener,
+            rulebook,
+            account=account,
+            environment=environment,
         )
         teach_failure(failure, replace(parts, pending=pending))
 

@@ -11,7 +11,7 @@ from orchestrator.config import Config
 from orchestrator.errors import LoopError, LostRunError
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
-from orchestrator.models import RunOutcome, RunPlan, RunRecord, RunResult, Task
+from orchestrator.models import RunOutcome, RunPlan, RunRecord, RunResult
 from orchestrator.platform.children import Children
 from orchestrator.ports import Journal
 from orchestrator.rulebook.rulebook import MarkdownRulebook
@@ -186,7 +186,7 @@ class RunExecution:
                 workspace.pin_snapshot(pinned, folder)
 
         return Steps(
-            task=Task(record.task.text, project),
+            task=replace(record.task, project=project),
             agent=wiring.meter_agent(self.config, self.parts),
             suite=self.parts.suite,
             teacher=self.parts.teacher,

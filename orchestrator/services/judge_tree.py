@@ -13,6 +13,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
 from orchestrator.services.lane_ports import reserve_ports
 from orchestrator.services.lane_preparation import build_lane_environment, prepare_lane
+from orchestrator.services.lane_unseen import prepare_noted, remove_unseen_files
 from orchestrator.workspace.lanes import LaneRepository
 
 
@@ -62,6 +63,8 @@ class JudgeTree:
     def check_out(self, commit: str) -> Path:
         """Make its files those of a commit, prepare it, and return the project's folder in it.
 
+        What an earlier suite has left there is removed, also where git ignores it.
+
         Raises:
             ConfigError: `lanes.prepare` cannot be read.
             InfrastructureError: git or the command failed, or the commit has no such folder.
@@ -73,7 +76,12 @@ class JudgeTree:
                 f"commit {commit[:12]} has no folder {self.repository.prefix}",
                 "the project's folder was removed: see `orchestrator tasks status`",
             )
-        prepare_lane(
+        remove_unseen_files(self.repository, self.top, commit)
+        prepare_noted(self.repository, self.top, commit, self._prepare)
+        return self.project_folder
+
+    def _prepare(self) -> tuple[str, ...]:
+        return prepare_lane(
             self.config,
             self.project,
             self.project_folder,
@@ -81,4 +89,3 @@ class JudgeTree:
             environment=self.environment,
             masker=self.masker,
         )
-        return self.project_folder

@@ -19,6 +19,7 @@ from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.failures.log_excerpt import clean_text, shorten_to_line
 from orchestrator.masking import Masker
 from orchestrator.platform import files, process
+from orchestrator.platform.lane_notes import find_lane
 from orchestrator.platform.orphans import reap_orphans
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.platform.watchdog import EndReason
@@ -150,13 +151,22 @@ def _iter_ignored(globs: tuple[str, ...], project: Path, lane: Path) -> Iterator
         return
     stdin = b"\0".join([*direct, b""])
     # 1: git ignores none of them in the lane.
-    checked = Git(lane).run("check-ignore", "-z", "--stdin", stdin=stdin, allowed=(0, 1))
+    checked = _open_git(lane).run("check-ignore", "-z", "--stdin", stdin=stdin, allowed=(0, 1))
     root = project.resolve()
     for name in filter(None, checked.stdout.split(b"\0")):
         path = os.fsdecode(name)
         source = project / path
         if files.is_file(source) and source.resolve().is_relative_to(root):
             yield path
+
+
+def _open_git(lane: Path) -> Git:
+    """Open git in a lane with the rules of the list: an agent may have changed the lane's."""
+    note = find_lane(lane.resolve())
+    if note is None:
+        raise InfrastructureError(f"{lane} is no lane", "move it away, then run again")
+    location = {"GIT_DIR": str(note.repository), "GIT_WORK_TREE": str(note.top)}
+    return Git(lane, location, ("core.bare=false",))
 
 
 def _is_behind_link(lane: Path, path: str) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from orchestrator.services.lane_results import (
     run_check,
 )
 from orchestrator.services.lane_states import LaneStates
+from orchestrator.services.lane_unseen import list_unseen_files, prepare_noted
 from orchestrator.services.run_environment import record_variables
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import build_state_error, ensure_masking_key, run_folder
@@ -186,11 +188,14 @@ class LaneRunner:
         ports = reserve_ports(self._config.lanes.ports, top, self._store.directory)
         return build_lane_environment(self._environment, top, ports)
 
-    def _prepare(self, top: Path, lane: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
-        log = top.with_name(f"{top.name}.log")
-        return prepare_lane(
-            self._config, self._project, lane, log, environment=environment, masker=self._masker
+    def _prepare(self, run: _LaneRun, top: Path) -> tuple[str, ...]:
+        prepare = partial(
+            prepare_lane,
+            *(self._config, self._project, run.lane, top.with_name(f"{top.name}.log")),
+            environment=run.environment,
+            masker=self._masker,
         )
+        return prepare_noted(self._repository, top, run.order.base, prepare)
 
     # ---- records
 
@@ -202,7 +207,8 @@ class LaneRunner:
         return record if record.id == run else None
 
     def _create_record(self, order: TaskOrder, top: Path) -> RunRecord:
-        task = Task(self._masker.mask(order.prompt), self._project)
+        mask = self._masker.mask
+        task = Task(mask(order.prompt), self._project, mask(order.context))
         config = narrow_config(self._stored, order.max_cost_usd)
         return self._store.create_run(task, config, order.run, self._locate_project(top))
 
@@ -245,7 +251,7 @@ class LaneRunner:
     def _execute(self, run: _LaneRun, top: Path) -> TaskEnd:
         order, message = run.order, ""
         try:
-            included = self._prepare(top, run.lane, run.environment)
+            included = self._prepare(run, top)
             if run.fresh and order.check and self._passes_before(run, top):
                 self._store.discard_run(order.run)
                 return TaskEnd(RunOutcome.NOTHING_CHANGED, check_passed_before=True)
@@ -300,8 +306,10 @@ class LaneRunner:
             self._config, self._store.directory, repository, order, run.lane, top
         )
         work, learned = commit_lane(repository, record, order, top, paths, included)
+        not_work = (*paths.private, *paths.rules, *(repository.prefix + path for path in included))
+        unseen = list_unseen_files(repository, top, order.base, not_work)
         failed = ""
-        if order.check and record.outcome is RunOutcome.SOLVED:
+        if order.check and record.outcome in (RunOutcome.SOLVED, RunOutcome.NOTHING_CHANGED):
             failed = run_check(order.check, self._config, run.lane, run.environment, self._masker)
             if failed and run.child.is_ending:  # the check itself was ended
                 record, failed = replace(record, outcome=RunOutcome.INTERRUPTED), ""
@@ -309,7 +317,7 @@ class LaneRunner:
         seconds = time.monotonic() - run.started
         end = describe_end(self._store, record, seconds, message, failed)
         changed = repository.list_changes(order.base, work)
-        return replace(end, work=work, learned=learned, changed=changed)
+        return replace(end, work=work, learned=learned, changed=changed, unseen=unseen)
 
 
 def narrow_config(stored: str, max_cost_usd: float) -> str:

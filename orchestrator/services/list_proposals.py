@@ -56,7 +56,9 @@ class ProposalFinder:
                 if content is not None:
                     files.write_file(target, content)
             found = find_proposals(self.tasks, self.record.project, Path(folder))
-        return self._store_items([replace(each, done=False) for each in found[:_MOST]], record)
+        return self._store_items(
+            [replace(each, done=False, proposed=True) for each in found[:_MOST]], record
+        )
 
     def _list_changed(self, base: str, learned: str) -> list[str]:
         own = [

@@ -12,7 +12,8 @@ from typing import Final
 from orchestrator.config import Config
 from orchestrator.errors import UntrustedError
 from orchestrator.masking import mask_text
-from orchestrator.services.trust import format_command
+from orchestrator.platform.project_commands import format_project_command
+from orchestrator.services.trust_requests import Request
 from orchestrator.storage.trust_store import TrustStore
 from orchestrator.tasks.models import ListFormat, TaskList
 
@@ -34,23 +35,38 @@ def require_trusted_checks(tasks: TaskList, project: Path, config: Config, state
     """
     if tasks.format is ListFormat.TEXT:
         return
-    store = TrustStore(state)
-    found = {f"{KEY} {each.check}": each.check for each in tasks.items if each.check}
-    suite = shlex.split(config.tests.command)
     asked = {
-        key: check
-        for key, check in found.items()
-        if not is_suite_call(check, suite) and not store.is_trusted(project, key, check)
+        each.key: each.text
+        for each in list_check_requests(tasks, project, config, state)
+        if not each.is_trusted
     }
     if asked:
         lines = [f"  {mask_text(check)}" for check in asked.values()]
         what = "a command" if len(asked) == 1 else f"{len(asked)} commands"
         raise UntrustedError(
             "\n".join((f"{tasks.source} names {what} that you have not trusted:", *lines)),
-            f"answer at a terminal, or run `{format_command(project)}`",
+            f"to use it, run `{_format_trust_command(tasks, project)}`",
             project,
             asked,
         )
+
+
+def list_check_requests(
+    tasks: TaskList, project: Path, config: Config, state: Path
+) -> list[Request]:
+    """Return the checks of a list that need the user's trust: all but calls of the own suite."""
+    store, suite = TrustStore(state), shlex.split(config.tests.command)
+    checks = dict.fromkeys(each.check for each in tasks.items if each.check and not each.done)
+    return [
+        Request(key, check, (f"{KEY}: {check}",), store.is_trusted(project, key, check))
+        for check in checks
+        if not is_suite_call(check, suite)
+        for key in [f"{KEY} {check}"]
+    ]
+
+
+def _format_trust_command(tasks: TaskList, project: Path) -> str:
+    return format_project_command(f"trust --tasks {shlex.quote(tasks.source)}", project)
 
 
 def is_suite_call(check: str, suite: Sequence[str]) -> bool:

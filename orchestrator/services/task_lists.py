@@ -15,6 +15,7 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.masking import Masker
 from orchestrator.platform.children import Children
+from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
@@ -49,7 +50,7 @@ from orchestrator.tasks.prompts import PromptBuilder
 from orchestrator.tasks.reading import list_paths, read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore, create_list_id
-from orchestrator.tasks.syncing import sync_items
+from orchestrator.tasks.syncing import read_list_again, sync_items
 from orchestrator.tasks.watching import LaneWatch
 from orchestrator.workspace.lane_base import is_secret_name
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
@@ -66,7 +67,7 @@ def exit_code(summary: ListSummary) -> int:
     """Return the exit code of the program for how a list ended."""
     record = summary.record
     if record.options.once and record.status is ListStatus.ENDED:
-        return int(not any(each.state is TaskState.DONE and each.run for each in summary.tasks))
+        return int(summary.finished == 0)
     return _EXIT_CODES.get(record.status, 0)
 
 
@@ -78,6 +79,7 @@ def start_list(
     options: ListOptions | None = None,
     *,
     tasks: TaskList | None = None,
+    anew: bool = False,
     listener: events.Listener,
     environment: Mapping[str, str] | None = None,
     state: Path | None = None,
@@ -91,6 +93,7 @@ def start_list(
         overrides: values that take precedence over the file's.
         options: how it is worked on.
         tasks: the list, if it was not read from a source.
+        anew: whether to start it although an earlier list of the source is not finished.
         listener: receives the events, possibly in threads other than the caller's.
         environment: environment variables for agents, teacher and configuration; those of this
             process if None.
@@ -122,9 +125,11 @@ def start_list(
         masked = mask_run_config(loaded, project, config_file, masker, store, given)
         repository = _open_repository(project, state, identity)
         with (
-            _lock_list(identity, store),
+            _lock_list(identity, tasks.source, project, store),
             complete_hints(config, loaded.origins, format_command(project)),
         ):
+            if not anew:
+                _require_finished(tasks.source, project, store)
             if not options.queue:  # else the workers have agent, teacher and keys
                 check_parts(config, project, environment)
             base = repository.create_base()
@@ -172,11 +177,14 @@ def resume_list(
             )
         home = resolve_project(record.project)
         config = wiring.restore_config(store, lists.read_config(record.id), home, environment)
-        with _lock_list(record.id, store):
-            tasks = sync_items(lists, record, home)
+        with _lock_list(record.id, record.source, home, store):
+            tasks = read_list_again(lists, record, home)
+            require_trusted_checks(tasks, home, config, store.directory)
             if not (options or record.options).queue:
                 check_parts(config, home, environment)
-            lists.claim_list(record.id, options)
+            sync_items(lists, record, tasks)
+            # `once` holds for one command only.
+            lists.claim_list(record.id, options or replace(record.options, once=False))
             repository = _open_repository(home, state, record.id)
             masker = wiring.build_masker(config, environment, store.directory)
             work = _ListWork(record.id, tasks, config, environment, store, repository, masker)
@@ -204,12 +212,15 @@ class _ListWork:
                 self._predict_files(lists, emit)
                 record = lists.find_list(self.identity)
                 tasks = lists.load_tasks(self.identity)
+                before = sum(each.state is TaskState.DONE for each in tasks)
                 emit(ListStarted(record, tuple(tasks), resumed))
                 with self._open_runner(record, lists, emit) as runner:
                     ended = self._build_scheduler(record, lists, runner, emit).run_list()
             finally:
                 children.end_all()
-        return summarize_record(ended, lists)
+        summary = summarize_record(ended, lists)
+        done = sum(each.state is TaskState.DONE for each in summary.tasks)
+        return replace(summary, finished=done - before)
 
     def _predict_files(self, lists: TaskStore, emit: events.Listener) -> None:
         record = lists.find_list(self.identity)
@@ -278,11 +289,12 @@ class _ListWork:
             MergeQueue(record, self.repository, judge, rules, _report_judging(emit)),
             None if record.options.queue else LaneWatch(self.repository),
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
-            build_clash(self.config),
+            build_clash(self.config, record.project),
             emit,
             list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._find_room,
+            self._find_extra_cost,
             self._publish(record, emit),
             advise_next_steps,
         )
@@ -291,6 +303,10 @@ class _ListWork:
         """Return what the limit of a day leaves; see `Ledger.find_day_room`."""
         cap = self.config.limits.max_cost_usd_per_day
         return None if cap is None else Ledger(self.store.database).find_day_room(cap, without)
+
+    def _find_extra_cost(self) -> float:
+        """Return what predictions and conflicts have cost; the list itself pays them."""
+        return Ledger(self.store.database).sum_cost(self.identity)
 
     def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
         """Return a function that gives the title of the task of a run."""
@@ -301,15 +317,16 @@ class _ListWork:
 
         return name_run
 
-    def _publish(self, record: ListRecord, emit: events.Listener) -> Callable[[str], None]:
-        """Return a function that brings a tip into the user's repository, and says why if not."""
+    def _publish(self, record: ListRecord, emit: events.Listener) -> Callable[[str], str]:
+        """Return a function that brings a tip into the user's repository, or says why not."""
         said = set[str]()
 
-        def publish(tip: str) -> None:
+        def publish(tip: str) -> str:
             obstacle = self.repository.publish(tip, record.branch)
             if obstacle and obstacle not in said:
                 said.add(obstacle)
                 emit(events.Notice(f"the branch {record.branch} is not up to date: {obstacle}"))
+            return obstacle
 
         return publish
 
@@ -323,18 +340,40 @@ def _open_repository(project: Path, state: Path, identity: str) -> LaneRepositor
 
 
 @contextlib.contextmanager
-def _lock_list(identity: str, store: Store) -> Iterator[None]:
-    lock = FileLock(store.locks / f"tasks-{identity}.lock", 0)
-    try:
-        lock.acquire()
-    except LockHeldError:
-        raise InfrastructureError(
-            f"another process works on the list {identity}", "see `orchestrator tasks status`"
-        ) from None
-    try:
+def _lock_list(identity: str, source: str, project: Path, store: Store) -> Iterator[None]:
+    """Keep other processes from a list, and from its source: they would do its tasks twice.
+
+    Raises:
+        InfrastructureError: another process works on it.
+    """
+    names = {f"tasks-{identity}": f"the list {identity}"}
+    if source:
+        names[f"tasks-of-{hash_path(f'{project}/{source}')}"] = f"a list of {source}"
+    with contextlib.ExitStack() as held:
+        for name, what in names.items():
+            lock = FileLock(store.locks / f"{name}.lock", 0)
+            try:
+                lock.acquire()
+            except LockHeldError:
+                raise InfrastructureError(
+                    f"another process works on {what}", "see `orchestrator tasks status`"
+                ) from None
+            held.callback(lock.release)
         yield
-    finally:
-        lock.release()
+
+
+def _require_finished(source: str, project: Path, store: Store) -> None:
+    """Check that no earlier list of a source has work left: its tasks would be done again.
+
+    Raises:
+        UsageError: one has, and can go on.
+    """
+    found = TaskStore(store.database).find_unfinished(project, source) if source else None
+    if found and list_folder(store.directory, found.id).is_dir():
+        raise UsageError(
+            f"a list of {source} is not finished: {found.id}, {found.status}",
+            f"`orchestrator tasks resume {found.id}` goes on with it; --new starts another one",
+        )
 
 
 def _report_base(repository: LaneRepository, listener: events.Listener) -> None:

@@ -7,6 +7,7 @@ from statistics import median
 
 from orchestrator.config import Config, Override
 from orchestrator.errors import LoopError
+from orchestrator.platform import files
 from orchestrator.platform.project import resolve_project
 from orchestrator.services.dry_run import check_parts
 from orchestrator.services.suite_choice import find_suite
@@ -15,7 +16,7 @@ from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.choosing import Clash, explain_blocked, plan_batches
-from orchestrator.tasks.hot_files import conflicts
+from orchestrator.tasks.hot_files import conflicts, is_hot
 from orchestrator.tasks.models import (
     ListOptions,
     ListPreview,
@@ -29,9 +30,14 @@ from orchestrator.workspace.lanes import open_lane_repository
 from teacher.errors import TeacherError
 
 
-def build_clash(config: Config) -> Clash:
-    """Return the function that says whether two tasks may change the same files."""
-    return lambda one, other: conflicts(one, other, config.lanes.hot)
+def build_clash(config: Config, project: Path) -> Clash:
+    """Return the function that says whether two tasks may change the same files.
+
+    Of the project, it knows the hot files of its top, where a workspace has its lock file.
+    """
+    found = files.list_folder(project)
+    names = tuple(sorted(each.name for each in found if is_hot(each.name)))
+    return lambda one, other: conflicts(one, other, config.lanes.hot, names)
 
 
 def preview_list(
@@ -65,7 +71,7 @@ def preview_list(
     lanes = options.parallel or config.queue.fleet_lanes
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]
-    batches = plan_batches(waiting, lanes, build_clash(config))
+    batches = plan_batches(waiting, lanes, build_clash(config, project))
     planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
     reasons = explain_blocked(records)

@@ -105,24 +105,26 @@ def cancel_list(
 
 
 def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
-    """Return what a person can do when a list has ended, one command a line."""
+    """Return what a person can do when a list has ended: each command in a line of its own."""
     lines = []
     if any(each.landed for each in tasks):
         top = record.project
         # Not a merge: the base has what was not committed, such as the list itself, and git would
         # not bring that over the user's own file.
         commits = f"{record.base[:12]}..{record.branch}"
-        show = format_git_command(f"log --patch {commits}", top)
-        take = format_git_command(f"cherry-pick {commits}", top)
-        lines.append(f"the work is on the branch {record.branch}: `{show}` shows it")
-        lines.append(f"`{take}` brings it into your branch")
+        lines.append("see the work, and bring it into your branch:")
+        lines.append(format_git_command(f"log --patch {commits}", top))
+        lines.append(format_git_command(f"cherry-pick {commits}", top))
     stuck = [
         each.item.id
         for each in tasks
         if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
     ]
     if stuck:
-        lines.append(f"`orchestrator tasks retry {record.id} {stuck[0]}` tries it again")
-    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
-        lines.append(f"`orchestrator tasks resume {record.id}` goes on")
+        lines.append(f"try {stuck[0]} again:")
+        lines.append(f"orchestrator tasks retry {record.id} {stuck[0]}")
+    waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
+    if waiting or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+        lines.append("go on:")
+        lines.append(f"orchestrator tasks resume {record.id}")
     return tuple(lines)

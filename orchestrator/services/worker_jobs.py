@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from orchestrator.errors import InfrastructureError, LoopError, UsageError
+from orchestrator.errors import DatabaseAwayError, InfrastructureError, LoopError, UsageError
 from orchestrator.masking import mask_text
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import is_running
@@ -28,7 +28,9 @@ from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.tasks.ports import TaskRunner
 from orchestrator.workspace.lanes import LaneRepository
 
+T = TypeVar("T")
 _CHILD_POLL: Final = 0.2
+_RETRY_SECONDS: Final = 1.0
 _MOST_TOKENS_NAMED: Final = 50
 """Runs of earlier owners whose leftovers are looked for."""
 
@@ -65,6 +67,7 @@ class JobExecutor:
         folder: the folder of this worker, which no other process uses.
         build_runner: builds what runs a task in a lane.
         poll: seconds between two looks at the job's row.
+        away: seconds for which the database may be away.
         report: called with each line about a job, in any thread.
         environment: that of the worker, with its keys.
     """
@@ -76,11 +79,12 @@ class JobExecutor:
         folder: Path,
         build_runner: BuildRunner,
         poll: float,
+        away: float,
         report: Callable[[str], None],
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._worker, self._state, self._folder = worker, state, folder
-        self._build_runner, self._poll = build_runner, poll
+        self._build_runner, self._poll, self._away = build_runner, poll, away
         self._report, self._environment = report, environment
         self._hands_back = threading.Event()
         self._lock = threading.Lock()
@@ -112,28 +116,32 @@ class JobExecutor:
             return lane
 
     def _execute(self, jobs: JobStore, job: str, lane: int) -> bool:
-        before = jobs.find_job(job)
+        before = self._repeat(lambda: jobs.find_job(job))
         if before is None or before.status is JobStatus.ENDED:
             return True
         if self._hands_back.is_set():
             return False
-        record = jobs.claim_job(job, self._worker)
+        record = self._repeat(lambda: jobs.claim_job(job, self._worker))
         if record is None:
             return True
         order = record.job.order
         self._report(f"job {job}: took task {order.task} of list {order.list_id}, lane {lane}")
         try:
-            self._end_leftovers(jobs, before)
-            end = self._run(jobs, record, lane)
+            self._repeat(lambda: self._end_leftovers(jobs, before))
+            # The same run: what it has finished before the database went is not done again.
+            end = self._repeat(lambda: self._run(jobs, record, lane))
         except _LostJobError as stop:
             if stop.ownership is Ownership.LOST:
                 self._report(f"job {job}: another worker has it; its result here is dropped")
                 return True
             end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled")
         except _HandedBackError:
-            jobs.hand_back(job, record.token, f"worker {self._worker} was stopped")
+            reason = f"worker {self._worker} was stopped"
+            self._repeat(lambda: jobs.hand_back(job, record.token, reason))
             self._report(f"job {job}: handed back")
             return False
+        except DatabaseAwayError:
+            raise
         except LoopError as error:
             outcome = (
                 RunOutcome.MISCONFIGURED if isinstance(error, UsageError) else RunOutcome.STOPPED
@@ -144,10 +152,22 @@ class JobExecutor:
                 RunOutcome.STOPPED,
                 f"a bug of the worker: {type(error).__name__}: {mask_text(str(error))}",
             )
-        is_saved = jobs.save_end(job, record.token, end)
+        is_saved = self._repeat(lambda: jobs.save_end(job, record.token, end))
         shown = f"{end.outcome}{f': {end.message}' if end.message else ''}"
         self._report(f"job {job}: {shown if is_saved else 'another worker has it; result dropped'}")
         return True
+
+    def _repeat(self, action: Callable[[], T]) -> T:
+        """Do something again while the database is away, as long as the worker may wait for it."""
+        deadline = time.monotonic() + self._away
+        while True:
+            try:
+                return action()
+            except DatabaseAwayError as error:
+                if self._hands_back.is_set() or time.monotonic() >= deadline:
+                    raise
+                self._report(f"the database is away, and is tried again: {error}")
+            self._hands_back.wait(_RETRY_SECONDS)
 
     def _end_leftovers(self, jobs: JobStore, before: JobRecord) -> None:
         """End what earlier owners have left running on this machine.
@@ -218,8 +238,9 @@ class JobExecutor:
     ) -> Exception | None:
         try:
             ownership = jobs.check_owner(record.id, record.token)
-        except InfrastructureError:
-            return None  # the database is away for a while: the result is saved when it is back
+        except DatabaseAwayError:
+            # For a while: the result is saved when it is back.
+            ownership = Ownership.OWN
         if ownership is Ownership.LOST or (ownership is Ownership.CANCELLED and not ended):
             return _LostJobError(ownership)
         if self._hands_back.is_set() and not ended:

@@ -1,12 +1,12 @@
 """The repository of a worker for the lanes of a list: its own objects, none of the user's.
 
 <state>/workers/<slot>/<list>/repository.git   what the lanes of this worker share
+<state>/workers/<slot>/<list>/lanes.git        what agents in these lanes see
 <state>/workers/<slot>/<list>/source/          stands for the user's repository; it is empty
 <state>/workers/<slot>/<list>/lanes/           as those of a list on the user's machine
 """
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.tasks.fleet.jobs import build_base_ref, build_ref
 from orchestrator.tasks.fleet.models import JobRecord
 from orchestrator.workspace.git import Git
-from orchestrator.workspace.lane_base import OWN_CONFIG, WITHHELD, build_write_error, open_bare
+from orchestrator.workspace.lane_base import WITHHELD, build_write_error, open_bare
 from orchestrator.workspace.lanes import LaneRepository
 from orchestrator.workspace.repository import find_repository
 
@@ -111,10 +111,9 @@ def _create_repository(source: Path, bare: Path, base: str) -> None:
     for each in (source, draft):
         make_private_folder(each)
     Git(source).run("init", *options)
-    git = open_bare(draft)
+    git = open_bare(draft).with_folder(draft, GIT_DEFAULT_REF_FORMAT="files")
     git.run("init", "--bare", *options)
     for key, value in _SETTINGS:
         git.run("config", key, value)
-    shutil.copyfile(draft / "config", draft / OWN_CONFIG)
     (draft / WITHHELD).touch()
     atomic.move_path(draft, bare)

@@ -26,13 +26,15 @@ from orchestrator.storage.process_locks import ProcessLock, hold_lock
 from orchestrator.storage.runs import RUN_FORMAT
 from orchestrator.storage.state_directory import build_state_error, workers_folder
 from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
-from orchestrator.tasks.fleet.reaper import STALE_SECONDS, Reaper
+from orchestrator.tasks.fleet.reaper import RECONNECT_SECONDS, STALE_SECONDS, Reaper
 from orchestrator.tasks.fleet.workers import WorkerStore, create_worker_id
 
 _MOST_SLOTS: Final = 1000
 _RETAINED_DAYS: Final = 30
 _TICK: Final = 0.2
 _ONCE_SECONDS: Final = 1.0
+_END_SECONDS: Final = 30.0
+"""What jobs may take to end their agents when the database is away for good."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class WorkerTimes:
     grace: float = 60.0
     """What jobs may take when it drains, before they are handed back."""
     stale: float = STALE_SECONDS
+    reconnect: float = RECONNECT_SECONDS
+    away: float = 600.0
+    """How long the database may be away; then the worker ends, to be started again."""
 
 
 @dataclass
@@ -101,7 +106,8 @@ def run_worker(
         lock = hold_lock(database, worker)
         try:
             executor = JobExecutor(
-                worker, state, folder, build_runner, options.times.poll, report, environment
+                *(worker, state, folder, build_runner, options.times.poll),
+                *(options.times.away, report, environment),
             )
             _Worker(database, worker, lock, executor, options, stop, report).serve()
         finally:
@@ -152,14 +158,16 @@ class _Worker:
         self._executor, self._options, self._stop = executor, options, stop
         self._report = report
         self._workers = WorkerStore(database)
-        self._reaper = Reaper(database, worker, options.times.stale)
+        self._reaper = Reaper(database, worker, options.times.stale, options.times.reconnect)
         self._service = queues.JobService(options.lanes, self._execute)
         self._state = WorkerState.SERVING
         self._due: dict[str, float] = {}
         self._is_done = False
+        self._reached = time.monotonic()
 
     def serve(self) -> None:
         self._workers.register_worker(self._id, RUN_FORMAT, self._options.lanes)
+        self._reached = time.monotonic()
         try:
             self._workers.forget_workers(datetime.now(UTC) - timedelta(days=_RETAINED_DAYS))
             state = self._database.directory
@@ -168,7 +176,8 @@ class _Worker:
                 self._serve_until_stopped()
                 self._drain()
         finally:
-            self._workers.see_worker(self._id, WorkerState.ENDED)
+            if not self._is_away():
+                self._workers.see_worker(self._id, WorkerState.ENDED)
             self._report(f"worker {self._id} has ended")
 
     def _serve_until_stopped(self) -> None:
@@ -205,12 +214,27 @@ class _Worker:
                 if not self._lock.is_held():
                     self._report("its lock is held by another process")
                 self._workers.see_worker(self._id, self._state)
+                self._reached = time.monotonic()
             if self._is_due("reap", times.reap * random.uniform(0.75, 1.25)):  # noqa: S311 -- no secret
                 for each in self._reaper.reap_jobs():
                     what = "ended" if each.is_ended else "back in the queue"
                     self._report(f"job {each.job}: worker {each.worker} is dead; {what}")
         except InfrastructureError as error:
+            if self._is_away():
+                self._end_jobs()
+                raise
             self._report(f"the database is away, and is tried again: {error}")
+
+    def _is_away(self) -> bool:
+        """Return whether the database has been away for too long."""
+        return time.monotonic() - self._reached > self._options.times.away
+
+    def _end_jobs(self) -> None:
+        """End the agents of all jobs: others get the jobs when the database is back."""
+        self._executor.hand_back_jobs()
+        deadline = time.monotonic() + _END_SECONDS
+        while self._service.running and time.monotonic() < deadline:
+            time.sleep(_TICK)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -228,6 +252,6 @@ class _Worker:
             # The row says that it runs: when this worker has ended, the reaper of another finds it.
             self._report(f"job {entry.job}: its result could not be saved: {error}")
             is_over = False
-        if not is_over:
+        if not is_over and not self._is_away():
             queues.return_job(self._database.directory, entry)
         self._is_done = self._options.once

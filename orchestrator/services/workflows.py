@@ -202,7 +202,8 @@ class _Preparation:
     @property
     def _task(self) -> Task:
         """The task: with its secrets if this process knows them, else as stored in the record."""
-        return Task(self.caller.task or self.record.task.text, self.record.task.project)
+        task = self.record.task
+        return replace(task, text=self.caller.task) if self.caller.task else task
 
     def _build_parts(self, environment: Mapping[str, str]) -> wiring.Parts:
         record, store, emit = self.record, self.store, self.emit

@@ -63,7 +63,8 @@ class Database:
     def fetch_rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a query."""
         with self._mutex, self._explain_errors():
-            return list(self._execute(statement, values).fetchall())
+            execute = self._engine.execute if self._in_transaction else self._engine.execute_alone
+            return list(execute(statement, _convert_values(values)).fetchall())
 
     def write(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Execute a statement in a transaction; return how many rows it changed."""
@@ -103,7 +104,7 @@ class Database:
                 self._engine.execute("ROLLBACK", ())
 
     def _execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
-        return self._engine.execute(statement, [_convert_value(each) for each in values])
+        return self._engine.execute(statement, _convert_values(values))
 
     @contextmanager
     def _explain_errors(self) -> Iterator[None]:
@@ -141,8 +142,8 @@ class Database:
                 self._engine.execute(statement.format(**self._engine.types), ())
 
 
-def _convert_value(value: Value) -> Value:
-    return normalize_text(value) if isinstance(value, str) else value
+def _convert_values(values: Sequence[Value]) -> list[Value]:
+    return [normalize_text(each) if isinstance(each, str) else each for each in values]
 
 
 def normalize_text(text: str) -> str:

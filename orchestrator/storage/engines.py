@@ -4,12 +4,13 @@ Statements use `?` for values; both engines understand the rest of them.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
-from orchestrator.errors import InfrastructureError
+from orchestrator.errors import DatabaseAwayError, InfrastructureError
 from orchestrator.masking import REDACTED
 from orchestrator.storage import schema
 from orchestrator.storage.state_directory import (
@@ -19,12 +20,16 @@ from orchestrator.storage.state_directory import (
     create_private_file,
 )
 
+T = TypeVar("T")
 Value = str | bytes | int | float | None
 
 DATABASE: Final = "state.db"
 """The SQLite file in the state directory."""
 
 _BUSY_SECONDS: Final = 30.0
+_ABSENCE_SECONDS: Final = 60.0
+"""How long a server may be away that was there before, as when it is started again."""
+_RETRY_SECONDS: Final = 0.2
 _WRITER_LOCK_KEY: Final = 0x504C4C  # arbitrary, but the same in every process
 """Key of the advisory lock that lets one transaction write at a time in Postgres, as in SQLite.
 Spending limits over all runs need it: they are read and used up in one transaction."""
@@ -48,12 +53,15 @@ class Engine(Protocol):
     def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         """Execute a statement."""
 
+    def execute_alone(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        """Execute a statement outside of a transaction, over a new connection if need be."""
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
 
     def begin(self) -> None:
-        """Begin a transaction; nobody else writes until its end."""
+        """Begin a transaction, as `execute_alone`; nobody else writes until its end."""
 
     def has_table(self, name: str) -> bool:
         """Return whether a table exists."""
@@ -106,6 +114,8 @@ class SQLite:
     def execute(self, statement: str, values: Sequence[Value]) -> sqlite3.Cursor:
         """Execute a statement."""
         return self._connection.execute(statement, values)
+
+    execute_alone = execute
 
     @property
     def in_transaction(self) -> bool:
@@ -179,17 +189,43 @@ class Postgres:
             *(psycopg.IntegrityError, psycopg.DataError, OverflowError),
             psycopg.errors.ProgramLimitExceeded,  # too long for an index
         )
+        self._url, self._durable = url, durable
         self._secrets = find_url_secrets(url)
+        self._is_over = False
         try:
-            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
-            if not durable:
-                self._connection.execute("SET synchronous_commit = off")
+            self._connection = self._connect()
         except psycopg.Error as error:
-            raise self.explain_error(error) from error
+            raise describe_postgres_error(error, self._secrets) from error
+
+    def _connect(self) -> Any:  # noqa: ANN401 -- a connection
+        import psycopg
+
+        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+        if not self._durable:
+            connection.execute("SET synchronous_commit = off")
+        return connection
+
+    def _repeat(self, action: Callable[[], T]) -> T:
+        """Do something outside of a transaction, again when a server that was away is back."""
+        deadline = time.monotonic() + _ABSENCE_SECONDS
+        while True:
+            try:
+                if self._connection.closed and not self._is_over:
+                    self._connection = self._connect()
+                return action()
+            except self.errors:
+                is_broken = self._connection.closed and not self._is_over
+                if not is_broken or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         """Execute a statement."""
         return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
+
+    def execute_alone(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        """Execute a statement outside of a transaction, over a new connection if need be."""
+        return self._repeat(lambda: self.execute(statement, values))
 
     @property
     def in_transaction(self) -> bool:
@@ -208,13 +244,17 @@ class Postgres:
         return self._connection.execute(query, (name,)).fetchone() is not None
 
     def begin(self) -> None:
-        """Begin a transaction; nobody else writes until its end."""
+        """Begin a transaction, as `execute_alone`; nobody else writes until its end."""
+        self._repeat(self._begin)
+
+    def _begin(self) -> None:
         self._connection.execute("BEGIN")
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITER_LOCK_KEY,))
 
     def explain_error(self, error: Exception) -> InfrastructureError:
         """Return the error to raise for an error of the database, with a hint."""
-        return describe_postgres_error(error, self._secrets)
+        found = describe_postgres_error(error, self._secrets)
+        return DatabaseAwayError(found.message, found.hint) if self._connection.closed else found
 
     def explain_damage(self, error: Exception) -> InfrastructureError:
         """Return the error to raise for a stored value that cannot be read."""
@@ -226,4 +266,5 @@ class Postgres:
 
     def close(self) -> None:
         """Close the connection."""
+        self._is_over = True
         self._connection.close()

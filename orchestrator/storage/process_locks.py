@@ -8,6 +8,7 @@ The session needs a connection to the server itself. A pooler that gives each tr
 connection (PgBouncer with `pool_mode = transaction`) would hold the lock for nobody.
 """
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +103,17 @@ def find_free(database: Database, names: Iterable[str]) -> set[str]:
     array = "{" + ",".join(f'"{_escape_element(name)}"' for name in sorted(asked)) + "}"
     rows = database.fetch_rows(_HELD, (array, _PREFIX, _SEED))
     return asked - {str(name) for (name,) in rows}
+
+
+def read_server_age(database: Database) -> float:
+    """Return for how many seconds the server has run; infinity where there is none.
+
+    With a server all locks end, and its clients take them again when they notice that it is back.
+    """
+    if database.is_local:
+        return math.inf
+    query = "SELECT extract(epoch FROM now() - pg_postmaster_start_time())"
+    return float(database.fetch_rows(query)[0][0])
 
 
 def is_free(database: Database, name: str) -> bool:

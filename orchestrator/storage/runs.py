@@ -41,7 +41,7 @@ with another format cannot be resumed. It is also DBOS's application version."""
 _COLUMNS: Final = (
     *("id", "task", "project", "started", "ended", "outcome", "host", "process"),
     *("process_started", ATTEMPTS_COLUMN, COST_COLUMN, TOKENS_COLUMN, "pruned", "undone", "token"),
-    "lane",
+    *("lane", "context"),
 )
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our own names
 
@@ -118,11 +118,11 @@ class Store:
         identity = identity or create_run_id()
         self.database.write(
             "INSERT INTO runs (id, task, project, config, started, outcome, host, process,"
-            " process_started, format, lane) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " process_started, format, lane, context) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(identity, task.text, str(task.project), config),
                 *(started.isoformat(), RunOutcome.RUNNING, *mark_process(), RUN_FORMAT),
-                str(lane) if lane else "",
+                *(str(lane) if lane else "", task.context),
             ),
         )
         try:
@@ -363,11 +363,11 @@ class Store:
 
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
-        process_started, attempts, cost_usd, tokens, pruned, undone, token, lane = rest
+        process_started, attempts, cost_usd, tokens, pruned, undone, token, lane, context = rest
         mark, local = ProcessMark(host, process, process_started), self.database.is_local
         return RunRecord(
             id=identity,
-            task=Task(task, Path(project)),
+            task=Task(task, Path(project), context),
             started=datetime.fromisoformat(started),
             ended=datetime.fromisoformat(ended) if ended else None,
             outcome=find_outcome(RunOutcome(outcome), mark, local=local),

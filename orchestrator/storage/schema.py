@@ -305,6 +305,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     """,
     """
     ALTER TABLE runs ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN context TEXT NOT NULL DEFAULT '';
     CREATE TABLE task_lists (
         id TEXT PRIMARY KEY,
         project TEXT NOT NULL,
@@ -356,6 +357,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         learned TEXT NOT NULL DEFAULT '',
         outcome TEXT NOT NULL DEFAULT '',
         detail TEXT NOT NULL DEFAULT '{{}}',
+        processed INTEGER NOT NULL DEFAULT 0,
         started TEXT NOT NULL,
         ended TEXT
     );
@@ -402,6 +404,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 `runs.token` counts how often a process has claimed the run: only results of the latest one count.
 `spending.cost_usd` is the reserved amount until the entry is closed, and the bill afterwards; its
 `started` is in seconds since 1970. Every `process_started` is that of `platform.liveness`.
+`runs.lane` is the folder that a run of a task list works in, and `runs.context` what it reads
+beside its task; both are empty for other runs. `tasks.content` is the task as it was read,
+`task_runs.detail` and `jobs.result` what came of a run, `jobs.content` the order: JSON objects.
+`task_runs.processed` says that the merge queue is done with what the run has left, and `jobs.token`
+counts how often a worker has claimed the job: only the result of the latest one counts.
 `exposures.text_hash` is the hash of the rule's text as it was sent, and `witness` says how that is
 known.
 

@@ -12,15 +12,13 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.platform import files
 from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.platform.git_variables import drop_repository_variables
+from orchestrator.platform.lane_notes import find_lane
 from orchestrator.platform.packages import is_virtualenv
 
 NEW_VIRTUALENV: Final = ".venv"
 """Name of a virtual environment that is made for a project."""
 _VIRTUALENV_NAMES: Final = (NEW_VIRTUALENV, "venv", "env")
 """Usual names of a virtual environment, the preferred first."""
-
-_MAIN_WORKTREE: Final = "orchestrator-main-worktree"
-"""A file in a repository of lanes: the path of the user's work tree."""
 
 _NOT_PASSED_ON: Final = (
     # macOS sets it for this interpreter; a child would start this interpreter instead of its own.
@@ -134,8 +132,7 @@ def list_virtualenv_candidates(project: Path) -> list[Path]:
 def _list_same_folders(project: Path) -> list[Path]:
     """List the real folder of a project and, in a linked work tree, that of the main work tree."""
     here = project.resolve()
-    top = files.find_git_top(here)
-    main = find_main_worktree(top)
+    top, main = _find_work_trees(here)
     return [here, main / here.relative_to(top)] if main else [here]
 
 
@@ -153,6 +150,20 @@ def _list_virtualenvs(project: Path) -> list[Path]:
     return sorted(each for each in found if is_virtualenv(each))
 
 
+def _find_work_trees(project: Path) -> tuple[Path, Path | None]:
+    """Return the top of the work tree of a project, and the main work tree if that is a linked one.
+
+    That of a lane is recorded: an agent may have rewritten the lane's `.git` link.
+
+    Args:
+        project: a real path, without links.
+    """
+    if lane := find_lane(project):
+        return lane.top, lane.read_main_worktree()
+    top = files.find_git_top(project)
+    return top, find_main_worktree(top)
+
+
 def find_main_worktree(top: Path) -> Path | None:
     """Return the main work tree if `top` is the top of a linked one, else None.
 
@@ -164,10 +175,8 @@ def find_main_worktree(top: Path) -> Path | None:
         return None  # a folder, or missing
     entry = top / link.removeprefix("gitdir:").strip()
     repository = entry.parent.parent
-    if entry.parent.name != "worktrees":
+    if entry.parent.name != "worktrees" or repository.name != GIT_FOLDER:
         return None
-    if repository.name != GIT_FOLDER:
-        return _read_recorded_worktree(repository)
     return repository.parent.resolve()
 
 
@@ -180,18 +189,9 @@ def record_main_worktree(lane: Path, project: Path) -> None:
         lane: the lane's folder of the project.
         project: the user's folder of the project; nothing is recorded if it does not exist.
     """
-    link = files.read_text(files.find_git_top(lane.resolve()) / GIT_FOLDER)
-    entry = Path(link.removeprefix("gitdir:").strip())
-    if entry.parent.name == "worktrees" and entry.parent.parent.name != GIT_FOLDER:
-        note = entry.parent.parent / _MAIN_WORKTREE
-        top = os.fsencode(files.find_git_top(project.resolve()))
-        if files.is_folder(project) and files.read_whole_file(note) != top:
-            files.write_file(note, top)
-
-
-def _read_recorded_worktree(repository: Path) -> Path | None:
-    recorded = files.read_whole_file(repository / _MAIN_WORKTREE)
-    return Path(os.fsdecode(recorded)) if recorded else None
+    note = find_lane(lane.resolve())
+    if note and files.is_folder(project):
+        note.record_main_worktree(files.find_git_top(project.resolve()))
 
 
 def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
@@ -200,8 +200,7 @@ def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]
     An editable install is imported from the folder where it was installed, so the tests of a
     linked work tree would test the code of the main one. PYTHONPATH precedes installed packages.
     """
-    top = files.find_git_top(project.resolve())
-    main = find_main_worktree(top)
+    top, main = _find_work_trees(project.resolve())
     if not main or not virtualenv.is_relative_to(main):
         return
     inside = [

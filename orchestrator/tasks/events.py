@@ -89,3 +89,4 @@ class ListEnded(Event):
     record: ListRecord
     tasks: tuple[TaskRecord, ...]
     next_steps: tuple[str, ...] = ()
+    """What a person can do; a line that ends with a colon says what the commands below it do."""

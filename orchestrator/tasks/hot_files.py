@@ -1,7 +1,8 @@
 """Recognize hot files: those that almost every change touches, so that lanes collide in them.
 
 Two tasks conflict if they may change the same file, or hot files of the same group: two migrations
-of one folder have an order, two lock files of one folder come from the same packages.
+of one folder have an order, two lock files of one folder come from the same packages, and so does
+the manifest beside them. In a workspace the lock file is in a folder above the manifest.
 """
 
 import itertools
@@ -24,6 +25,27 @@ _LOCK_FILES: Final = frozenset(
 )
 """Lock files whose name does not end as most do; in lower case, as all that is compared."""
 _LOCK_NAME: Final = re.compile(r"\.(?:lock|lockfile|lock\.json|lock\.ya?ml)$")
+_JAVASCRIPT_LOCKS: Final = (
+    *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"),
+    *("bun.lock", "bun.lockb"),
+)
+_MANIFESTS: Final = {
+    "package.json": _JAVASCRIPT_LOCKS,
+    "pnpm-workspace.yaml": _JAVASCRIPT_LOCKS,
+    "cargo.toml": ("cargo.lock",),
+    "pyproject.toml": ("uv.lock", "poetry.lock", "pdm.lock"),
+    "pipfile": ("pipfile.lock",),
+    "go.mod": ("go.sum", "go.work.sum"),
+    "go.work": ("go.work.sum",),
+    "gemfile": ("gemfile.lock",),
+    "composer.json": ("composer.lock",),
+    "mix.exs": ("mix.lock",),
+    "pubspec.yaml": ("pubspec.lock",),
+    "podfile": ("podfile.lock",),
+    "package.swift": ("package.resolved",),
+    "flake.nix": ("flake.lock",),
+}
+"""Manifests, and the lock files that change with them."""
 _MIGRATION_FOLDERS: Final = frozenset({"migrations", "migration", "migrate"})
 _SCHEMA_DUMPS: Final = {
     "db/schema.rb": "migrate",
@@ -53,7 +75,7 @@ def is_hot(path: str, extra: Sequence[str] = ()) -> bool:
         path: its path in the project.
         extra: globs of more hot files.
     """
-    return bool(_find_group(path, tuple(extra)))
+    return bool(_find_group(path, tuple(extra), frozenset()))
 
 
 def conflicts(
@@ -67,33 +89,46 @@ def conflicts(
         a: a task.
         b: another.
         extra_hot: globs of more hot files; each glob is a group.
-        paths: files of the project, for the hot ones among those that a glob names.
+        paths: files of the project, for the hot ones among those that a glob names, and for the
+            lock files of workspaces.
     """
     if not a.files or not b.files:
         return False
     if overlap(a.files, b.files, paths):
         return True
     known, extra = tuple(paths), tuple(extra_hot)
-    groups = _list_groups(a.files, extra, known) & _list_groups(b.files, extra, known)
-    return bool(groups)
+    locks = _list_locks(known) | _list_locks(a.files) | _list_locks(b.files)
+    one, other = (_list_groups(each, extra, known, locks) for each in (a.files, b.files))
+    return not one.isdisjoint(other)
+
+
+@lru_cache(maxsize=1024)
+def _list_locks(paths: tuple[str, ...]) -> frozenset[Segments]:
+    return frozenset(each for each in map(split_path, paths) if each and _is_lock(each))
 
 
 @lru_cache(maxsize=65_536)
 def _list_groups(
-    globs: tuple[str, ...], extra: tuple[str, ...], paths: tuple[str, ...]
+    globs: tuple[str, ...],
+    extra: tuple[str, ...],
+    paths: tuple[str, ...],
+    locks: frozenset[Segments],
 ) -> frozenset[str]:
     named = [*globs, *find_matches(globs, paths)]
-    return frozenset(group for each in named if (group := _find_group(each, extra)))
+    return frozenset(group for each in named if (group := _find_group(each, extra, locks)))
 
 
 @lru_cache(maxsize=65_536)
-def _find_group(path: str, extra: tuple[str, ...]) -> str:
+def _find_group(path: str, extra: tuple[str, ...], locks: frozenset[Segments]) -> str:
     """Return the group of a hot file or of a glob of such; empty if it is none."""
     for glob in extra:
         if overlap([glob], [path]):
             return f"configured {glob}"
     segments = split_path(path)
-    return next((group for find in _FINDERS if segments and (group := find(segments))), "")
+    if not segments:
+        return ""
+    found = (find(segments) for find in _FINDERS)
+    return next(filter(None, found), "") or _find_packages(segments, locks)
 
 
 def _find_instructions(segments: Segments) -> str:
@@ -114,10 +149,18 @@ def _find_migrations(segments: Segments) -> str:
     return f"migrations {'/'.join([*segments[:-1], name])}" if name else ""
 
 
-def _find_lock_file(segments: Segments) -> str:
-    """Return the group of a lock file: those of its folder."""
-    is_one = segments[-1] in _LOCK_FILES or _LOCK_NAME.search(segments[-1])
-    return f"lock files {'/'.join(segments[:-1])}" if is_one else ""
+def _find_packages(segments: Segments, locks: frozenset[Segments]) -> str:
+    """Return the group of a lock file or manifest: its folder, or that of the lock file above."""
+    folder = segments[:-1]
+    if names := _MANIFESTS.get(segments[-1]):
+        above = (folder[:end] for end in range(len(folder), -1, -1))
+        with_lock = (each for each in above if any((*each, name) in locks for name in names))
+        return f"lock files {'/'.join(next(with_lock, folder))}"
+    return f"lock files {'/'.join(folder)}" if _is_lock(segments) else ""
+
+
+def _is_lock(segments: Segments) -> bool:
+    return segments[-1] in _LOCK_FILES or bool(_LOCK_NAME.search(segments[-1]))
 
 
 def _find_changelog(segments: Segments) -> str:
@@ -134,9 +177,7 @@ def _find_generated(segments: Segments) -> str:
     return f"generated {'/'.join(segments[:-1])}" if is_one else ""
 
 
-_FINDERS: Final = (
-    *(_find_instructions, _find_migrations, _find_lock_file, _find_changelog, _find_generated),
-)
+_FINDERS: Final = (*(_find_instructions, _find_migrations, _find_changelog, _find_generated),)
 
 
 def _find_folder(segments: Segments, names: frozenset[str]) -> str:

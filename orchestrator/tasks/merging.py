@@ -2,8 +2,9 @@
 
 A work is merged virtually, without a checkout. If the tip has moved since the work's base, the
 whole suite runs on the combined tree before anything lands: works that are green alone may be red
-together. Works that wait at the same time are judged together; if they are red, each half is tried
-alone, until the one is found that does not go with the others.
+together. It runs as well if the run has left files that its work has not. Works that wait at the
+same time are judged together; if they are red, each half is tried alone, until the one is found
+that does not go with the others.
 
 The tip is a ref. It is moved by compare-and-swap, so a kill leaves the old tip or the new one, and
 the trailer `Run:` of each commit says what has landed.
@@ -21,8 +22,10 @@ from orchestrator.workspace.lanes import LaneRepository
 TIP: Final = "refs/orchestrator/tip"
 """The ref of the last commit that has landed."""
 
+_LIST: Final = "Task-List: "
 _RUN: Final = "Run: "
 _SUBJECT_LENGTH: Final = 72
+_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,19 @@ class MergeResult:
     """Paths that both it and what has landed before have changed in the same lines."""
     verdict: CombinedVerdict | None = None
     """Of a work that is green alone and red on the tip."""
+
+    @property
+    def reason(self) -> str:
+        """Why it did not land, in one line; empty if it did."""
+        if self.conflicts:
+            return f"conflicts with what has landed, in {_name_some(self.conflicts)}"
+        if self.verdict is None:
+            return ""
+        failing = _name_some(self.verdict.failing) or self.verdict.message
+        reason = f"green alone, red with what has landed: {failing}"
+        if unseen := self.work.end.unseen:
+            reason += f"; the work uses files that git ignores: {_name_some(unseen)}"
+        return reason
 
 
 @dataclass(frozen=True)
@@ -77,10 +93,11 @@ class MergeQueue:
                 by then can be given again.
         """
         done = self.find_landed()
+        solved = [each for each in works if each.solved]
         results = [
-            MergeResult(each, done[each.record.run]) for each in works if each.record.run in done
+            MergeResult(each, done[each.record.run]) for each in solved if each.record.run in done
         ]
-        left = [each for each in works if each.solved and each.record.run not in done]
+        left = [each for each in solved if each.record.run not in done]
         results += self._land_works(left)
         for each in works:
             self._move_tip(
@@ -97,9 +114,10 @@ class MergeQueue:
         commits = self.repository.list_commits(self.record.base, self.tip)
         found = {}
         for commit, message in commits:
-            for line in message.splitlines():
-                if line.startswith(_RUN):
-                    found[line.removeprefix(_RUN).strip()] = commit
+            # The title of a task is text of others: only the trailers at the end are ours.
+            trailers = message.rpartition("\n\n")[2].split("\n")
+            if f"{_LIST}{self.record.id}" in trailers and trailers[-1].startswith(_RUN):
+                found[trailers[-1].removeprefix(_RUN)] = commit
         return found
 
     def _land_works(self, works: Sequence[Work]) -> list[MergeResult]:
@@ -143,7 +161,8 @@ class MergeQueue:
     def _judge_stack(self, stack: Sequence[_Merged], tip: str) -> CombinedVerdict:
         combined = stack[-1].commit
         is_judged = len(stack) == 1 and stack[0].work.record.base == tip
-        if combined == tip or is_judged:  # the run's own verdict was about this very tree
+        # The run's own verdict was about this very tree, if nothing but the tree was there.
+        if combined == tip or (is_judged and not stack[0].work.end.unseen):
             return CombinedVerdict(green=True)
         self.on_judging(tuple(each.work.record.item.id for each in stack))
         return self.judge.judge(combined, tip)
@@ -165,4 +184,8 @@ def format_message(record: TaskRecord, list_id: str) -> str:
     title = record.item.title
     subject = title if len(title) <= _SUBJECT_LENGTH else f"{title[: _SUBJECT_LENGTH - 1]}…"
     rest = "" if subject == title else f"{title}\n\n"
-    return f"{subject}\n\n{rest}Task: {record.item.id}\nTask-List: {list_id}\n{_RUN}{record.run}\n"
+    return f"{subject}\n\n{rest}Task: {record.item.id}\n{_LIST}{list_id}\n{_RUN}{record.run}\n"
+
+
+def _name_some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED])

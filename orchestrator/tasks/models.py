@@ -11,6 +11,8 @@ from orchestrator.models import RunOutcome
 
 DEFAULT_PRIORITY: Final = 5
 """Priority of a task that names none; 1 is the most urgent, 9 the least."""
+NOT_TICKED: Final = "its line in the list"
+"""How the reason of a task begins that is done, and whose box could not be ticked."""
 MOST_LANES: Final = 7
 """Most lanes of one machine that work on one list."""
 
@@ -61,6 +63,8 @@ class TaskItem:
     """Number of its line in the list, from 1; 0 where it has none."""
     path: str = ""
     """Its file, where each task has one of its own."""
+    proposed: bool = False
+    """Whether an agent has added it, so that it is in no list of a person."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ class TaskOrder:
     run: str
     """The id that the run will have, or that of the job that makes it."""
     prompt: str
+    """The task as its list has it: what the verdict rests on."""
     base: str
     priority: int
     max_cost_usd: float
@@ -204,6 +209,8 @@ class TaskOrder:
     check: str = ""
     leave: tuple[str, ...] = ()
     """Paths from the project's folder that do not belong to the work: the list itself."""
+    context: str = ""
+    """What the agent reads beside the task."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +236,9 @@ class TaskEnd:
     """That of the failure of the last attempt; empty if it was solved."""
     failing: tuple[str, ...] = ()
     """Ids of the cases that failed in the last attempt."""
+    unseen: tuple[str, ...] = ()
+    """Files that it left and that its work has not: those that git ignores, secret and huge ones.
+    Its suite may have been green because of them."""
 
 
 @dataclass(frozen=True)
@@ -286,6 +296,8 @@ class ListSummary:
     """Why a waiting task cannot start, by its id."""
     seconds_left: float | None = None
     """Estimated from the tasks that have ended; None before the first."""
+    finished: int = 0
+    """How many tasks were done by the process that returns this."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,11 @@ from orchestrator.storage.runs import create_run_id
 from orchestrator.tasks import events
 from orchestrator.tasks.breakers import Breaker
 from orchestrator.tasks.choosing import Clash, choose_next, explain_blocked
+from orchestrator.tasks.deciding import decide_end
 from orchestrator.tasks.merging import MergeQueue, MergeResult
 from orchestrator.tasks.models import (
+    NOT_TICKED,
+    ListFormat,
     ListRecord,
     ListStatus,
     TaskEnd,
@@ -54,8 +57,7 @@ _ROUNDING_USD: Final = 1e-6
 """Sums of shares differ from the whole in the last digits."""
 _RELOAD_SECONDS: Final = 5.0
 """How often the tasks are read again: `tasks retry` changes one while the list is worked on."""
-_RETRYABLE: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
-"""Outcomes of a run that say something about the task."""
+_WITHOUT_BOXES: Final = (ListFormat.GITHUB, ListFormat.TEXT)
 
 
 @dataclass
@@ -78,7 +80,8 @@ class Scheduler:
             stores them.
         find_room: returns what the limit of a day leaves, in US dollars, without what runs with
             these ids have reserved; None for no limit.
-        publish: brings the tip into the user's repository.
+        find_extra_cost: returns what the list itself has cost, beside its runs, in US dollars.
+        publish: brings the tip into the user's repository; returns why not, or nothing.
         advise: returns what a person can do when the list has ended, one command a line.
     """
 
@@ -95,12 +98,21 @@ class Scheduler:
     leave: tuple[str, ...]
     find_proposals: Callable[[TaskRecord, TaskEnd], Sequence[str]]
     find_room: Callable[[Collection[str]], float | None]
-    publish: Callable[[str], None]
+    find_extra_cost: Callable[[], float]
+    publish: Callable[[str], str]
     advise: Callable[[ListRecord, Sequence[TaskRecord]], tuple[str, ...]]
     _stop: str = ""
     _has_started: bool = False
     _ended: list[Work] = field(default_factory=list)
     """Runs that have ended, and that the merge queue has not processed."""
+    _batch: list[Work] = field(default_factory=list)
+    """Those that it is processing."""
+    _restarted: set[str] = field(default_factory=set)
+    """Runs whose process ended without a result, and was started again."""
+    _set_aside: set[str] = field(default_factory=set)
+    """Interrupted runs, which `tasks resume` continues."""
+    _is_changed: bool = True
+    """Whether a task has changed since no task could start."""
     _merging: "Future[list[MergeResult]] | None" = None
     _started: float = field(default_factory=time.monotonic)
     _known: dict[str, TaskRecord] = field(default_factory=dict)
@@ -123,7 +135,7 @@ class Scheduler:
                 self._interrupt_runs()
                 stopped = isinstance(error, LoopError)
                 status = ListStatus.STOPPED if stopped else ListStatus.INTERRUPTED
-                self.store.end_list(self.record.id, status, str(error))
+                self._report_end(status, str(error) or "interrupted")
                 raise
         return self._end_list()
 
@@ -136,8 +148,7 @@ class Scheduler:
         self._stop = self._stop or self._find_stop()
         if not self._stop:
             self._start_tasks()
-        is_busy = self._list(TaskState.RUNNING) or self._merging
-        return bool(is_busy or self._list(TaskState.MERGING))
+        return bool(self._list_running() or self._merging or self._ended)
 
     def _continue_runs(self) -> None:
         """Continue where a process that was killed has left the list."""
@@ -146,27 +157,25 @@ class Scheduler:
             if each.run in landed:
                 self._set_landed(each, landed[each.run])
         merging = {each.run for each in self._list(TaskState.MERGING)}
-        for task in self._tasks():
-            for run, end in self.store.load_ends(self.record.id, task.item.id).items():
-                work = replace(task, run=run, base=self.store.find_base(run), work=end.work)
-                self._ended.append(Work(work, end, solved=run in merging))
-        for each in self._list(TaskState.LANDED):
-            self._finish_task(each)
+        for work in self.store.load_open_works(self.record.id):
+            self._ended.append(replace(work, solved=work.record.run in merging))
+        self._finish_landed()
         for each in self._list(TaskState.RUNNING):
+            self._has_started = True
             self.emit(events.TaskStarted(each))
             self.runner.start(self._build_order(each))
 
     # ---- runs
 
     def _start_tasks(self) -> None:
-        while len(self._list(TaskState.RUNNING)) < self.record.options.parallel:
-            if self.record.options.once and self._has_started:
-                return
+        if not self._is_changed:
+            return
+        while len(self._list_running()) < self.record.options.parallel:
             chosen = choose_next(self._tasks(), self.clash)
-            if chosen is None:
-                return
-            reserved = self._reserve()
-            if reserved is None:
+            is_over = self.record.options.once and self._has_started
+            reserved = None if chosen is None or is_over else self._reserve()
+            if chosen is None or reserved is None:
+                self._is_changed = False  # choosing takes long with thousands of tasks
                 return
             self._start_task(chosen, reserved)
 
@@ -179,6 +188,7 @@ class Scheduler:
         self._has_started = True
         started = replace(started, state=TaskState.RUNNING, reason="", updated=datetime.now(UTC))
         self._known[started.item.id] = started
+        self._is_changed = True
         self.store.start_task_run(started)  # before the run: a kill in between starts it again
         self.emit(events.TaskStarted(started))
         self.runner.start(self._build_order(started))
@@ -188,7 +198,8 @@ class Scheduler:
             list_id=self.record.id,
             task=record.item.id,
             run=record.run,
-            prompt=self.prompts.build_prompt(record, self._tasks()),
+            prompt=record.item.text,
+            context=self.prompts.build_context(record, self._tasks()),
             base=record.base,
             priority=record.item.priority,
             max_cost_usd=record.reserved_usd,
@@ -203,8 +214,8 @@ class Scheduler:
         Each lane gets an equal share of what is left, so that all can work side by side.
         """
         cap, per_run = self.record.options.max_cost_usd, self.config.limits.max_cost_usd
-        running = self._list(TaskState.RUNNING)
-        spent = sum(each.cost_usd for each in self._tasks())
+        running = self._list_running()
+        spent = self.find_extra_cost() + sum(each.cost_usd for each in self._tasks())
         day = self.find_room([each.run for each in running])
         limits = {
             "of the list": None if cap is None else cap - spent,
@@ -219,8 +230,8 @@ class Scheduler:
         share = max(bounds[name] / max(lanes, 1), _LEAST_USD)
         enough = min(per_run or share, share)
         left = bounds[name] - sum(each.reserved_usd for each in running)
-        if left < enough - _ROUNDING_USD and running:  # what they do not use is free again when they end
-            return None
+        if left < enough - _ROUNDING_USD and running:
+            return None  # what they do not use is free again when they end
         if left < SMALLEST_ALLOWANCE_USD:
             self._stop = self._stop or (
                 f"the cost limit {name} is used up; raise it with "
@@ -230,84 +241,65 @@ class Scheduler:
         return min(enough, left)
 
     def _collect_ends(self) -> None:
-        for each in self._list(TaskState.RUNNING):
+        for each in self._list_running():
             end = self.runner.poll(each.run)
-            if end is not None:
-                proposed = self.find_proposals(each, end)
-                with self.store.database.transaction():  # or a kill in here counts the cost twice
-                    self._record_end(each, end)
-                for title in proposed:
-                    self.emit(Notice(f"{each.item.id} proposes another task: {title}"))
+            if end is None:
+                continue
+            if end.outcome is RunOutcome.INTERRUPTED and not each.after:
+                self._continue_interrupted(each, end)
+                continue
+            proposed = self.find_proposals(each, end)
+            self._record_end(each, end)
+            for title in proposed:
+                self.emit(Notice(f"{each.item.id} proposes another task: {title}"))
+
+    def _continue_interrupted(self, record: TaskRecord, end: TaskEnd) -> None:
+        """Start a run again whose process was killed, once; its finished steps are not repeated."""
+        if self._stop or self.record.options.queue or record.run in self._restarted:
+            self._set_aside.add(record.run)
+            self._is_changed = True
+            why = end.message or "its process was ended"
+            self._stop = self._stop or f"the run of {record.item.id} was interrupted: {why}"
+            return
+        self._restarted.add(record.run)
+        self.emit(Notice(f"{record.item.id}: {end.message or 'its process ended'}; it goes on"))
+        self.runner.start(self._build_order(record))
 
     def _record_end(self, record: TaskRecord, end: TaskEnd) -> None:
-        self.store.end_task_run(record.run, end)
-        record = self._change(
-            record,
-            reserved_usd=0.0,
-            cost_usd=record.cost_usd + end.cost_usd,
-            seconds=record.seconds + end.seconds,
-            work=end.work,
-            fingerprint=end.fingerprint,
-        )
+        decision = decide_end(record, end, self.config.tasks.max_failures)
+        changes: dict[str, str | float | int] = {
+            "state": decision.state,
+            "reason": decision.reason,
+            "reserved_usd": 0.0,
+            "cost_usd": record.cost_usd + end.cost_usd,
+            "seconds": record.seconds + end.seconds,
+            "work": end.work,
+            "fingerprint": end.fingerprint,
+            "failures": record.failures + decision.failed,
+        }
+        if decision.failed or record.after:
+            changes["hint"] = self.prompts.describe_work(
+                record, end.work, decision.reason, end.failing
+            )
+        with self.store.database.transaction():  # or a kill in here counts the cost twice
+            self.store.end_task_run(record.run, end)
+            record = self._change(record, **changes)
+        if decision.failed or decision.solved:
+            self._breaker.observe(record.item.id, end, solved=decision.solved)
+        self._stop = self._stop or decision.stop
+        self._ended.append(Work(record, end, decision.solved))
         self.emit(events.TaskRunEnded(record, end.outcome, end.message))
-        self._ended.append(Work(record, end, solved=False))
-        self._judge_end(record, end)
-
-    def _judge_end(self, record: TaskRecord, end: TaskEnd) -> None:
-        """Decide what a run that ended means for its task; only the suite's word counts."""
-        if end.check_passed_before:
-            reason = "its check passes already, so no agent was started: is it done?"
-            self._set_state(record, TaskState.NEEDS_PERSON, reason)
-            return
-        if end.outcome is RunOutcome.SOLVED:
-            self._judge_solved(record, end)
-            return
-        if record.after and end.outcome is RunOutcome.INTERRUPTED:
-            reason = f"paused for {record.after}, which changed the same lines"
-            hint = self.prompts.describe_work(record, end.work, reason)
-            self._set_state(self._change(record, hint=hint), TaskState.WAITING, reason)
-            return
-        if end.outcome in _RETRYABLE:
-            if end.outcome is RunOutcome.NOTHING_CHANGED and not end.changed:
-                reason = "the agent changed nothing and the tests do not show it as done"
-                self._count_failure(record, end, end.message or reason)
-            else:
-                self._count_failure(record, end, end.message or str(end.outcome))
-            return
-        # It says nothing about the task: no agent, no network, a limit, a suite without a verdict.
-        self._set_state(record, TaskState.WAITING, end.message or str(end.outcome))
-        self._stop = self._stop or end.message or f"a run ended: {end.outcome}"
-
-    def _judge_solved(self, record: TaskRecord, end: TaskEnd) -> None:
-        if end.check_failed:
-            self._count_failure(record, end, f"its check fails: {end.check_failed}")
-        elif not end.changed and not record.item.no_change:
-            reason = "the tests pass, but nothing was changed: if that is right, mark it no-change"
-            self._set_state(record, TaskState.NEEDS_PERSON, reason)
-        else:
-            self._breaker.observe(record.item.id, end, solved=True)
-            self._ended[-1] = Work(record, end, solved=True)
-            self._set_state(record, TaskState.MERGING)
-
-    def _count_failure(self, record: TaskRecord, end: TaskEnd, reason: str) -> None:
-        self._breaker.observe(record.item.id, end, solved=False)
-        failures = record.failures + 1
-        hint = self.prompts.describe_work(record, end.work, reason, end.failing)
-        record = self._change(record, failures=failures, hint=hint)
-        if failures >= self.config.tasks.max_failures:
-            times = format_count(failures, "run")
-            self._set_state(record, TaskState.QUARANTINED, f"{times} did not solve it: {reason}")
-        else:
-            self._set_state(record, TaskState.WAITING, reason)
+        if not decision.solved:
+            self.emit(events.TaskChanged(record, decision.state, decision.reason))
 
     # ---- merging
 
     def _start_merging(self, thread: ThreadPoolExecutor) -> None:
         if self._merging or not self._ended:
             return
-        works, self._ended = self._ended, []
+        self._batch, self._ended = self._ended, []
         context = contextvars.copy_context()  # children of the thread belong to this run, too
-        self._merging = thread.submit(context.run, self.queue.process_works, works)
+        self._merging = thread.submit(context.run, self.queue.process_works, self._batch)
 
     def _collect_merged(self) -> None:
         if self._merging is None or not self._merging.done():
@@ -315,38 +307,50 @@ class Scheduler:
         merging, self._merging = self._merging, None
         for result in merging.result():
             record = self._known[result.work.record.item.id]
+            if record.state is not TaskState.MERGING or record.run != result.work.record.run:
+                continue  # it was collected before a kill
             if result.landed:
                 self._set_landed(record, result.landed)
-                self._finish_task(replace(record, landed=result.landed))
             else:
                 self._return_task(record, result)
+        self.store.mark_processed([each.record.run for each in self._batch])
         self.store.set_tip(self.record.id, self.queue.tip)
-        self.publish(self.queue.tip)
+        self._finish_landed()
 
     def _set_landed(self, record: TaskRecord, commit: str) -> None:
-        self._change(record, state=TaskState.LANDED, landed=commit, reason="", hint="")
+        record = self._change(record, state=TaskState.LANDED, landed=commit, reason="", hint="")
         is_own = record.work not in ("", record.base)  # else it was done without a change
         files = self.queue.repository.list_changes(f"{commit}^", commit) if is_own else ()
         self.emit(events.TaskLanded(record, commit, len(files)))
 
-    def _finish_task(self, record: TaskRecord) -> None:
-        """Publish the branch, tick the box, and record that the task is done, in this order."""
-        self.publish(self.queue.tip)
-        ticked = tick_item(self.items, record.item, self.record.project)
-        reason = ""
+    def _finish_landed(self) -> None:
+        """Publish the branch, tick the boxes, and record that tasks are done, in this order.
+
+        A task whose work is not in the user's repository stays as it is, with the reason.
+        """
+        obstacle = self.publish(self.queue.tip)
+        for each in self._list(TaskState.LANDED):
+            if obstacle:
+                self._change(each, reason=f"the branch is not up to date: {obstacle}")
+            else:
+                self._tick_task(each)
+
+    def _tick_task(self, record: TaskRecord) -> None:
+        if record.item.proposed or self.record.format in _WITHOUT_BOXES:
+            self._change(record, state=TaskState.DONE)
+            return
+        ticked, reason = tick_item(self.items, record.item, self.record.project), ""
         if ticked is TickResult.LINE_MISSING:
-            reason = "its line in the list is gone or changed: tick it yourself"
+            reason = f"{NOT_TICKED} is gone or changed: tick it yourself"
+        elif ticked is TickResult.NOT_POSSIBLE:
+            reason = f"{NOT_TICKED} cannot be written: tick it yourself"
+        if reason:
             self.emit(Notice(f"{record.item.id}: {reason}"))
         self._change(record, state=TaskState.DONE, reason=reason)
 
     def _return_task(self, record: TaskRecord, result: MergeResult) -> None:
         """Send a task back that conflicts with what has landed: it is done again on the new tip."""
-        if result.conflicts:
-            reason = f"conflicts with what has landed, in {', '.join(result.conflicts[:3])}"
-        else:
-            failing = result.verdict.failing if result.verdict else ()
-            message = result.verdict.message if result.verdict else ""
-            reason = f"green alone, red with what has landed: {', '.join(failing[:3]) or message}"
+        reason = result.reason
         output = result.verdict.output if result.verdict else ""
         hint = self.prompts.describe_work(
             record, record.work, reason, result.verdict.failing if result.verdict else (), output
@@ -360,7 +364,7 @@ class Scheduler:
     # ---- lanes
 
     def _watch_lanes(self) -> None:
-        running = self._list(TaskState.RUNNING)
+        running = self._list_running()
         if self.watch is None or len(running) < 2:
             return
         lanes = {}
@@ -378,7 +382,7 @@ class Scheduler:
 
     def _interrupt_runs(self) -> None:
         """End all runs; their work stays, and `tasks resume` continues them."""
-        for each in self._list(TaskState.RUNNING):
+        for each in self._list_running():
             self.runner.interrupt(each.run)
 
     # ---- the end
@@ -410,8 +414,11 @@ class Scheduler:
             blocked = explain_blocked(tasks)
             status = ListStatus.ENDED
             message = f"{format_count(len(left), 'task')} left, {len(blocked)} of them blocked"
+        return self._report_end(status, message)
+
+    def _report_end(self, status: ListStatus, message: str) -> ListRecord:
         self.store.end_list(self.record.id, status, message)
-        record = self.store.find_list(self.record.id)
+        record, tasks = self.store.find_list(self.record.id), tuple(self._tasks())
         self.emit(events.ListEnded(record, tasks, self.advise(record, tasks)))
         return record
 
@@ -425,15 +432,22 @@ class Scheduler:
         if time.monotonic() >= self._reload_at:
             self._reload_at = time.monotonic() + _RELOAD_SECONDS
             self._known = {each.item.id: each for each in self.store.load_tasks(self.record.id)}
+            self._is_changed = True
         return self._known.values()
 
     def _list(self, *states: TaskState) -> list[TaskRecord]:
         return [each for each in self._tasks() if each.state in states]
 
+    def _list_running(self) -> list[TaskRecord]:
+        """Return the tasks whose runs are at work; those set aside are not."""
+        running = self._list(TaskState.RUNNING)
+        return [each for each in running if each.run not in self._set_aside]
+
     def _change(self, record: TaskRecord, **values: str | float | int) -> TaskRecord:
         self.store.change_task(self.record.id, record.item.id, **values)
         changed = replace(record, updated=datetime.now(UTC), **values)  # type: ignore[arg-type] # the store checks the names
         self._known[record.item.id] = changed
+        self._is_changed = True
         return changed
 
     def _set_state(self, record: TaskRecord, state: TaskState, reason: str = "") -> None:

@@ -16,6 +16,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
 from orchestrator.tasks.models import (
+    FINISHED,
     UNFINISHED,
     ListFormat,
     ListOptions,
@@ -25,6 +26,7 @@ from orchestrator.tasks.models import (
     TaskItem,
     TaskRecord,
     TaskState,
+    Work,
 )
 
 _LIST: Final = (
@@ -171,6 +173,18 @@ class TaskStore:
         )
         return self._build_lists(rows)
 
+    def find_unfinished(self, project: Path, source: str) -> ListRecord | None:
+        """Return the newest list of a source that still has work with a task, or a failed one."""
+        done = (*FINISHED, TaskState.REMOVED, TaskState.PROPOSED, TaskState.HELD)
+        marks = ", ".join("?" * len(done))
+        rows = self.database.fetch_rows(
+            f"{_SELECT_LIST} WHERE project = ? AND source = ? AND status != ? AND EXISTS (SELECT 1"  # noqa: S608 -- our own names
+            f" FROM tasks WHERE list = task_lists.id AND state NOT IN ({marks}))"
+            " ORDER BY started DESC LIMIT 1",
+            (str(project), source, ListStatus.COMPLETE, *done),
+        )
+        return next(iter(self._build_lists(rows)), None)
+
     def _build_lists(self, rows: Iterable[Row]) -> list[ListRecord]:
         with self.database.explain_damage():
             return [_build_list(row, local=self.database.is_local) for row in rows]
@@ -275,10 +289,26 @@ class TaskStore:
         with self.database.explain_damage():
             return {run: load_end(*rest) for run, *rest in rows}
 
-    def find_base(self, run: str) -> str:
-        """Return the commit that a run of a task started from; empty if there is no such run."""
-        rows = self.database.fetch_rows("SELECT base FROM task_runs WHERE run = ?", (run,))
-        return str(rows[0][0]) if rows else ""
+    def load_open_works(self, list_id: str) -> list[Work]:
+        """Return the runs that have ended, and that the merge queue has not processed."""
+        rows = self.database.fetch_rows(
+            "SELECT task, run, base, outcome, work, learned, detail FROM task_runs"
+            " WHERE list = ? AND ended IS NOT NULL AND processed = 0 ORDER BY ended, run",
+            (list_id,),
+        )
+        tasks = {each.item.id: each for each in self.load_tasks(list_id)} if rows else {}
+        with self.database.explain_damage():
+            return [
+                Work(replace(tasks[task], run=run, base=base, work=end[1]), load_end(*end), False)
+                for task, run, base, *end in rows
+                if task in tasks
+            ]
+
+    def mark_processed(self, runs: Sequence[str]) -> None:
+        """Record that the merge queue has processed what runs have left."""
+        self.database.write_many(
+            "UPDATE task_runs SET processed = 1 WHERE run = ?", [(run,) for run in runs]
+        )
 
     def find_task_of_run(self, run: str) -> str:
         """Return the id of the task that a run belongs to; empty if there is no such run."""
@@ -323,7 +353,7 @@ def load_item(text: str) -> TaskItem:
 def load_end(outcome: str, work: str, learned: str, detail: str) -> TaskEnd:
     """Return a stored end. Raises ValueError, TypeError or RecursionError for what is none."""
     values: dict[str, Any] = json.loads(detail)
-    values |= {name: tuple(values.get(name, ())) for name in ("changed", "failing")}
+    values |= {name: tuple(values.get(name, ())) for name in ("changed", "failing", "unseen")}
     return TaskEnd(RunOutcome(outcome), work=work, learned=learned, **values)
 
 

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from orchestrator.tasks.models import (
     FINISHED,
+    NOT_TICKED,
     ListFormat,
     ListRecord,
     TaskItem,
@@ -16,25 +18,33 @@ from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.store import TaskStore
 
 
-def sync_items(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
-    """Read a list again, and store new tasks, changed ones, and those that are gone or ticked.
+def read_list_again(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
+    """Return a list as it is now.
 
     Args:
         store: the stored list.
         record: the list.
         project: the user's project.
 
-    Returns:
-        The list as it is now.
-
     Raises:
         UsageError: it cannot be read any more.
     """
-    known = {each.item.id: each for each in store.load_tasks(record.id)}
     if record.format is ListFormat.TEXT:  # it is in no file
-        items = tuple(each.item for each in known.values())
+        items = tuple(each.item for each in store.load_tasks(record.id))
         return TaskList(record.format, record.source, items)
-    tasks = read_list(record.source, project)
+    return read_list(record.source, project)
+
+
+def sync_items(store: TaskStore, record: ListRecord, tasks: TaskList) -> None:
+    """Store new tasks of a list that was read again, changed ones, and those gone or ticked."""
+    if record.format is ListFormat.TEXT:
+        return
+    if record.format is ListFormat.GITHUB:  # its issues are not ticked
+        done = {each.item.id for each in store.load_tasks(record.id) if each.state in FINISHED}
+        tasks = replace(
+            tasks, items=tuple(replace(each, done=each.id in done) for each in tasks.items)
+        )
+    known = {each.item.id: each for each in store.load_tasks(record.id)}
     with store.database.transaction():
         for item in tasks.items:
             if item.id in known:
@@ -42,25 +52,35 @@ def sync_items(store: TaskStore, record: ListRecord, project: Path) -> TaskList:
         store.add_tasks(record.id, [each for each in tasks.items if each.id not in known])
         present = {each.id for each in tasks.items}
         for task, each in known.items():
-            # One that is at work ends first: its result is not thrown away.
-            if task not in present and each.state in (TaskState.WAITING, TaskState.HELD):
+            if task not in present and each.state not in _AT_WORK and not each.item.proposed:
                 store.change_task(record.id, task, state=TaskState.REMOVED)
-    return tasks
+
+
+_AT_WORK: Final = (TaskState.RUNNING, TaskState.MERGING, *FINISHED)
+"""States in which a task goes on though its line is gone: its result is not thrown away."""
 
 
 def _sync_item(store: TaskStore, record: TaskRecord, item: TaskItem) -> None:
     if item.files is None and record.item.files is not None:  # they were predicted
         item = replace(item, files=record.item.files)
     store.replace_item(record.list_id, item)
+    state, reason = _find_state(record, item)
+    if state is not record.state:
+        again = {"failures": 0, "returns": 0} if record.state is TaskState.DONE else {}
+        store.change_task(record.list_id, item.id, state=state, reason=reason, **again)
+
+
+def _find_state(record: TaskRecord, item: TaskItem) -> tuple[TaskState, str]:
+    """Return where a task stands after a person has edited the list."""
     state = record.state
-    if item.done and state not in FINISHED:
-        changes = (TaskState.DONE, "ticked by a person")
-    elif item.hold and state is TaskState.WAITING:
-        changes = (TaskState.HELD, item.hold)
-    elif state in (TaskState.HELD, TaskState.REMOVED, TaskState.PROPOSED) and not item.hold:
-        changes = (TaskState.WAITING, "")
-    else:
-        return
-    if state in (TaskState.RUNNING, TaskState.MERGING):
-        return
-    store.change_task(record.list_id, record.item.id, state=changes[0], reason=changes[1])
+    if state in (TaskState.RUNNING, TaskState.MERGING, TaskState.LANDED):
+        return state, record.reason
+    if item.done and state is not TaskState.DONE:
+        return TaskState.DONE, "ticked by a person"
+    if state is TaskState.DONE:
+        is_unticked = not item.done and not record.reason.startswith(NOT_TICKED)
+        return (TaskState.WAITING, "unticked by a person") if is_unticked else (state, "")
+    if item.hold and state is TaskState.WAITING:
+        return TaskState.HELD, item.hold
+    is_back = state in (TaskState.HELD, TaskState.REMOVED, TaskState.PROPOSED) and not item.hold
+    return (TaskState.WAITING, "") if is_back else (state, record.reason)

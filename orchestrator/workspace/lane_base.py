@@ -1,7 +1,6 @@
 """Create the repository that lanes share, and the commit that all of them start from.
 
     <folder>/                     a bare repository: <state>/lists/<list>/repository.git
-    <folder>/config.own           its configuration as we wrote it
     <folder>/withheld             what was not committed: secrets by their names, instruction files
     <folder>.draft/               while it is made; renamed at the end
 
@@ -32,7 +31,6 @@ from orchestrator.workspace.worktree import read_identity
 BASE: Final = "refs/orchestrator/base"
 HEAD: Final = "refs/orchestrator/head"
 """The user's last commit when the base was made."""
-OWN_CONFIG: Final = "config.own"
 WITHHELD: Final = "withheld"
 
 _MESSAGE: Final = "Keep uncommitted work as it was when the task list started\n"
@@ -55,7 +53,29 @@ _OWN_SETTINGS: Final = (
 _COPIED_FILES: Final = ("attributes", "sparse-checkout")
 
 _ALWAYS_SECRET: Final = (".env", ".env.*")
-_SECRET: Final = (*_ALWAYS_SECRET, "*.pem", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*")
+_SECRET: Final = (
+    *_ALWAYS_SECRET,
+    ".envrc",
+    ".git-credentials",
+    ".htpasswd",
+    ".netrc",
+    ".npmrc",
+    ".pgpass",
+    ".pypirc",
+    "*.jks",
+    "*.key",
+    "*.keystore",
+    "*.p12",
+    "*.pem",
+    "*.pfx",
+    "credentials*.json",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "id_rsa*",
+    "secrets.y*ml",
+    "service-account*.json",
+)
 _HARMLESS: Final = (".env.example", ".env.sample", ".env.template", ".env.dist", "id_*.pub")
 
 
@@ -149,12 +169,12 @@ def build_write_error(error: OSError, path: Path) -> InfrastructureError:
 
 def _create_draft(project: Path, repository: Repository, draft: Path, folder: Path) -> None:
     make_private_folder(draft)
-    bare = open_bare(draft)
+    # The repository for agents is written as plain files, with the same configuration.
+    bare = open_bare(draft).with_folder(draft, GIT_DEFAULT_REF_FORMAT="files")
     init = ("init", "--quiet", "--bare", "--template=")
     bare.run(*init, f"--object-format={repository.object_format}", "--initial-branch=lanes")
     for key, value in (*_OWN_SETTINGS, *_list_copied_settings(repository)):
         bare.run("config", "--add", key, value)
-    shutil.copyfile(draft / "config", draft / OWN_CONFIG)
     info = draft / "info"
     info.mkdir(exist_ok=True)
     rules = build_ignore_rules(repository, _find_state(folder), repository.top)

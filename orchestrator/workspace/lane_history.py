@@ -1,13 +1,11 @@
-"""Commits, refs and work trees of the repository that the lanes of a list share."""
+"""Commits and refs of the repository that the lanes of a list share."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.repository_history import RepositoryHistory, open_private_history
 
-_NO_REASON: Final = "a lane of a task list; `orchestrator tasks clean` removes it"
 _MOVED: Final = (b"cannot lock ref", b"reference already exists")
 
 
@@ -55,18 +53,6 @@ class LaneHistory(RepositoryHistory):
         """Return whether a commit is the other one, or is in its history."""
         status, _, _ = self._execute("merge-base", "--is-ancestor", one, other, allowed=(0, 1))
         return status == 0
-
-    def detach_head(self, commit: str) -> None:
-        """Point HEAD at a commit; the branch that it was on stays where it is."""
-        self._call("update-ref", "--no-deref", "HEAD", commit)
-
-    def add_detached_worktree(self, folder: Path, commit: str) -> None:
-        """Make a work tree without files, on no branch.
-
-        It is locked: `git worktree prune`, run by an agent in another lane, leaves it.
-        """
-        options = ("--detach", "--no-checkout", "--lock", "--reason", _NO_REASON)
-        self._call("worktree", "add", "-q", *options, "--", str(folder), commit)
 
 
 def open_lane_history(git: Git) -> LaneHistory:

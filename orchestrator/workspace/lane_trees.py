@@ -12,46 +12,26 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.platform import files
 from orchestrator.platform.atomic import move_path
-from orchestrator.platform.folders import GIT_FOLDER, hash_path
+from orchestrator.platform.lane_notes import LaneNote
 from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.workspace.agents_git import restore_lane_entry
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.lane_base import (
-    OWN_CONFIG,
     WITHHELD,
     build_write_error,
     is_secret_name,
     open_bare,
 )
 from orchestrator.workspace.lane_files import STAGING, set_paths, stage_files
-from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
+from orchestrator.workspace.lane_history import open_lane_history
+from orchestrator.workspace.private import MACHINE_MADE
 
-_COMPLETE: Final = "lane-is-complete"
-"""An empty file in the entry of a work tree, written when all of it is there."""
 _INDEXES: Final = "indexes"
 _MOST_INDEXES: Final = 3
 """Of one lane."""
 _DRAFT_NANOSECONDS: Final = 3600 * 10**9
 """Age at which a temporary index was left behind by a process that was killed."""
-_REPLACED: Final = "replaced"
-_UNFINISHED: Final = (
-    "MERGE_HEAD",
-    "MERGE_MSG",
-    "MERGE_MODE",
-    "AUTO_MERGE",
-    "CHERRY_PICK_HEAD",
-    "REVERT_HEAD",
-    "SQUASH_MSG",
-    "BISECT_LOG",
-    "BISECT_START",
-    "rebase-merge",
-    "rebase-apply",
-    "sequencer",
-    "index.lock",
-    "HEAD.lock",
-)
-"""What git leaves in the entry of a work tree in the middle of a command of the agent."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +47,9 @@ class LaneSnapshot:
 class LaneTree:
     """The work tree of a lane.
 
-    Its files are looked at through a private index and by the repository's own folder: whatever
-    an agent does to its `.git` link, its HEAD, its branches and its index does not matter.
+    Its files are looked at through a private index and by the repository's own folder, to which
+    nothing in the lane leads: whatever an agent does to its `.git` link, its HEAD, its branches,
+    its configuration and its index does not matter.
 
     Args:
         repository: the repository that the lanes share.
@@ -88,33 +69,14 @@ class LaneTree:
         Raises:
             InfrastructureError: git failed, or there is something else in the folder.
         """
-        self._restore_config()
-        entry = self._find_entry()
-        if entry and self.folder.is_dir() and (entry / _COMPLETE).exists():
+        if self._note.is_complete:
             return
         try:
-            if entry:  # made by a process that was killed in here, or the folder was deleted
-                files.remove_path(self.folder)
-                shutil.rmtree(entry)
-            make_private_folder(self.folder.parent)
+            self._take_folder()
+            self._check_out(commit)
+            self._note.write(complete=True)
         except OSError as error:
             raise build_write_error(error, self.folder) from error
-        if files.exists(self.folder) and (
-            not files.is_folder(self.folder) or files.list_folder(self.folder)
-        ):
-            raise InfrastructureError(
-                f"{self.folder} is in the way of a lane", "move it away, then run again"
-            )
-        history = open_lane_history(open_bare(self.repository))
-        history.add_detached_worktree(self.folder, commit)
-        self._check_out(commit)
-        made = self._find_entry()
-        if not made:
-            raise InfrastructureError(f"{self.folder} has vanished", "run again")
-        try:  # no ref: an agent may delete any
-            files.write_file(made / _COMPLETE, b"", 0o600)
-        except OSError as error:
-            raise build_write_error(error, made) from error
 
     def reset(self, commit: str) -> None:
         """Make all files that git does not ignore what they are in a commit.
@@ -122,32 +84,24 @@ class LaneTree:
         HEAD of the lane is at the commit then, on no branch.
 
         Raises:
-            InfrastructureError: git failed, or a file is in the way.
+            InfrastructureError: git failed, or a file is in the way, or it is not the lane.
         """
-        entry = self._find_entry()
-        if not entry or not self.folder.is_dir():
-            raise InfrastructureError(f"{self.folder} is no lane", "make it again")
-        self._restore_config()
+        self._require_own()
         try:
-            for name in _UNFINISHED:
-                files.remove_path(entry / name)
-            self._restore_link(entry)
+            self._check_out(commit)
         except OSError as error:
             raise build_write_error(error, self.folder) from error
-        self._check_out(commit)
 
     def take_snapshot(self, parent: str, message: str, leave: Sequence[str]) -> LaneSnapshot:
         """Commit the files of the lane on top of a commit, by no branch.
 
         Raises:
-            InfrastructureError: git failed.
+            InfrastructureError: git failed, or it is not the lane.
         """
-        if not self.folder.is_dir():
-            raise InfrastructureError(f"the lane {self.folder} is gone", "run the task again")
-        self._restore_config()
+        self._require_own()
         bare = open_bare(self.repository).with_folder(self.repository, **self.identity)
         history = open_lane_history(bare)
-        with self._open_index(self.repository, parent) as git:
+        with self._open_index(parent) as git:
             staged = stage_files(git, self._load_withheld(), submodules=False)
             if not staged.changes:
                 return LaneSnapshot(parent, staged.left_out)
@@ -157,34 +111,80 @@ class LaneTree:
             return LaneSnapshot(parent, staged.left_out)
         return LaneSnapshot(history.commit_tree(tree, [parent], message), staged.left_out)
 
+    def list_unseen(self, commit: str) -> frozenset[str]:
+        """Return the files that no snapshot has: ignored ones, and those that are left out.
+
+        Caches and what tools generate are not among them.
+
+        Args:
+            commit: what is tracked.
+
+        Raises:
+            InfrastructureError: git failed, or it is not the lane.
+        """
+        self._require_own()
+        options = ("ls-files", "-z", "--others", "--ignored")
+        generated = [f"--exclude={pattern}" for pattern in MACHINE_MADE]
+        with self._open_index(commit) as git:
+            left_out = stage_files(git, self._load_withheld(), submodules=False).left_out
+            ignored = set(git.read_output(*options, "--exclude-standard").split(b"\0"))
+            ignored -= set(git.read_output(*options, *generated).split(b"\0"))
+        return frozenset([*left_out, *map(os.fsdecode, ignored - {b""})])
+
+    @property
+    def _note(self) -> LaneNote:
+        return LaneNote(self.repository, self.folder)
+
+    def _take_folder(self) -> None:
+        """Make the folder of the lane, or take it again after a kill."""
+        make_private_folder(self.folder.parent)
+        try:
+            self.folder.mkdir()
+        except FileExistsError:
+            if self._note.is_own:  # a process that was killed has made it
+                return
+            is_folder = self.folder.is_dir() and not self.folder.is_symlink()
+            if not is_folder or any(self.folder.iterdir()):
+                raise InfrastructureError(
+                    f"{self.folder} is in the way of a lane", "move it away, then run again"
+                ) from None
+        self._note.write(complete=False)
+
+    def _require_own(self) -> None:
+        """Check that the folder is still the one that was made: an agent may have put a link there.
+
+        Raises:
+            InfrastructureError: it is not; nothing of what is there now has been read.
+        """
+        if self._note.is_own:
+            return
+        if not os.path.lexists(self.folder):
+            raise InfrastructureError(f"the lane {self.folder} is gone", "run the task again")
+        raise InfrastructureError(
+            f"{self.folder} is no lane: it, or a folder above it, was replaced since it was made",
+            "nothing of it was read; see what it is, move it away, then run again",
+        )
+
     def _check_out(self, commit: str) -> None:
-        entry = self._find_entry()
-        if not entry:
-            raise InfrastructureError(f"{self.folder} is no lane", "make it again")
-        patterns = self.repository / "info" / "sparse-checkout"
-        with contextlib.suppress(FileNotFoundError):
-            (entry / "info").mkdir(exist_ok=True)
-            shutil.copyfile(patterns, entry / "info" / "sparse-checkout")
-        with self._open_index(entry) as git:
+        with self._open_index() as git:
             # All that is there is in the index before, so nothing of it is left behind.
             stage_files(git, self._load_withheld(), submodules=False)
             git.run("read-tree", "--reset", "-u", commit)
             self._store_index(git, commit)
-            shutil.copy2(git.environment["GIT_INDEX_FILE"], entry / "index")
-        self._open_entry(entry).detach_head(commit)
+            index = Path(git.environment["GIT_INDEX_FILE"])
+            restore_lane_entry(self.repository, self._note.name, self.folder, commit, index)
 
     @contextlib.contextmanager
-    def _open_index(self, git_folder: Path, commit: str = "") -> Iterator[Git]:
+    def _open_index(self, commit: str = "") -> Iterator[Git]:
         """Yield git with a temporary index, for which files that have not changed are not read.
 
         Args:
-            git_folder: the entry of the work tree, or the repository.
             commit: what the index is to have; anything of this lane if it is empty.
         """
         folder = self.repository / _INDEXES
         draft = folder / f"{uuid.uuid4().hex}.draft"
         location = {
-            "GIT_DIR": str(git_folder),
+            "GIT_DIR": str(self.repository),
             "GIT_WORK_TREE": str(self.folder),
             "GIT_INDEX_FILE": str(draft),
         }
@@ -193,7 +193,7 @@ class LaneTree:
             make_private_folder(folder)
             stored = self._locate_index(commit)
             if not (commit and _copy_index(stored, draft)):
-                latest = max(folder.glob(f"{self._name}-*"), default=stored, key=_read_time)
+                latest = max(folder.glob(f"{self._note.name}-*"), default=stored, key=_read_time)
                 if not _copy_index(latest, draft):
                     git.run("read-tree", "--empty")
                 if commit:
@@ -210,7 +210,7 @@ class LaneTree:
         """Store an index that has what a commit has, with the times of the files of the lane."""
         git.run("update-index", "-q", "--refresh", allowed=(0, 1))
         stored, draft = self._locate_index(commit), git.environment["GIT_INDEX_FILE"]
-        others = set(stored.parent.glob(f"{self._name}-*")) - {stored}
+        others = set(stored.parent.glob(f"{self._note.name}-*")) - {stored}
         _copy_index(Path(draft), Path(f"{draft}.copy"))
         move_path(f"{draft}.copy", stored)
         unused = sorted(others, key=_read_time)[: -(_MOST_INDEXES - 1)]
@@ -219,48 +219,12 @@ class LaneTree:
         for other in unused:
             other.unlink(missing_ok=True)
 
-    @property
-    def _name(self) -> str:
-        return hash_path(self.folder)
-
     def _locate_index(self, commit: str) -> Path:
-        return self.repository / _INDEXES / f"{self._name}-{commit}"
-
-    def _find_entry(self) -> Path | None:
-        """Return the entry of the work tree in the repository."""
-        link = os.fsencode(self.folder / GIT_FOLDER)
-        for found in sorted((self.repository / "worktrees").glob("*/gitdir")):
-            with contextlib.suppress(OSError):
-                if found.read_bytes().removesuffix(b"\n") == link:
-                    return found.parent
-        return None
-
-    def _open_entry(self, entry: Path) -> LaneHistory:
-        location = {"GIT_DIR": str(entry), "GIT_WORK_TREE": str(self.folder)}
-        return open_lane_history(Git(self.folder, location))
+        return self.repository / _INDEXES / f"{self._note.name}-{commit}"
 
     def _load_withheld(self) -> "_Withheld":
         listed = (self.repository / WITHHELD).read_bytes().split(b"\0")[:-1]
         return _Withheld(frozenset(map(os.fsdecode, listed)))
-
-    def _restore_link(self, entry: Path) -> None:
-        """Write the `.git` link again; what the agent has put there is moved aside."""
-        link, text = self.folder / GIT_FOLDER, os.fsencode(f"gitdir: {entry}\n")
-        if link.is_file() and not link.is_symlink():
-            if link.read_bytes() == text:
-                return
-        elif files.exists(link):
-            aside = self.repository / _REPLACED
-            make_private_folder(aside)
-            shutil.move(link, aside / f"{self.folder.name}.{uuid.uuid4().hex}")
-        link.write_bytes(text)
-
-    def _restore_config(self) -> None:
-        """Write our configuration again if an agent has changed it: it may name programs."""
-        ours = (self.repository / OWN_CONFIG).read_bytes()
-        config = self.repository / "config"
-        if files.read_whole_file(config) != ours:
-            files.write_file(config, ours, 0o600, durable=False)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,14 @@ class LaneRepository:
         """Do what `snapshot_lane` does, and report which paths could not be committed."""
         return self._open_lane(folder).take_snapshot(parent, message, leave)
 
+    def list_unseen(self, folder: Path, commit: str) -> frozenset[str]:
+        """Return the files of a lane that no snapshot has: ignored, secret, huge, unreadable ones.
+
+        Caches and what tools generate are not among them. A folder, such as a repository inside,
+        has a slash at its end.
+        """
+        return self._open_lane(folder).list_unseen(commit)
+
     def merge(self, onto: str, commit: str) -> Merge:
         """Merge a commit onto another one without a work tree."""
         return merge_commits(self._git, onto, commit)
@@ -277,7 +285,8 @@ class LaneRepository:
             lock.release()
 
     def _open_lane(self, folder: Path) -> LaneTree:
-        return LaneTree(self.folder, folder.resolve(), self._identity)
+        # Not resolved: an agent may have put a link in the place of its lane.
+        return LaneTree(self.folder, folder.absolute(), self._identity)
 
     @property
     def _git(self) -> Git:

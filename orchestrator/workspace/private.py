@@ -141,11 +141,17 @@ def _borrow_objects(repository: Repository, folder: Path) -> None:
 
 def write_alternates(repository: Repository, folder: Path) -> None:
     """Let the git directory `folder` read the user's objects in place."""
-    quoted = os.fsencode(repository.objects.resolve())
+    (folder / "objects" / "info").mkdir(exist_ok=True)
+    alternates = format_alternates(repository.objects.resolve())
+    (folder / "objects" / "info" / "alternates").write_bytes(alternates)
+
+
+def format_alternates(objects: Path) -> bytes:
+    """Return the content of `objects/info/alternates` for one folder of objects."""
+    quoted = os.fsencode(objects)
     for raw, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
         quoted = quoted.replace(raw, escaped)
-    (folder / "objects" / "info").mkdir(exist_ok=True)
-    (folder / "objects" / "info" / "alternates").write_bytes(b'"' + quoted + b'"\n')
+    return b'"' + quoted + b'"\n'
 
 
 def copy_index(repository: Repository, folder: Path) -> None:

@@ -166,7 +166,9 @@ def test_a_configuration_that_is_empty_is_the_default(
     shop.write("orchestrator.yaml", b"")
     done = call("config", "show", "--project-dir", shop.project)
     assert done.code == 0
-    origins = {line.rpartition("  # ")[2] for line in done.out.splitlines() if "  # " in line}
+    origins = {
+        line.rpartition("# ")[2].rstrip(":") for line in done.out.splitlines() if "# " in line
+    }
     assert origins == {"default"}
 
 

@@ -97,6 +97,7 @@ def test_a_list_lands_task_by_task_and_a_rule_reaches_the_next(list_world: ListW
     assert not world.unanswered
 
 
+@pytest.mark.long
 def test_a_red_task_is_quarantined_and_blocks_only_what_depends_on_it(
     list_world: ListWorld,
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_red_task_is_quarantined_and_blocks_only_what_depends_on_it(
     assert "return 41" not in git(world.project, "grep", "-h", "return", summary.record.branch)
 
 
+@pytest.mark.long
 def test_what_the_agent_does_to_its_copy_of_the_list_is_no_verdict(list_world: ListWorld) -> None:
     world = list_world
     done = "- [x] T000 It was done before\n"

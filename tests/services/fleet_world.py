@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.config import load_config
 from orchestrator.config.masked_config import ConfigMasker
+from orchestrator.errors import LoopError
 from orchestrator.journal.queues import QueueLimits
 from orchestrator.masking import Masker
 from orchestrator.services.queue_runner import QueueRunner
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LIST = "20260101-000000-abcdef"
-FAST = {"poll": 0.3, "seen": 0.5, "reap": 1.0, "grace": 30.0, "stale": 3600.0}
+FAST = {"poll": 0.3, "seen": 0.5, "reap": 1.0, "grace": 30.0, "stale": 3600.0, "reconnect": 2.0}
 
 AGENT = '''
 """Do what the prompt says, one command a line; `out` is where the test looks."""
@@ -188,8 +189,13 @@ def main(state: str, lanes: str, times: str) -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    run_worker(Path(state), options, stop, report, dict(os.environ))
-    os._exit(0)  # as the program does: DBOS leaves threads behind
+    code = 0
+    try:
+        run_worker(Path(state), options, stop, report, dict(os.environ))
+    except LoopError as error:
+        report(str(error))
+        code = error.exit_code
+    os._exit(code)  # as the program does: DBOS leaves threads behind
 
 
 if __name__ == "__main__":

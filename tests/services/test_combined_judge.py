@@ -191,3 +191,29 @@ def test_the_judge_is_prepared_like_a_lane(tmp_path: Path) -> None:
     listed.write(".env", "KEY=1")
     verdict = listed.open_judge().judge(listed.base, listed.base)
     assert verdict.green, verdict.output
+
+
+def test_what_a_suite_leaves_decides_about_no_other_tree(tmp_path: Path) -> None:
+    made = "import pathlib; pathlib.Path('built').mkdir(); pathlib.Path('built/ok').touch()"
+    listed = JudgedList(
+        tmp_path,
+        {**FILES, ".gitignore": "__pycache__/\ngen/\nbuilt/\n"},
+        lanes={"prepare": shlex.join([sys.executable, "-c", made])},
+    )
+    leaves = (
+        "import pathlib\n\ndef test_leaves():\n"
+        "    for name in ('gen/data.txt', '.env', 'built/more'):\n"
+        "        path = pathlib.Path(name)\n"
+        "        path.parent.mkdir(exist_ok=True)\n"
+        "        path.write_text('3')\n"
+        "    assert pathlib.Path('built/ok').exists()\n"
+    )
+    one = listed.commit(listed.base, {"test_leaves.py": leaves})
+    needs = {"prices.py": "import pathlib\ndef total(prices):\n    return %s\n"}
+    judge = listed.open_judge()
+    assert judge.judge(one, listed.base).green
+    for name in ("gen/data.txt", ".env", "built/more"):
+        text = needs["prices.py"] % f"int(pathlib.Path({name!r}).read_text())"
+        assert not judge.judge(listed.commit(listed.base, {"prices.py": text}), listed.base).green
+    again = listed.commit(one, {"other.txt": "x"})
+    assert judge.judge(again, listed.base).green  # what its preparation made is there

@@ -1,6 +1,7 @@
 """Runs in lanes: real git, real processes, an agent that is a small program."""
 
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -314,3 +315,22 @@ def test_lanes_do_not_lock_each_other_nor_the_users_folder(tmp_path: Path) -> No
             lock_project(lanes[1], store),
         ):
             pass
+
+
+def test_files_that_git_does_not_see_are_named_unless_they_were_prepared(
+    project: Path, out: Path
+) -> None:
+    code = "import pathlib; pathlib.Path('built').mkdir(); pathlib.Path('built/x').touch()"
+    prepare = shlex.join([sys.executable, "-c", code])
+    make_project(project, out, lanes={"include": [".env"], "prepare": prepare})
+    (project / ".env").write_text("A=1\n", encoding="utf-8")
+    (project / "AGENTS.md").write_text("- mine\n", encoding="utf-8")
+    with open_world(project) as world:
+        plain = "write word.txt right\nwrite __pycache__/a.pyc x\nwrite .env B=2"
+        assert world.run(world.order("run-1", prompt=plain)).unseen == ()
+        more = "write word.txt right\nwrite built/x new\nwrite built/lib.txt x\nwrite id_rsa/.env x"
+        end = world.run(world.order("run-2", prompt=more))
+        assert end.unseen == ("built/lib.txt", "id_rsa/.env")
+        assert end.changed == ("word.txt",)
+        # It stays in the lane, and the next run may use it.
+        assert world.run(world.order("run-3", prompt=plain)).unseen == end.unseen

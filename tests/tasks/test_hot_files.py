@@ -130,7 +130,7 @@ def test_many_and_long_globs_take_a_bounded_time() -> None:
         *("a_pb2.py", "a_pb2_grpc.py", "api/a.pb.go", "app.min.js", "x.gen.ts", "y.g.dart"),
         *("zz_generated.deepcopy.go", "api_generated.py", "app.js.map"),
         *("CLAUDE.md", "sub/CLAUDE.md", "AGENTS.md", ".claude/rules/a.md", ".learnings/ERR.md"),
-        *("migrations/*.py", "web/*.lock"),
+        *("migrations/*.py", "web/*.lock", "package.json", "packages/*/package.json"),
     ],
 )
 def test_hot_files(path: str) -> None:
@@ -166,6 +166,16 @@ def test_configured_files_are_hot() -> None:
         ("package-lock.json", "CHANGELOG.md", False),
         ("dist/a.js", "dist/b.js", True),
         ("CLAUDE.md", ".learnings/ERR.md", True),
+        ("package.json", "package-lock.json", True),
+        ("sub/Cargo.toml", "sub/Cargo.lock", True),
+        ("pyproject.toml", "uv.lock", True),
+        ("go.mod", "go.sum", True),
+        ("Gemfile", "gemfile.lock", True),
+        ("composer.json", "composer.lock", True),
+        ("package.json", "web/package-lock.json", False),
+        ("apps/web/package.json", "pnpm-lock.yaml", True),
+        ("apps/web/package.json", "Cargo.lock", False),
+        ("apps/web/package.json", "apps/api/package.json", False),
         ("src/a.py", "src/b.py", False),
         ("locales/de.json", "locales/fr.json", True),
     ],
@@ -178,6 +188,21 @@ def test_a_glob_names_the_hot_files_of_the_project() -> None:
     paths = ["yarn.lock", "package-lock.json", "src/a.ts"]
     assert conflicts(_task("yarn.*"), _task("package*.json"), (), paths)
     assert not conflicts(_task("yarn.*"), _task("package*.json"))
+
+
+def test_a_workspace_has_one_lock_file() -> None:
+    web, top, docs = (
+        _task("apps/web/package.json"),
+        _task("package.json"),
+        _task("docs/package.json"),
+    )
+    lock = ["package-lock.json"]
+    assert conflicts(web, top, (), lock)
+    assert conflicts(web, _task("apps/api/package.json"), (), lock)
+    assert conflicts(docs, top, (), lock)
+    assert not conflicts(docs, top, (), ["docs/yarn.lock", *lock])
+    assert not conflicts(web, top)
+    assert not conflicts(web, top, (), ["uv.lock"])
 
 
 def test_files_that_are_not_known_conflict_with_none() -> None:

@@ -1,7 +1,8 @@
 """A list from start to end, with scripted runs on a real repository."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class World:
     received: list[Event]
     config: Config
     day_room: float | None = None
+    extra_cost: float = 0.0
+    obstacle: str = ""
 
     def run(self) -> ListRecord:
         record = self.store.find_list(self.record.id)
@@ -71,12 +74,13 @@ class World:
             list_paths(tasks, self.project),
             lambda _record, _end: (),
             lambda _without: self.day_room,
+            lambda: self.extra_cost,
             self.publish,
             lambda _record, _tasks: (),
         ).run_list()
 
-    def publish(self, tip: str) -> None:
-        assert self.repository.publish(tip, self.record.branch) == ""
+    def publish(self, tip: str) -> str:
+        return self.obstacle or self.repository.publish(tip, self.record.branch)
 
     @property
     def tasks(self) -> dict[str, TaskRecord]:
@@ -185,10 +189,11 @@ def test_the_next_task_starts_from_the_last_and_is_told_about_it(make_world: Mak
     world.run()
     first, second, _ = world.runner.orders
     assert second.base == world.tasks["T1"].landed
-    assert "Make a" not in first.prompt.replace("T1 Make a", "")
-    assert "a.py" in second.prompt
-    assert "load" in second.prompt
-    assert "do not edit" in second.prompt
+    assert "T1 Make a" in first.prompt
+    assert "Make a" not in first.context
+    assert "a.py" in second.context
+    assert "load" in second.context
+    assert "do not edit" in second.context
 
 
 def test_a_task_that_fails_is_tried_again_then_quarantined_and_blocks_only_its_dependents(
@@ -206,7 +211,7 @@ def test_a_task_that_fails_is_tried_again_then_quarantined_and_blocks_only_its_d
     assert world.tasks["T1"].failures == world.config.tasks.max_failures
     assert "2 tests fail" in world.tasks["T1"].reason
     again = [order for order in world.runner.orders if order.task == "T1"][1]
-    assert "test_x" in again.prompt
+    assert "test_x" in again.context
     assert world.text == LIST.replace("[ ] T3", "[x] T3")
     assert [order.task for order in world.runner.orders] == ["T1", "T1", "T3"]
 
@@ -234,7 +239,7 @@ def test_the_check_of_a_task_decides_with_the_suite(make_world: Make) -> None:
     )
     world.run()
     assert world.states == {"T1": TaskState.DONE, "T2": TaskState.NEEDS_PERSON}
-    assert "exit code 1" in world.runner.orders[1].prompt
+    assert "exit code 1" in world.runner.orders[1].context
 
 
 def test_an_infrastructure_error_stops_the_list_and_counts_for_nothing(make_world: Make) -> None:
@@ -253,8 +258,8 @@ def test_a_breaker_stops_a_list_on_which_nothing_moves(make_world: Make) -> None
     world = make_world(text, {f"T{number}": [failing] for number in range(1, 8)})
     ended = world.run()
     assert ended.status is ListStatus.STOPPED
-    assert "the same failure 3 times" in ended.message
-    assert len(world.runner.orders) == world.config.tasks.stop_after
+    assert "3 tasks in a row with the same failure" in ended.message
+    assert len({order.task for order in world.runner.orders}) == world.config.tasks.stop_after
 
 
 @pytest.mark.parametrize(
@@ -327,7 +332,7 @@ def test_a_textual_conflict_is_done_again_on_the_new_tip_with_its_diff_as_a_hint
     again = world.runner.orders[-1]
     assert again.task == "T2"
     assert again.base == world.tasks["T1"].landed
-    assert "+one = 12" in again.prompt
+    assert "+one = 12" in again.context
     assert world.tasks["T2"].returns == 1
     assert len(world.log()) == 2
 
@@ -367,8 +372,8 @@ def test_red_together_is_bisected_goes_back_and_is_taught(make_world: Make) -> N
     assert world.rules.taught == ["T3"]
     again = world.runner.orders[-1]
     assert again.task == "T3"
-    assert "test_all" in again.prompt
-    assert "assert 1 == 2" in again.prompt
+    assert "test_all" in again.context
+    assert "assert 1 == 2" in again.context
     assert git(world.project, "show", f"{world.record.branch}:t3.py") == "new call"
     assert len(world.log()) == 4
 
@@ -398,6 +403,86 @@ def test_a_line_that_a_person_has_changed_meanwhile_is_theirs(make_world: Make) 
     assert world.states["T1"] is TaskState.DONE
     assert "tick it yourself" in world.tasks["T1"].reason
     assert world.text == "- [ ] Other words\n- [x] T0 Old\n"
+
+
+def test_a_task_without_a_change_is_judged_by_the_tests_also_if_nothing_changed_is_the_outcome(
+    make_world: Make,
+) -> None:
+    text = "- [ ] T1 Look (no-change)\n- [ ] T2 Ask\n- [ ] T3 Fail\n"
+    green, red = end(RunOutcome.NOTHING_CHANGED), end(RunOutcome.NOTHING_CHANGED, failing=("t",))
+    world = make_world(text, {"T1": [green], "T2": [green], "T3": [red]})
+    world.run()
+    assert world.states == {
+        "T1": TaskState.DONE,
+        "T2": TaskState.NEEDS_PERSON,
+        "T3": TaskState.QUARANTINED,
+    }
+    assert [order.task for order in world.runner.orders] == ["T1", "T2", "T3", "T3"]
+
+
+def test_a_second_start_does_nothing_again(make_world: Make) -> None:
+    scripts = {name: [write(**{name.lower(): "1\n"})] for name in ("T1", "T2", "T3")}
+    world = make_world(LIST, scripts)
+    world.run()
+    tip, asked = world.repository.read_ref("refs/orchestrator/tip"), len(world.rules.asked)
+    world.received.clear()
+    (world.project / "tasks.md").write_text(LIST, encoding="utf-8")  # a person unticks all
+    world.run()
+    assert [type(event) for event in world.received] == [events.ListEnded]
+    assert world.repository.read_ref("refs/orchestrator/tip") == tip
+    assert len(world.rules.asked) == asked
+    assert world.text == LIST
+
+
+def test_work_that_cannot_be_published_is_not_done_until_it_is(make_world: Make) -> None:
+    world = make_world("- [ ] T1 A\n", {"T1": [write(a="1\n")]})
+    world.obstacle = "it is checked out"
+    assert world.run().status is ListStatus.ENDED
+    assert world.states == {"T1": TaskState.LANDED}
+    assert "it is checked out" in world.tasks["T1"].reason
+    assert world.text == "- [ ] T1 A\n"
+    world.obstacle = ""
+    assert world.run().status is ListStatus.COMPLETE
+    assert world.text == "- [x] T1 A\n"
+    assert len(world.runner.orders) == 1
+
+
+def test_a_run_whose_process_dies_is_continued_once_then_stops_the_list_and_goes_on_later(
+    make_world: Make,
+) -> None:
+    died = end(RunOutcome.INTERRUPTED, message="killed", cost_usd=1.0)
+    world = make_world("- [ ] T1 A\n", {"T1": [died, died, write(a="1\n")]})
+    ended = world.run()
+    assert ended.status is ListStatus.STOPPED
+    assert len({order.run for order in world.runner.orders}) == 1
+    assert len(world.runner.orders) == 2
+    assert world.tasks["T1"].cost_usd == 0.0  # counted when it really ends
+    assert world.run().status is ListStatus.COMPLETE
+    assert len({order.run for order in world.runner.orders}) == 1
+    assert world.tasks["T1"].cost_usd == 1.0
+
+
+def test_an_event_is_sent_when_nobody_else_is_kept_from_writing(make_world: Make) -> None:
+    world = make_world("- [ ] T1 A\n- [ ] T2 B\n", {"T1": [write(a="1\n")], "T2": [write(b="2")]})
+    database = world.store.database
+
+    class Received(list[Event]):
+        def append(self, event: Event) -> None:
+            with closing(sqlite3.connect(database.directory / "state.db", timeout=0.0)) as other:
+                other.execute("BEGIN IMMEDIATE")  # raises if a transaction is open
+                other.rollback()
+            super().append(event)
+
+    world.received = Received()
+    assert world.run().status is ListStatus.COMPLETE
+
+
+def test_what_the_list_itself_has_cost_counts(make_world: Make) -> None:
+    options = ListOptions(max_cost_usd=5.0)
+    world = make_world("- [ ] T1 A\n", {"T1": [write(a="1\n")]}, options)
+    world.extra_cost = 5.0
+    assert "cost limit of the list" in world.run().message
+    assert world.runner.orders == []
 
 
 def test_cancelling_ends_the_runs_and_the_list(make_world: Make) -> None:

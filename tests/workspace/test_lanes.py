@@ -104,7 +104,7 @@ def test_a_lane_in_the_middle_of_a_merge_is_reset(lanes: LaneRepository) -> None
     lanes.reset_lane(folder, base)
     assert b"merging" not in git(folder, "status")
     assert git(folder, "status", "--porcelain") == b""
-    assert lanes.resolve("refs/heads/one")
+    assert git(folder, "rev-parse", "refs/heads/one")
 
 
 def test_a_reset_lane_has_the_commit_and_the_ignored_files(lanes: LaneRepository) -> None:

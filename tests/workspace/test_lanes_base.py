@@ -69,7 +69,10 @@ def test_without_changes_the_base_is_the_users_commit(project: Path, tmp_path: P
 def test_untracked_secrets_are_withheld(project: Path, tmp_path: Path) -> None:
     repo = repository(project, a_py="a = 1\n", tracked_pem="t\n")
     secret = (".env", ".env.local", "part/server.pem", "id_rsa", "id_ed25519_work")
-    public = (".env.example", "id_rsa.pub", "id_card.py", "tracked.pem")
+    secret += (".netrc", ".pgpass", ".git-credentials", ".npmrc", ".pypirc", ".htpasswd", ".envrc")
+    secret += ("a.key", "b.p12", "c.pfx", "d.jks", "e.keystore", "credentials-prod.json")
+    secret += ("service-account-1.json", "secrets.yaml", "secrets.yml")
+    public = (".env.example", "id_rsa.pub", "id_card.py", "tracked.pem", "keys.py", "monkey")
     for path in (*secret, *public):
         write(repo, path, "new\n")
     lanes = open_lanes(repo, tmp_path / "state")

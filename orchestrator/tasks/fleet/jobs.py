@@ -131,17 +131,27 @@ class JobStore:
         self.database.write("UPDATE jobs SET run = ? WHERE id = ? AND token = ?", (run, job, token))
 
     def save_end(self, job: str, token: int, end: TaskEnd) -> bool:
-        """Store what came of a job, if the token is still the latest; return whether it was."""
-        return bool(
-            self.database.write(
+        """Store what came of a job, if the token is still the latest.
+
+        Returns:
+            Whether it is stored, also by an earlier call whose answer was lost.
+        """
+        result = _dump_end(end)
+        with self.database.transaction():
+            changed = self.database.write(
                 "UPDATE jobs SET status = ?, result = ?, message = ?, ended = ?"
                 " WHERE id = ? AND token = ? AND status = ?",
                 (
-                    *(JobStatus.ENDED, _dump_end(end), _mask(end.message), _now()),
+                    *(JobStatus.ENDED, result, _mask(end.message), _now()),
                     *(job, token, JobStatus.RUNNING),
                 ),
             )
-        )
+            return bool(changed) or bool(
+                self.database.fetch_rows(
+                    "SELECT 1 FROM jobs WHERE id = ? AND token = ? AND status = ? AND result = ?",
+                    (job, token, JobStatus.ENDED, result),
+                )
+            )
 
     def hand_back(self, job: str, token: int, reason: str) -> bool:
         """Give up a job for another worker, which the queue has to give it to."""

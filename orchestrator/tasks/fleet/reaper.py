@@ -18,13 +18,17 @@ from typing import Final
 
 from orchestrator.journal import queues
 from orchestrator.storage.database import Database
-from orchestrator.storage.process_locks import find_free
+from orchestrator.storage.process_locks import find_free, read_server_age
 from orchestrator.tasks.fleet.jobs import JobStore
 from orchestrator.tasks.fleet.models import JobStatus
 from orchestrator.tasks.fleet.workers import WorkerStore
 
 STALE_SECONDS: Final = 300.0
 """How long the row of a worker with a lock may stay unchanged: a hundred times its interval."""
+
+
+RECONNECT_SECONDS: Final = 15.0
+"""How long after a start of the server nobody counts as dead: three intervals of a worker."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Reaper:
         database: the record.
         worker: the id of this process, which it never takes for dead; empty if it is no worker.
         stale: seconds after which a worker whose row does not change counts as dead.
+        reconnect: seconds after a start of the server within which nobody counts as dead.
         clock: returns seconds.
     """
 
@@ -52,10 +57,11 @@ class Reaper:
         database: Database,
         worker: str = "",
         stale: float = STALE_SECONDS,
+        reconnect: float = RECONNECT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._worker = database, worker
-        self._stale, self._clock = stale, clock
+        self._stale, self._reconnect, self._clock = stale, reconnect, clock
         self._jobs, self._workers = JobStore(database), WorkerStore(database)
         self._seen: dict[str, tuple[str, float]] = {}
 
@@ -75,6 +81,8 @@ class Reaper:
         return reaped
 
     def _find_dead(self, workers: Collection[str]) -> set[str]:
+        if read_server_age(self._database) < self._reconnect:
+            return set()
         dead = find_free(self._database, workers)
         self._seen = {worker: self._seen[worker] for worker in workers if worker in self._seen}
         now = self._clock()

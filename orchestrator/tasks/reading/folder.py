@@ -117,18 +117,18 @@ def _build_item(fields: Mapping[str, Any], body: str, stem: str, *, commands: bo
     heading, rest = _find_heading(body)
     title = _read_text(fields, "title") or heading or identity
     text = clean_text("\n\n".join(part for part in (title, rest.strip()) if part))
-    hold = fields.get("hold")
+    hold, is_done = fields.get("hold"), _is_done(fields)
     return TaskItem(
         id=identity,
         title=clean_title(title),
         text=text,
         position=0,
-        done=_is_done(fields),
+        done=is_done,
         depends=_read_ids(fields),
         priority=_read_priority(fields.get("priority")),
         parallel=fields.get("parallel") is True,
         files=_read_files(fields.get("files")),
-        check=_read_check(fields) if commands else "",
+        check=_read_check(fields) if commands and not is_done else "",
         hold=DEFAULT_HOLD if hold is True else clean_title(_read_text(fields, "hold")),
         no_change=commands and (fields.get("no-change") or fields.get("no_change")) is True,
     )

@@ -76,6 +76,7 @@ def set_done(text: str, matter: FrontMatter) -> str:
     """Return a text whose front matter says that the task is done.
 
     One line of it changes, or is added at its end; a text without front matter gets three lines.
+    What is added is `done: true`; but `status: done` where `done` names a command.
     """
     spans = matter.spans or {}
     for key, value in ((STATUS, DONE), (DONE, "true")):
@@ -84,13 +85,14 @@ def set_done(text: str, matter: FrontMatter) -> str:
             start, end = spans[key]
             is_glued = start == end and not text[start - 1].isspace()  # as in `status:`
             return f"{text[:start]}{' ' if is_glued else ''}{value}{text[end:]}"
+    added = f"{STATUS}: {DONE}" if DONE in matter.fields else f"{DONE}: true"
     if matter.body and STATUS not in matter.fields:
         newline = "\r\n" if text[: matter.start].endswith("\r\n") else "\n"
-        return f"{text[: matter.end]}{STATUS}: {DONE}{newline}{text[matter.end :]}"
+        return f"{text[: matter.end]}{added}{newline}{text[matter.end :]}"
     if matter.body:
         raise ValueError("its status takes several lines")
     newline = "\r\n" if "\r\n" in text else "\n"
-    return f"---{newline}{STATUS}: {DONE}{newline}---{newline}{text}"
+    return f"---{newline}{added}{newline}---{newline}{text}"
 
 
 def _find_spans(root: "Node | None", source: str, start: int) -> Mapping[str, tuple[int, int]]:

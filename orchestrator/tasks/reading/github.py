@@ -22,7 +22,7 @@ from orchestrator.masking.process_output import mask_line
 from orchestrator.platform.process import capture
 from orchestrator.platform.watchdog import EndReason
 from orchestrator.tasks.models import DEFAULT_PRIORITY, TaskItem
-from orchestrator.tasks.reading.attributes import Marks, parse_detail
+from orchestrator.tasks.reading.attributes import Marks, join_details, parse_detail
 from orchestrator.tasks.reading.item_text import clean_text, clean_title, shorten_foreign_text
 from orchestrator.tasks.reading.lines import scan_lines
 from orchestrator.tasks.reading.mark_values import MarkError, parse_priority
@@ -105,18 +105,19 @@ def _read_body(body: str) -> tuple[str, Marks]:
     """Return what a reader sees of a body, and its marks."""
     body = shorten_foreign_text(body)
     lines, _ = scan_lines(body)
-    marks, shown = Marks(), []
+    marks, shown, prose = Marks(), [], []
     for line in lines:
         if line.is_hidden and not line.visible.strip():
             continue
         shown.append(line.visible)
-        if line.is_code or line.is_hidden:
-            continue
+        if not line.is_code and not line.is_hidden:
+            prose.append((line.number, line.visible))
+    for _, text in join_details(prose):
         try:
-            found = parse_detail(line.visible, commands=False) or Marks()
+            found = parse_detail(text, commands=False) or Marks()
         except MarkError:
             found = Marks()  # it may be anybody's, so that it must not stop the list
-        for others in _DEPENDS.finditer(line.visible):
+        for others in _DEPENDS.finditer(text):
             found = found.merge(Marks(depends=tuple(re.findall(r"#\d+", others[1]))))
         marks = marks.merge(found)
     return clean_text("\n".join(shown)).strip(), marks

@@ -88,4 +88,4 @@ def _build_unknown_error(
     close = difflib.get_close_matches(wanted.lower(), by_lower, n=1)
     hint = f"did you mean {by_lower[close[0]]}?" if close else "name the id of a task of this list"
     where = locate_item(item, source)
-    return UsageError(f"{where}: task {item.id} depends on {wanted}, which is not there", hint)
+    return UsageError(f'{where}: task {item.id} depends on "{wanted}", which is not there', hint)

@@ -16,8 +16,11 @@ _FILLER: Final = _split_words(
 _NOTHING: Final = frozenset(("", "none", "n/a", "na", "-", "nothing", "no", "\u2013", "—"))
 _ID: Final = re.compile(r"#?[A-Za-z0-9][\w./-]*")
 _ID_RANGE: Final = re.compile(
-    r"\b([A-Za-z]{0,12}[-_]?)(\d{1,6})\s?(?:-|\u2013|—|\.\.)\s?([A-Za-z]{0,12}[-_]?)(\d{1,6})"
+    r"\b([A-Za-z]{0,12}[-_]?)(\d{1,6})(?:\s?(?:-|\u2013|—|\.\.)\s?"
+    r"|(?P<word>\s+(?i:to|thru|through)\s+(?i:tasks?\s+)?))([A-Za-z]{0,12}[-_]?)(\d{1,6})"
 )
+_NAMED_NUMBER: Final = re.compile(r"\b([A-Za-z]+)[ \t]+(?=\d)")
+_JOINT: Final = "\ue000"
 _MOST_IN_RANGE: Final = 1000
 _WORDS: Final = {
     **dict.fromkeys(("critical", "urgent", "blocker", "highest"), 1),
@@ -50,6 +53,8 @@ _PROGRAM_PATH: Final = re.compile(
     r"\.{0,2}/\S*|(?:bin|scripts?|tools|vendor|node_modules|\.?venv)/\S+"
     r"|[\w./-]+\.(?:sh|py|js|ts|pl|rb)"
 )
+_SOURCE_FILE: Final = re.compile(r".*\.(?:py|js|ts|pl|rb)")
+"""A file of tests rather than a program, in `**Tests:** `tests/test_a.py``."""
 _VERSIONED: Final = re.compile(r"python\d(?:\.\d+)?")
 
 
@@ -72,12 +77,13 @@ def parse_ids(value: str, *, sure: bool) -> tuple[str, ...] | None:
     if value.lower() in _NOTHING:
         return ()
     ids = []
-    for token in re.split(r"[,;&\s]+", _ID_RANGE.sub(_expand_range, value)):
+    value = _NAMED_NUMBER.sub(_join_number, _ID_RANGE.sub(_expand_range, value))
+    for token in re.split(r"[,;&\s]+", value):
         word = token.strip("`*_()[]:.\"'")
-        if word.lower() in _FILLER or not _ID.fullmatch(word):
+        if word.lower() in _FILLER or not _ID.fullmatch(word.replace(_JOINT, "")):
             continue
         if any(map(str.isdigit, word)) or sure:
-            ids.append(word)
+            ids.append(word.replace(_JOINT, " "))
     return tuple(dict.fromkeys(ids)) or None
 
 
@@ -138,19 +144,26 @@ def normalize_globs(globs: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def parse_check(value: str) -> str | None:
+def parse_check(value: str, *, sure: bool) -> str | None:
     """Return the command in a text; None if it is a part of a sentence.
+
+    Args:
+        value: such as `pytest -q`, or a command in a code span.
+        sure: whether a code span is a command whatever it begins with.
 
     Raises:
         MarkError: it needs a shell, or its quotes are not closed.
     """
     value = value.strip()
-    quoted = re.fullmatch(r"(`+)(.+?)\1\.?", value)
-    command = quoted[2].strip() if quoted and "`" not in quoted[2] else value
-    words = command.split()
-    if not words or not (quoted or _is_program(words)):
+    quoted = re.fullmatch(r"(`+)([^`]+)\1\.?", value)
+    if not quoted and "`" in value:
         return None
-    return require_plain_command(command)
+    words = (quoted[2] if quoted else value).split()
+    if not words or not ((quoted and sure) or _is_program(words)):
+        return None
+    if quoted and not sure and len(words) == 1 and _SOURCE_FILE.fullmatch(words[0]):
+        return None
+    return require_plain_command(quoted[2].strip() if quoted else value)
 
 
 def require_plain_command(command: str) -> str:
@@ -184,12 +197,18 @@ def _quote_free(command: str) -> str:
 
 
 def _expand_range(found: re.Match[str]) -> str:
-    first, last = int(found[2]), int(found[4])
-    is_range = found[1] and found[1] == found[3] and 0 <= last - first < _MOST_IN_RANGE
+    first, last = int(found[2]), int(found[5])
+    is_range = found[1] or found["word"]  # `1-3` may be an id
+    is_range = is_range and found[1] == found[4] and 0 <= last - first < _MOST_IN_RANGE
     if not is_range:
         return found[0]
     width = len(found[2])
     return " ".join(f"{found[1]}{number:0{width}}" for number in range(first, last + 1))
+
+
+def _join_number(found: re.Match[str]) -> str:
+    """Return a word that belongs to the number after it, as in `Phase 2`, joined with that."""
+    return found[0] if found[1].lower() in _FILLER else f"{found[1]}{_JOINT}"
 
 
 def _is_program(words: list[str]) -> bool:

@@ -16,8 +16,10 @@ What is a task:
 Its id is what it begins with: `T012`, `US-001` (or FR, NFR, TASK, BUG, FIX, FEAT, ISSUE, STORY),
 `#12`; any capitals with a number in front of a colon, in bold, backticks or brackets (`AB-12: `,
 `[AB-12]`, `[cnzb-3f]`). Without one, it is a hash of its title and of those of the boxes that it is
-below: it stays the same when lines move, when marks change, and under another heading. Two tasks
-with the same id or title are an error. A dependency may be written in other case.
+below: it stays the same when lines move, when marks change, and under another heading. Where titles
+repeat, the headings that they are under count, too, and then their order. Two tasks with the same
+written id are an error. A dependency may be written in other case; where it names no id, it is the
+only task whose title begins with it: `Task 1: ...`, `1.1 ...`, `**A1.** ...`.
 
 Marks are those of `attributes`: in brackets in the line, at its end, or in a line of their own
 below it. They are not part of the title; the agent gets the text as it was written.
@@ -36,7 +38,7 @@ from typing import Final
 from orchestrator.errors import UsageError
 from orchestrator.tasks.models import DEFAULT_PRIORITY, TaskItem
 from orchestrator.tasks.reading import spec_kit
-from orchestrator.tasks.reading.attributes import Marks, parse_detail, parse_title
+from orchestrator.tasks.reading.attributes import Marks, join_details, parse_detail, parse_title
 from orchestrator.tasks.reading.boxes import Box, BoxFile, BoxTask, find_boxes
 from orchestrator.tasks.reading.item_text import (
     LONGEST_TITLE,
@@ -56,6 +58,10 @@ _PRIORITY_IN_HEADING: Final = re.compile(
     re.I,
 )
 
+_NAME: Final = re.compile(
+    r"[\s*_`(\[]*(?:task[ \t]+(?=\S*\d))?(#?\w[\w./-]*)(?:[ \t]+(\d[\w.]*))?", re.I
+)
+"""What a title begins with that may be the name of its task: `1.1`, `Task 1`, `Step 2`."""
 _LONGEST_ABOVE: Final = 4000
 """Characters that the agent gets of a box above its task."""
 
@@ -91,24 +97,28 @@ class _Reader:
         self._parsed = [self._parse_box(box) for box in file.boxes]
 
     def read(self) -> Iterator[BoxTask]:
-        ids = [self._find_id(at) for at in range(len(self._boxes))]
-        known = self._list_tasks_below(ids)
+        ids = self._ids = self._find_ids()
+        self._known = self._list_tasks_below(ids)
+        self._by_name = self._list_names()
         position = 0
         for at, box in enumerate(self._boxes):
             if not box.has_boxes:
-                item = self._build_item(at, ids[at], position, known)
+                item = self._build_item(at, ids[at], position)
                 yield BoxTask(item, box, tuple(self._boxes[each] for each in self._iter_above(at)))
                 position += 1
 
     def _parse_box(self, box: Box) -> tuple[str, Marks]:
-        number = box.line
-        try:
-            title, marks = parse_title(box.body, commands=self._commands)
-            for at, line in box.prose:
-                number = at
-                marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
-        except MarkError as error:
-            raise UsageError(f"{self._name}:{number}: {error.message}", error.hint) from None
+        title, marks = box.body, Marks()
+        for at, line in ((box.line, ""), *join_details(box.prose)):
+            try:
+                if at == box.line:
+                    title, marks = parse_title(box.body, commands=self._commands)
+                else:
+                    marks = marks.merge(parse_detail(line, commands=self._commands) or Marks())
+            except MarkError as error:
+                if box.done and not box.has_boxes:
+                    continue  # what a task says that is not run must not stop the list
+                raise UsageError(f"{self._name}:{at}: {error.message}", error.hint) from None
         if self._is_spec_kit and marks.files is None and box.id:
             marks = replace(marks, files=spec_kit.find_paths(title))
         return title or box.id or box.written, marks
@@ -119,11 +129,27 @@ class _Reader:
             yield parent
             parent = self._boxes[parent].parent
 
-    def _find_id(self, at: int) -> str:
-        if self._boxes[at].id:
-            return self._boxes[at].id
-        titles = [self._parsed[each][0] for each in (at, *self._iter_above(at))]
-        return hash_titles(*titles)
+    def _find_ids(self) -> list[str]:
+        """Return the id of each box; of those without one that repeat, none is that of the title.
+
+        So one that is added in front of another never gets its id, and with that its tick.
+        """
+        names = [
+            [self._parsed[each][0] for each in (at, *self._iter_above(at))]
+            for at in range(len(self._boxes))
+        ]
+        ids = [box.id or hash_titles(*name) for box, name in zip(self._boxes, names, strict=True)]
+        for is_last in (False, True):
+            places: dict[str, list[int]] = {}
+            for at, box in enumerate(self._boxes):
+                if not box.id and not box.has_boxes:
+                    places.setdefault(ids[at], []).append(at)
+            for same in (each for each in places.values() if len(each) > 1):
+                for number, at in enumerate(same, 1):
+                    headings = [f"# {title}" for _, title in self._boxes[at].headings]
+                    more = [*headings, f"# {number}"] if is_last else headings
+                    ids[at] = hash_titles(*names[at], *more)
+        return ids
 
     def _list_tasks_below(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the ids of tasks that a written id stands for, by its form in lower case."""
@@ -137,20 +163,48 @@ class _Reader:
             for at, identity in enumerate(ids)
         }
 
-    def _build_item(
-        self, at: int, identity: str, position: int, known: Mapping[str, tuple[str, ...]]
-    ) -> TaskItem:
+    def _list_names(self) -> Mapping[str, list[int]]:
+        """Return the boxes whose titles begin with a name, by the name in lower case."""
+        places: dict[str, list[int]] = {}
+        for at, box in enumerate(self._boxes):
+            found = _NAME.match(box.body)
+            if not found:
+                continue
+            names = [found[1], *([f"{found[1]} {found[2]}"] if found[2] else [])]
+            for name in names:
+                places.setdefault(name.rstrip("./-").lower(), []).append(at)
+        return places
+
+    def _resolve(self, name: str, where: str) -> tuple[str, ...]:
+        """Return the ids of the tasks that a dependency stands for."""
+        places = self._by_name.get(name.lower(), ())
+        if name.lower() in self._known or not places:
+            return self._known.get(name.lower(), (name,))
+        if len(places) > 1:
+            lines = " and ".join(str(self._boxes[each].line) for each in places[:2])
+            raise UsageError(
+                f'{where}: it depends on "{name}", and more than one task begins with that: see'
+                f" lines {lines}",
+                "write an id such as `T001` in front of each, and name that",
+            )
+        return self._known[self._ids[places[0]].lower()]
+
+    def _build_item(self, at: int, identity: str, position: int) -> TaskItem:
         box, (title, marks) = self._boxes[at], self._parsed[at]
         above = list(self._iter_above(at))
-        depends, hold, priority = list(marks.depends), marks.hold, marks.priority
+        depends, after = list(marks.depends), list(marks.after)
+        hold, priority = marks.hold, marks.priority
         for _, other in (self._parsed[each] for each in above):
             depends += other.depends
+            after += other.after
             hold = hold or other.hold
             priority = other.priority if priority is None else priority
         if priority is None:
             priority = find_priority(box.headings)
-        resolved = (each for one in depends for each in known.get(one.lower(), (one,)))
         where = f"{self._name}:{box.line}"
+        resolved = [each for one in depends for each in self._resolve(one, where)]
+        for tasks in (self._known.get(one.lower(), ()) for one in after):
+            resolved += tasks if identity not in tasks else ()
         return TaskItem(
             id=identity,
             title=clean_title(title),

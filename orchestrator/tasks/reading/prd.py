@@ -100,9 +100,12 @@ def _build_item(story: Any, at: int, about: str, commands: bool) -> TaskItem:  #
         raise MarkError("has no usable `id`", _FORM)
     if not title:
         raise MarkError(f"{identity} has no `title`", _FORM)
-    if not isinstance(story.get("passes"), bool):
+    if "passes" not in story:
+        raise MarkError(f"{identity} has no `passes`", _FORM)
+    if not isinstance(story["passes"], bool):
         raise MarkError(f"`passes` of {identity} is neither true nor false", _FORM)
-    check = (_read_text(story, "tests") or _read_text(story, "done")) if commands else ""
+    reads_check = commands and not story["passes"]
+    check = (_read_text(story, "tests") or _read_text(story, "done")) if reads_check else ""
     files = story.get("files")
     return TaskItem(
         id=identity,

@@ -36,8 +36,10 @@ def find_proposals(tasks: TaskList, project: Path, lane: Path) -> tuple[TaskItem
     except LoopError:
         return ()
     ids, titles = {each.id for each in known}, {fold_title(each.title) for each in known}
-    proposed: dict[str, TaskItem] = {}
+    proposed = list[TaskItem]()
     for item in mask_items(copy, name):
         if item.id not in ids and fold_title(item.title) not in titles:
-            proposed.setdefault(item.id, replace(item, text=shorten_foreign_text(item.text)))
-    return tuple(proposed.values())[:MOST_PROPOSALS]
+            proposed.append(replace(item, text=shorten_foreign_text(item.text)))
+            ids.add(item.id)
+            titles.add(fold_title(item.title))
+    return tuple(proposed[:MOST_PROPOSALS])

@@ -17,7 +17,6 @@ from orchestrator.tasks.models import ListFormat, TaskItem, TaskList
 from orchestrator.tasks.reading.boxes import BoxTask
 from orchestrator.tasks.reading.folder import TaskFile, read_task_files
 from orchestrator.tasks.reading.front_matter import set_done
-from orchestrator.tasks.reading.item_text import fold_title, mask_items
 from orchestrator.tasks.reading.listing import locate_list, name_path
 from orchestrator.tasks.reading.markdown import read_box_tasks
 from orchestrator.tasks.reading.prd import find_pass, find_story, read_prd
@@ -33,7 +32,7 @@ class TickResult(StrEnum):
     TICKED = "ticked"
     WAS_TICKED = "was ticked"
     LINE_MISSING = "line missing"
-    """The task is gone from the list, or its text has changed."""
+    """The task is gone from the list, or has no written id and another title."""
     NOT_POSSIBLE = "not possible"
     """The list has nothing to tick: issues, a text; or its file may not be written."""
 
@@ -69,7 +68,7 @@ def _find_tick(
     name = name_path(path, project)
     try:
         if form is ListFormat.FOLDER:
-            return _tick_file(read_task_files(path, project, name), item, name)
+            return _tick_file(read_task_files(path, project, name), item)
         source = read_source_file(path, project, name)
         tick = _tick_story if form is ListFormat.PRD else _tick_box
         text = tick(source.text, item, name)
@@ -80,7 +79,7 @@ def _find_tick(
 
 def _tick_box(text: str, item: TaskItem, name: str) -> TickResult | str:
     tasks = read_box_tasks(text, name)
-    found = [each for each in tasks if _is_same(each.item, item, name)]
+    found = [each for each in tasks if each.item.id == item.id]
     if len(found) != 1:
         return TickResult.LINE_MISSING
     if found[0].item.done:
@@ -104,7 +103,7 @@ def _find_completed(task: BoxTask, tasks: Sequence[BoxTask]) -> list[int]:
 
 
 def _tick_story(text: str, item: TaskItem, name: str) -> TickResult | str:
-    found = [each for each in read_prd(text, name) if _is_same(each, item, name)]
+    found = [each for each in read_prd(text, name) if each.id == item.id]
     at = find_story(text, name, item.id)
     if len(found) != 1 or at is None:
         return TickResult.LINE_MISSING
@@ -114,10 +113,8 @@ def _tick_story(text: str, item: TaskItem, name: str) -> TickResult | str:
     return f"{text[:start]}true{text[end:]}"
 
 
-def _tick_file(
-    tasks: tuple[TaskFile, ...], item: TaskItem, name: str
-) -> TickResult | tuple[SourceFile, str]:
-    found = [each for each in tasks if _is_same(each.item, item, name)]
+def _tick_file(tasks: tuple[TaskFile, ...], item: TaskItem) -> TickResult | tuple[SourceFile, str]:
+    found = [each for each in tasks if each.item.id == item.id]
     if len(found) != 1:
         return TickResult.LINE_MISSING
     if found[0].item.done:
@@ -126,11 +123,3 @@ def _tick_file(
         return found[0].source, set_done(found[0].source.text, found[0].matter)
     except ValueError:
         return TickResult.NOT_POSSIBLE
-
-
-def _is_same(found: TaskItem, item: TaskItem, name: str) -> bool:
-    """Return whether a task in the list is the one that was read from it before."""
-    if found.id != item.id:
-        return False
-    (masked,) = mask_items([found], name)
-    return fold_title(masked.title) == fold_title(item.title)

@@ -111,7 +111,7 @@ def test_a_worker_that_shows_no_sign_of_life_counts_as_dead_after_a_while(
     now = [0.0]
     lock = hold_lock(jobs.database, "w1")
     try:
-        reaper = Reaper(jobs.database, "w2", 300.0, lambda: now[0])
+        reaper = Reaper(jobs.database, "w2", 300.0, clock=lambda: now[0])
         for now[0] in (0.0, 200.0, 299.0):
             assert reaper.reap_jobs() == []
         workers.see_worker("w1", WorkerState.SERVING)

@@ -4,10 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError, LoopError, UsageError
 from orchestrator.tasks.models import ListFormat, TaskItem, TaskList
 from orchestrator.tasks.reading import build_text_list, list_paths, read_list
+from orchestrator.tasks.reading.graph import find_cycle
+from orchestrator.tasks.reading.markdown import read_markdown
 
 CASES = Path(__file__).parent / "cases"
 
@@ -70,6 +74,71 @@ def test_spec_kit(project: Path) -> None:
     assert tasks["T010"].depends == ("T003", "T004"), "stories do not wait for each other"
     (last,) = (each for each in tasks.values() if each.title.startswith("TXXX"))
     assert set(last.depends) == set(tasks) - {last.id}
+
+
+@pytest.mark.parametrize(
+    ("text", "depends"),
+    [
+        (
+            "## Phase 1: Setup\n- [ ] T001 use it (depends on T002)\n- [ ] T002 make it\n",
+            {"T001": {"T002"}, "T002": set()},
+        ),
+        (
+            "## Phase 1: Foundational\n- [ ] T001 a\n- [ ] T002 b (depends on T005)\n- [ ] T003 c\n"
+            "## Phase 2: Story\n- [ ] T004 d\n- [ ] T005 e\n",
+            {
+                "T001": set(),
+                "T002": {"T005"},
+                "T003": {"T002"},
+                "T004": {"T001", "T002", "T003"},
+                "T005": {"T001"},
+            },
+        ),
+        (
+            "## Phase 2: Later\n- [ ] T001 a (files: a.py, b.py)\n- [ ] T002 b (files: b.py)\n"
+            "- [ ] T003 c (files: c.py)\n- [ ] T004 d (files: a.py)\n- [ ] T005 e\n",
+            {
+                "T001": set(),
+                "T002": {"T001"},
+                "T003": set(),
+                "T004": {"T001"},
+                "T005": {"T004", "T003", "T002", "T001"},
+            },
+        ),
+    ],
+)
+def test_what_is_written_counts_more_than_a_phase(
+    text: str, depends: dict[str, set[str]], project: Path
+) -> None:
+    assert {each.id: set(each.depends) for each in read_text(text, project)} == depends
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Setup", "Foundation", "Story", "Polish"]),
+            st.booleans(),
+            st.sets(st.integers(0, 11), max_size=2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_phases_make_no_cycle(tasks: list[tuple[str, bool, set[int]]]) -> None:
+    lines, last = [], ""
+    written = {
+        f"T{at:03}": [f"T{each:03}" for each in needs if each < len(tasks)]
+        for at, (_, _, needs) in enumerate(tasks)
+    }
+    for at, (phase, parallel, _) in enumerate(tasks):
+        lines += [f"## Phase {at}: {phase}"] if phase != last else []
+        last, name = phase, f"T{at:03}"
+        after = f" (depends on {', '.join(written[name])})" if written[name] else ""
+        lines.append(f"- [ ] {name} {'[P] ' if parallel else ''}do it{after}")
+    items = read_markdown("\n".join(lines), "tasks.md")
+    assert all(set(written[each.id]) <= set(each.depends) for each in items)
+    if not find_cycle(written):
+        assert not find_cycle({each.id: each.depends for each in items})
 
 
 def test_stories(project: Path) -> None:
@@ -148,11 +217,16 @@ def test_boxes_below_a_box(project: Path) -> None:
         ("P0: Fix it", "Fix it", {"priority": 1}),
         ("Fix it (priority: low)", "Fix it", {"priority": 8}),
         ("Fix it priority: 3", "Fix it", {"priority": 3}),
-        ("Fix it tests: pytest -q a.py hold: later", "Fix it", {"check": "pytest -q a.py"}),
-        ("Fix it tests: `frob --all`", "Fix it", {"check": "frob --all"}),
+        ("Fix it; tests: pytest -q a.py hold: later", "Fix it", {"check": "pytest -q a.py"}),
+        ("Fix it — tests: `frob --all`", "Fix it", {"check": "frob --all"}),
+        ("Fix it (P1) tests: `frob`", "Fix it", {"check": "frob"}),
+        ("Fix it files: a.py tests: tox", "Fix it", {"check": "tox", "files": ("a.py",)}),
+        ("Run the tests: `tox -q`", "Run the tests: `tox -q`", {"check": ""}),
+        ("Run (slow) tests: `tox -q`", "Run (slow) tests: `tox -q`", {"check": ""}),
+        ("Add (tests: `login` and `logout`)", "Add (tests: `login` and `logout`)", {"check": ""}),
         ("Add tests: unit and integration", "Add tests: unit and integration", {"check": ""}),
         ("Fix it done: make sure it works", "Fix it done: make sure it works", {"check": ""}),
-        ("Fix it done: make check", "Fix it", {"check": "make check"}),
+        ("Fix it | done: make check", "Fix it", {"check": "make check"}),
         ("Say `hold: on` and `[P]`", "Say `hold: on` and `[P]`", {"hold": "", "parallel": False}),
         ("Look around (no-change)", "Look around", {"no_change": True}),
         ("Look around no-change", "Look around", {"no_change": True}),
@@ -174,6 +248,129 @@ def test_marks(line: str, title: str, values: dict[str, object], project: Path) 
     assert item.text.startswith(line)
 
 
+@pytest.mark.parametrize(
+    ("line", "check"),
+    [
+        ("tests: `frob --all`", "frob --all"),
+        ("**Done:** `frob --all`", ""),
+        ("- **Tests:** `pytest -q a.py`", "pytest -q a.py"),
+        ("- **Tests:** `tests/test_a.py`", ""),
+        ("tests: `login` and `logout`", ""),
+        ("Tests: pytest `a` and `b`", ""),
+    ],
+)
+def test_checks_below_a_box(line: str, check: str, project: Path) -> None:
+    assert read_one(f"- [ ] a\n  {line}\n", project).check == check
+
+
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        *(("1.1 Make it", "1.1"), ("1. Make it", "1"), ("Task 1: Make it", "Task 1")),
+        *(("**A1. Make it** now", "A1"), ("**P1-01:** Make it", "P1-01"), ("Task 1: a", "task 1")),
+        *(("PROJ-7 Make it", "PROJ-7"), ("GH-12 Make it", "gh-12"), ("M0.1 Make it", "M0.1")),
+        *(("S1.2 Make it", "S1.2"), ("E1-S3: Make it", "E1-S3"), ("Phase 2: Make it", "Phase 2")),
+    ],
+)
+def test_a_dependency_names_the_beginning_of_a_title(first: str, name: str, project: Path) -> None:
+    others = "- [ ] 1.10 x\n- [ ] 11. x\n- [ ] PROJ-77 x\n- [ ] A10. x\n- [ ] Phase 22 x\n"
+    text = (
+        f"- [ ] {first}\n{others}- [ ] Use it (depends on {name})\n- [ ] See 2\n  needs: {name}\n"
+    )
+    one, *_, last, sentence = read_text(text, project)
+    assert last.depends == (one.id,)
+    assert sentence.depends == (), "this is one only with an id"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- [ ] Task 1: a\n## B\n- [ ] Task 1: b\n- [ ] c (depends on 1)\n", "lines 1 and 3"),
+        ("- [ ] 2. a\n- [ ] c (depends on Phase 2)\n", 'depends on "Phase 2", which is not there'),
+        ("- [ ] Add 2 a\n- [ ] c (depends on 2)\n", 'depends on "2", which is not there'),
+    ],
+)
+def test_a_dependency_that_names_no_task(text: str, message: str, project: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_text(text, project)
+
+
+@pytest.mark.parametrize(
+    ("mark", "depends"),
+    [
+        ("(depends on T001 through T003)", ("T001", "T002", "T003")),
+        ("(depends on T001 to T003)", ("T001", "T002", "T003")),
+        ("(after T002)", ("T002",)),
+        ("(after T002; it has the keys)", ("T002",)),
+        ("[needs T002 and T003]", ("T002", "T003")),
+        ("(US1; requires: `T002`)", ("T002",)),
+        ("\n  - **Requires:** T001", ("T001",)),
+        ("\n  Depends on: T001,\n    T002,\n  T003", ("T001", "T002", "T003")),
+        ("(requires Python 3 and T9)", ()),
+        ("needs T002", ()),
+        ("(see `(needs T001)`)", ()),
+        ("(needs T004)", ()),
+    ],
+)
+def test_dependencies(mark: str, depends: tuple[str, ...], project: Path) -> None:
+    others = "".join(f"- [ ] T00{each} other\n" for each in (1, 2, 3))
+    *_, item = read_text(f"{others}- [ ] T004 Do it {mark}\n", project)
+    assert item.depends == depends
+
+
+def test_tasks_with_numbers_have_ranges(project: Path) -> None:
+    boxes = "".join(f"- [ ] Task {each}: a{each}\n" for each in (1, 2, 3))
+    *others, last = read_text(f"{boxes}- [ ] b (depends on Task 1 through Task 3)\n", project)
+    assert last.depends == tuple(each.id for each in others)
+
+
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        ("  Files: `src/x.py`,\n  `src/y.py`\n", ("src/x.py", "src/y.py")),
+        (
+            "  - **Files:** src/x.py,\n    src/y.py,\n    src/z.py\n",
+            ("src/x.py", "src/y.py", "src/z.py"),
+        ),
+        ("  Files: src/x.py,\n src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n  - src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n\n  src/y.py\n", ("src/x.py",)),
+        ("  Files: src/x.py,\n  tests: pytest\n", ("src/x.py",)),
+        ("  Files: the old ones,\n  src/y.py\n", None),
+    ],
+)
+def test_a_mark_goes_on_after_a_comma(more: str, files: object, project: Path) -> None:
+    assert read_one(f"- [ ] a\n{more}", project).files == files
+
+
+def test_titles_that_repeat(project: Path) -> None:
+    text = "## Parser\n- [x] Write tests\n## Printer\n- [x] Write **tests**.\n- [ ] Print\n"
+    parser, printer, other = read_text(text, project)
+    assert len({parser.id, printer.id, other.id}) == 3
+    parts = text.partition("## Printer\n")
+    assert [each.id for each in read_text("".join(parts[1:] + parts[:1]), project)] == [
+        *(printer.id, other.id, parser.id)
+    ], "the order of headings does not count"
+    (alone,) = read_text("## Printer\n- [ ] Write tests\n", project)
+    assert alone.id not in (parser.id, printer.id), "it may be either"
+    assert len({each.id for each in read_text("- [ ] a\n" * 3 + "# x\n- [ ] a\n", project)}) == 4
+
+
+def test_what_is_ticked_stops_no_list(project: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    one, two, three = read_text(
+        "- [x] T1 a (tests: `cd x && go test`)\n- [X] b\n  files: ../x\n  done: tox | tee\n  P1\n"
+        f"- [x] c\n  tests: tox --key {token}\n",
+        project,
+    )
+    assert (one.id, one.done, two.title, three.title) == ("T1", True, "b", "c")
+    assert [each.check for each in (one, two, three)] == ["", "", ""]
+    story = '{"id": "a", "title": "b", "passes": true, "tests": "a | b"}'
+    assert read_text(f'{{"userStories": [{story}]}}', project, "p.json")[0].check == ""
+    with pytest.raises(UsageError, match="without a shell"):
+        read_text(f'{{"userStories": [{story.replace("true", "false")}]}}', project, "p.json")
+
+
 @pytest.mark.parametrize("title", ["S3 upload", "UTF-8 names", "HTTP2 support", "2.1 Kiro"])
 def test_what_is_no_id(title: str, project: Path) -> None:
     item = read_one(f"- [ ] {title}\n", project)
@@ -187,7 +384,7 @@ def test_what_is_no_id(title: str, project: Path) -> None:
         ("# nothing\n", "tasks.md has no task"),
         ("text\n1. [ ] one\n", "tasks.md:2: is no task"),
         ("- [ ] T1 a\n- [ ] T1 b\n", "tasks.md:2: T1 is the id of another task, too, in line 1"),
-        ("- [ ] Same.\n\n- [x] same\n", "tasks.md:3: the same task is in line 1"),
+        ("- [ ] T1 Same.\n\n- [x] T1 same\n", "tasks.md:3: the same task is in line 1"),
         ("- [ ] T001 a (depends on T01)\n", "did you mean T001"),
         (
             "- [ ] T001 a (depends on T003)\n- [ ] T003 b (depends on T001)\n",
@@ -196,8 +393,8 @@ def test_what_is_no_id(title: str, project: Path) -> None:
         ("- [ ] T1 a (depends on T1)\n", "T1 -> T1"),
         ("- [ ] a\n  tests: pytest | tee x\n", r"tasks.md:2: the command has `\|`"),
         ("- [ ] a\n  - done: pytest && true\n", "tasks.md:2: the command has `&`"),
-        ("- [ ] a tests: pytest > out\n", "the command has `>`"),
-        ("- [ ] a tests: pytest 'x\n", "cannot be parsed"),
+        ("- [ ] a. tests: pytest > out\n", "the command has `>`"),
+        ("- [ ] a. tests: pytest 'x\n", "cannot be parsed"),
         ("- [ ] a files: ../x.py\n", "leads out of the project"),
         ("```\n- [ ] a\n", "tasks.md:1: the code block that begins here is not closed"),
         ("- [ ] b\n<!--\n- [ ] a\n", "tasks.md:2: the comment that begins here is not closed"),
@@ -221,6 +418,7 @@ def test_errors_name_the_line(text: str | bytes, message: str, project: Path) ->
         ("[]", "has no list"),
         ('{"userStories": [1]}', "story 1: is no object"),
         ('{"userStories": [{"id": "a", "title": "b", "passes": "no"}]}', "neither true nor false"),
+        ('{"userStories": [{"id": "a", "title": "b"}]}', "p.json:1: story 1: a has no `passes`"),
         ('{"userStories": [{"title": "b", "passes": true}]}', "has no usable `id`"),
     ],
 )
@@ -265,7 +463,8 @@ def make_gh(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_issues(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     issues = (
         '[{"number": 12, "title": "Crash \\u202e\\u200bon start", "labels": [{"name": "P1"}],'
-        ' "body": "Depends on #11 and #3, #4.\\n\\n- [ ] step\\n<!-- hidden -->\\n'
+        ' "body": "Depends on #11 and #3, #4.\\nfiles: a.py,\\n  b.py\\n\\n'
+        "- [ ] step\\n<!-- hidden -->\\n"
         'tests: rm -rf x\\nno-change"}, {"number": 11, "title": "First", "body": null,'
         ' "labels": []}]'
     )
@@ -282,6 +481,7 @@ def test_issues(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert crash.title == "Crash on start"
     assert (crash.priority, crash.depends) == (1, ("#11",))
     assert crash.hold == "waits for #4, which is open and not in this list"
+    assert crash.files == ("a.py", "b.py")
     assert (crash.check, crash.no_change) == ("", False)
     assert "hidden" not in crash.text
     assert "- [ ] step" in crash.text

@@ -59,12 +59,12 @@ def test_one_byte_changes(data: bytes, project: Path) -> None:
 def test_the_line_is_found_again(project: Path) -> None:
     tasks = write(project, b"- [ ] T1 one\n- [ ] two\n- [ ] three\n")
     path = project / "tasks.md"
-    path.write_bytes(b"# New\n- [ ] three, P2\n\n- [ ] new\n- [ ] T1 another\n")
+    path.write_bytes(b"# New\n- [ ] three, P2\n\n- [ ] new\n- [ ] T1 in other words\n")
     one, two, three = tasks.items
-    assert tick_item(tasks, one, project) is TickResult.LINE_MISSING
+    assert tick_item(tasks, one, project) is TickResult.TICKED
     assert tick_item(tasks, two, project) is TickResult.LINE_MISSING
     assert tick_item(tasks, three, project) is TickResult.TICKED
-    assert path.read_bytes() == b"# New\n- [x] three, P2\n\n- [ ] new\n- [ ] T1 another\n"
+    assert path.read_bytes() == b"# New\n- [x] three, P2\n\n- [ ] new\n- [x] T1 in other words\n"
     path.write_bytes(b"- [ ] three\n- [ ] three\n")
     assert tick_item(tasks, three, project) is TickResult.LINE_MISSING
     path.unlink()
@@ -99,7 +99,7 @@ def test_files_of_a_folder(project: Path) -> None:
     parser, lexer = str(project / "list/02-parser.md"), str(project / "list/lexer.md")
     assert {path for path in after if after[path] != before[path]} == {parser, lexer}
     assert after[parser] == before[parser].replace(b"status: open  #", b"status: done  #")
-    assert after[lexer] == b"---\r\nstatus: done\r\n---\r\n" + before[lexer]
+    assert after[lexer] == b"---\r\ndone: true\r\n---\r\n" + before[lexer]
     assert all(each.done for each in read_list("list", project).items)
     assert tick_item(tasks, tasks.items[1], project) is TickResult.WAS_TICKED
 
@@ -107,13 +107,13 @@ def test_files_of_a_folder(project: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("---\nid: a\n---\n", "---\nid: a\nstatus: done\n---\n"),
+        ("---\nid: a\n---\n", "---\nid: a\ndone: true\n---\n"),
         ("---\ndone: false\n---\n", "---\ndone: true\n---\n"),
         ("---\ndone: pytest -q\n---\n", "---\ndone: pytest -q\nstatus: done\n---\n"),
         ("---\nstatus:\nid: a\n---\n", "---\nstatus: done\nid: a\n---\n"),
         ('---\r\nstatus: "to do"\r\n---', "---\r\nstatus: done\r\n---"),
-        ("---\n---\ntext", "---\nstatus: done\n---\ntext"),
-        ("no end\n---\n", "---\nstatus: done\n---\nno end\n---\n"),
+        ("---\n---\ntext", "---\ndone: true\n---\ntext"),
+        ("no end\n---\n", "---\ndone: true\n---\nno end\n---\n"),
     ],
 )
 def test_front_matter(before: str, after: str, project: Path) -> None:
