@@ -20,13 +20,18 @@ _PATCH_SHOWN: Final = 200_000
 
 
 def iter_record_lines(
-    record: RunRecord, message: str = "", *, scripted: bool = False
+    record: RunRecord,
+    message: str = "",
+    list_task: tuple[str, str] = ("", ""),
+    *,
+    scripted: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of one run, from its task to its outcome.
 
     Args:
         record: the run.
         message: the reason of its end, on record also of a run that was killed.
+        list_task: the ids of the task list and of the task that it is for; empty if for none.
         scripted: whether the model's replies were scripted, so that nobody paid.
     """
     yield _format_heading(f"Run {record.id}: {_describe_outcome(record)}")
@@ -35,6 +40,9 @@ def iter_record_lines(
     if record.ended:
         yield f"duration {format_duration((record.ended - record.started).total_seconds())}"
     yield f"files    {record.folder}"
+    name, task = map(sanitize_text, list_task)
+    if name:
+        yield f"list     {name}, task {task}; orchestrator tasks status {name}"
     yield from _iter_block_lines("task", record.task.text)
     result = record.result
     if record.pruned:

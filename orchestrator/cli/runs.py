@@ -63,7 +63,7 @@ def show(run: str, project_dir: Path, as_json: bool) -> None:
     """Show RUN in full: prompts, diffs, failures, lessons [default: the project's last run]."""
     from orchestrator.budget.ledger import Ledger
     from orchestrator.cli import records, run_lines, timeline
-    from orchestrator.storage.listing import find_summary
+    from orchestrator.storage.listing import find_list_task, find_summary
     from orchestrator.storage.runs import Store
 
     with Store() as store:
@@ -74,7 +74,8 @@ def show(run: str, project_dir: Path, as_json: bool) -> None:
         else:
             scripted = timeline.is_scripted(store.events.list_events(found.id))
             record = store.load_run(found.id)
-            lines = records.iter_record_lines(record, found.message, scripted=scripted)
+            task = find_list_task(store.database, found.id)
+            lines = records.iter_record_lines(record, found.message, task, scripted=scripted)
         print_lines(lines)
 
 

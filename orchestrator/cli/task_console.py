@@ -14,7 +14,13 @@ from rich.text import Text
 
 from orchestrator import events
 from orchestrator.cli.screen import MIN_TEXT_WIDTH, create_screen, print_labelled_line
-from orchestrator.cli.task_lines import clean_line, count_done, describe_reason, format_source
+from orchestrator.cli.task_lines import (
+    MOST_SHOWN,
+    clean_line,
+    count_done,
+    describe_reason,
+    format_source,
+)
 from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
@@ -206,10 +212,13 @@ class TaskConsole:
             each for each in tasks
             if each.state not in FINISHED and each.state is not TaskState.REMOVED
         ]  # fmt: skip
-        for number, each in enumerate(left):
+        left.sort(key=lambda each: each.state is TaskState.WAITING)  # first what needs a person
+        for number, each in enumerate(left[:MOST_SHOWN]):
             why = describe_reason(each, tasks)
             text = f"{each.item.id} {each.item.title}: {each.state}{f', {why}' if why else ''}"
             self._print("  not done " if number == 0 else "           ", clean_line(text))
+        if (more := len(left) - MOST_SHOWN) > 0:
+            self._print("           ", f"({more:,} more: `orchestrator tasks status`)")
 
     def _store(self, record: TaskRecord, state: TaskState) -> TaskRecord:
         self._tasks[record.item.id] = found = replace(record, state=state)

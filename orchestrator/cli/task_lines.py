@@ -25,7 +25,7 @@ from orchestrator.tasks.models import (
 _LONGEST_LINE: Final = 200
 """Characters of a text that are shown in one line of the board."""
 _LONGEST_ID: Final = 16
-_MOST_SHOWN: Final = 20
+MOST_SHOWN: Final = 20
 """Tasks that are listed in one column; JSON has all."""
 _BAR: Final = 10
 """Characters of the bar that shows how many tasks are done."""
@@ -195,7 +195,7 @@ def _iter_column_lines(
     width: int | None,
 ) -> Iterator[str]:
     # Of what is done, the latest show how it goes; of all else, those that come next.
-    shown = found[-_MOST_SHOWN:] if name == TaskState.DONE else found[:_MOST_SHOWN]
+    shown = found[-MOST_SHOWN:] if name == TaskState.DONE else found[:MOST_SHOWN]
     if len(shown) < len(found):
         yield f"  ({len(found) - len(shown)} more; --json lists them all)"
     size = max(len(clean_line(each.item.id, _LONGEST_ID)) for each in shown)

@@ -141,7 +141,7 @@ def resume_run(
     _preload_workflows()
     state = state or resolve_state_directory()
     with Store(state) as store:
-        record = store.find_run(run, project)
+        record = store.find_run(run, project, in_lanes=False)
 
         from orchestrator.services.workflows import Caller, execute_run
 

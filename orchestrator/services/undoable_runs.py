@@ -8,7 +8,6 @@ from orchestrator.errors import UsageError
 from orchestrator.models import RunRecord
 from orchestrator.platform import files
 from orchestrator.services.isolation import BRANCHES
-from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import find_list_of_lane, worktree_folder
 from orchestrator.workspace.git import Git
@@ -19,13 +18,13 @@ def find_undoable_run(store: Store, run: str, project: Path) -> RunRecord:
 
     Args:
         store: the runs.
-        run: the run's id, a prefix of it, or `last` for the last run in the project.
+        run: the run's id, a prefix of it, or `last` for the last run in the project itself.
         project: the project's directory, for `last`.
 
     Raises:
         UsageError: there is none, its files are not on record here, or it changed none of them.
     """
-    record = store.find_run(run, project)
+    record = store.find_run(run, project, in_lanes=False)
     _require_undoable(record, store)
     return record
 
@@ -93,12 +92,10 @@ def _describe_branch_removal(record: RunRecord, store: Store) -> str:
 
 def list_later_runs(record: RunRecord, store: Store) -> tuple[str, ...]:
     """Return the runs that worked in the same folder later, the newest first."""
-    runs = list_summaries(store.database, 50, str(record.task.project))
-    later = [each.id for each in runs if each.started > record.started.isoformat()]
-    return tuple(run for run in later if not _is_isolated(store.find_run(run), store))
+    runs = store.list_runs(50, record.task.project, in_lanes=False)
+    later = [each for each in runs if each.started > record.started]
+    return tuple(each.id for each in later if not _is_isolated(each, store))
 
 
 def _is_isolated(record: RunRecord, store: Store) -> bool:
-    return bool(record.lane) or bool(
-        read_section(store.read_config(record.id), "workspace").get("isolate")
-    )
+    return bool(read_section(store.read_config(record.id), "workspace").get("isolate"))

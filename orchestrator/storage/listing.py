@@ -136,4 +136,11 @@ def iter_run_values(
             "message": each.message,
             "pruned": each.pruned,
             "undone": each.undone,
+            **dict(zip(("list", "list_task"), find_list_task(database, each.id), strict=True)),
         }
+
+
+def find_list_task(database: Database, run: str) -> tuple[str, str]:
+    """Return the ids of the task list and of the task that a run is for; empty if for none."""
+    rows = database.fetch_rows("SELECT list, task FROM task_runs WHERE run = ?", (run,))
+    return (str(rows[0][0]), str(rows[0][1])) if rows else ("", "")

@@ -257,18 +257,21 @@ class Store:
             result = replace(result, outcome=record.outcome, message=message)
         return replace(record, result=result)
 
-    def find_run(self, run: str, project: Path | None = None) -> RunRecord:
+    def find_run(
+        self, run: str, project: Path | None = None, *, in_lanes: bool = True
+    ) -> RunRecord:
         """Find a run by its id, the beginning of its id, or `last`, without its result.
 
         Args:
             run: the id, its beginning, or `last`.
             project: the directory of the project whose `last` is meant; None for all projects.
+            in_lanes: whether `last` may be a run of a task list, which changes no file of a user.
 
         Raises:
             UsageError: there is none, or more than one; the project does not exist.
         """
         if run == "last":
-            return self._find_last_run(project)
+            return self._find_last_run(project, in_lanes)
         if not run:
             raise UsageError("the run's id is empty", "list the runs with `orchestrator runs`")
         rows = self.database.fetch_rows(
@@ -283,9 +286,10 @@ class Store:
             raise UsageError(f"several run ids begin with {run}: {ids}", "give more of the id")
         return found[0]
 
-    def _find_last_run(self, project: Path | None) -> RunRecord:
+    def _find_last_run(self, project: Path | None, in_lanes: bool) -> RunRecord:
         folder = project and resolve_project(project)
-        if found := self.list_runs(1, folder) or (folder and self.list_runs(1)):
+        found = self.list_runs(1, folder, in_lanes=in_lanes)
+        if found := found or self.list_runs(1 if folder else 0, in_lanes=in_lanes):
             last = found[0]
             if folder in (None, last.task.project):
                 return last
@@ -293,11 +297,21 @@ class Store:
             raise UsageError(f"no run has worked in {folder}", hint)
         raise UsageError("there is no run yet", 'start one with `orchestrator run "TASK"`')
 
-    def list_runs(self, limit: int = 50, project: Path | None = None) -> list[RunRecord]:
-        """Return the newest runs first, those of a project or all, without their results."""
-        where, values = ("WHERE project = ?", (str(project),)) if project else ("", ())
+    def list_runs(
+        self, limit: int = 50, project: Path | None = None, *, in_lanes: bool = True
+    ) -> list[RunRecord]:
+        """Return the newest runs first, those of a project or all, without their results.
+
+        Args:
+            limit: how many at most.
+            project: the folder of a project, for its runs alone.
+            in_lanes: whether to return those of task lists, too.
+        """
+        lanes = "" if in_lanes else " AND lane = ''"
+        where, values = ("project = ?", (str(project),)) if project else ("1 = 1", ())
         rows = self.database.fetch_rows(
-            f"{_SELECT} {where} ORDER BY started DESC, id DESC LIMIT ?", (*values, limit)
+            f"{_SELECT} WHERE {where}{lanes} ORDER BY started DESC, id DESC LIMIT ?",
+            (*values, limit),
         )
         return self._build_records(rows)
 

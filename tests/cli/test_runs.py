@@ -3,11 +3,13 @@
 import json
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from orchestrator.cli.run_lines import iter_run_table
 from orchestrator.journal.durable import read_history
+from orchestrator.models import Task
 from orchestrator.services.project_lock import lock_project
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.runs import Store
@@ -44,6 +46,27 @@ def test_a_list_and_its_json_say_the_same(call: Call, shop: Shop) -> None:
     assert datetime.fromisoformat(found["started"]) < datetime.now(UTC)
     assert json.loads(call("runs", "show", "--json").out) == found
     assert call("runs", "show", "no-such", "--json").code == 2
+
+
+def test_a_run_of_a_task_list_names_list_and_task_and_is_never_the_last_to_undo(
+    call: Call, shop: Shop, tmp_path: Path
+) -> None:
+    assert call("run", TASK, "--project-dir", shop.project).code == 0
+    own = get_last_run()
+    assert (call("runs", "--json").events[0]["list"], own.lane) == ("", None)
+    with Store() as store:
+        task = Task("in a lane", shop.project)
+        run = store.create_run(task, "{}", lane=tmp_path / "lanes/1").id
+        store.database.write(
+            "INSERT INTO task_runs (run, list, task, base, started) VALUES (?, ?, ?, ?, ?)",
+            (run, "20260101-000000-abcdef", "T007", "", datetime.now(UTC).isoformat()),
+        )
+    shown = call("runs", "show", "--project-dir", shop.project)
+    assert "list     20260101-000000-abcdef, task T007; orchestrator tasks status" in shown.out
+    (values,) = call("runs", "show", run, "--json").events
+    assert (values["list"], values["list_task"]) == ("20260101-000000-abcdef", "T007")
+    assert own.id in call("undo", "--dry-run", "--project-dir", shop.project).out
+    assert own.id in call("resume", "--project-dir", shop.project).err
 
 
 def test_a_narrow_terminal_gets_the_task_on_a_line_of_its_own(call: Call, shop: Shop) -> None:

@@ -225,3 +225,16 @@ def test_lanes_report_at_once_and_nothing_blocks() -> None:
     shown.console.close()
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.text)
     assert len(re.findall(r"! lane \d step \d+", plain)) == 210
+
+
+def test_the_end_of_a_long_list_is_short_and_names_first_what_needs_a_person() -> None:
+    shown = Shown()
+    waiting = [build_task(f"T{each:04}", "Wait", TaskState.WAITING) for each in range(2998)]
+    stuck = build_task("T9999", "Cannot be done", TaskState.QUARANTINED, reason="no such API")
+    record = build_record(status=ListStatus.STOPPED)
+    shown.console(list_events.ListEnded(record, (*waiting, stuck), ("go on",)))
+    lines = shown.text.splitlines()
+    assert len(lines) < 30
+    left = next(line for line in lines if "not done" in line)
+    assert "T9999 Cannot be done: quarantined, no such API" in left
+    assert "           (2,979 more: `orchestrator tasks status`)" in lines

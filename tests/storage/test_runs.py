@@ -40,6 +40,20 @@ def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> 
     assert first.folder.is_dir()
 
 
+def test_the_last_run_of_a_person_is_none_of_a_task_list(store: Store, tmp_path: Path) -> None:
+    project = tmp_path.resolve()
+    lane = store.create_run(Task("in a lane", project), "{}", lane=tmp_path / "lanes/1")
+    with pytest.raises(UsageError, match="there is no run yet"):
+        store.find_run("last", project, in_lanes=False)
+    own = store.create_run(Task("own", project), "{}")
+    later = store.create_run(Task("in a lane", project), "{}", lane=tmp_path / "lanes/1")
+    assert store.find_run("last", project).id == later.id
+    assert store.find_run("last", project, in_lanes=False).id == own.id
+    assert store.find_run("last", in_lanes=False).id == own.id
+    assert store.find_run(lane.id, project, in_lanes=False).id == lane.id, "it is named"
+    assert [each.id for each in store.list_runs(in_lanes=False)] == [own.id]
+
+
 def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
     with pytest.raises(UsageError, match="there is no run yet"):
         store.load_run("last")
