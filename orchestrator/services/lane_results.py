@@ -17,7 +17,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.failures.log_excerpt import clean_text, shorten_to_line, truncate_middle
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.masking import Masker
-from orchestrator.models import Attempt, RunRecord
+from orchestrator.models import Attempt, CaseOutcome, RunRecord, RunResult
 from orchestrator.platform import files, process
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.platform.orphans import reap_orphans
@@ -148,7 +148,11 @@ def _explain_failure(result: RunResult | None) -> str:
     if result is None or last is None or last.verdict is None or last.is_solved:
         return ""
     baseline = result.baseline
-    if baseline and not baseline.has_passed and not any(case.is_passed for case in baseline.cases):
+    if (
+        baseline
+        and not baseline.has_passed
+        and CaseOutcome.PASSED not in {case.outcome for case in baseline.cases}
+    ):
         return (
             f"{last.verdict.text}; no test passed before the agent started either: if something "
             "is missing in a lane, see lanes.prepare and lanes.include"
