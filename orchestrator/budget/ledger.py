@@ -4,6 +4,8 @@ Before an agent or a teacher is asked, an entry is opened, which reserves the mo
 cost; when the bill arrives, the entry is closed. Until then the reservation counts as spent, so
 parallel runs cannot exceed a limit together. The entry of a process that died is closed with an
 estimate, because its bill never arrived.
+
+Longer than 350 lines: every limit is read and used up in one transaction, which is here.
 """
 
 import math

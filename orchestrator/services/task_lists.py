@@ -11,12 +11,10 @@ from orchestrator.budget.ledger import Ledger
 from orchestrator.config import Config, Override
 from orchestrator.config.setting_hints import complete_hints
 from orchestrator.counts import name_first
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.masking import Masker
 from orchestrator.platform.children import Children
-from orchestrator.platform.folders import hash_path
-from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.combined_judge import SuiteJudge
@@ -24,6 +22,7 @@ from orchestrator.services.dry_run import check_parts
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.lane_rules import LaneRuleWriter
 from orchestrator.services.lane_runs import LaneRunner
+from orchestrator.services.list_locks import lock_list, require_finished
 from orchestrator.services.list_proposals import ProposalFinder
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.runs import mask_run_config
@@ -125,11 +124,11 @@ def start_list(
         masked = mask_run_config(loaded, project, config_file, masker, store, given)
         repository = _open_repository(project, state, identity)
         with (
-            _lock_list(identity, tasks.source, project, store),
+            lock_list(identity, tasks.source, project, store),
             complete_hints(config, loaded.origins, format_command(project)),
         ):
             if not anew:
-                _require_finished(tasks.source, project, store)
+                require_finished(tasks.source, project, store)
             if not options.queue:  # else the workers have agent, teacher and keys
                 check_parts(config, project, environment)
             base = repository.create_base()
@@ -177,7 +176,7 @@ def resume_list(
             )
         home = resolve_project(record.project)
         config = wiring.restore_config(store, lists.read_config(record.id), home, environment)
-        with _lock_list(record.id, record.source, home, store):
+        with lock_list(record.id, record.source, home, store):
             tasks = read_list_again(lists, record, home)
             require_trusted_checks(tasks, home, config, store.directory)
             if not (options or record.options).queue:
@@ -337,43 +336,6 @@ def _report_judging(emit: events.Listener) -> Callable[[tuple[str, ...]], None]:
 
 def _open_repository(project: Path, state: Path, identity: str) -> LaneRepository:
     return open_lane_repository(project, list_folder(state, identity) / "repository.git")
-
-
-@contextlib.contextmanager
-def _lock_list(identity: str, source: str, project: Path, store: Store) -> Iterator[None]:
-    """Keep other processes from a list, and from its source: they would do its tasks twice.
-
-    Raises:
-        InfrastructureError: another process works on it.
-    """
-    names = {f"tasks-{identity}": f"the list {identity}"}
-    if source:
-        names[f"tasks-of-{hash_path(f'{project}/{source}')}"] = f"a list of {source}"
-    with contextlib.ExitStack() as held:
-        for name, what in names.items():
-            lock = FileLock(store.locks / f"{name}.lock", 0)
-            try:
-                lock.acquire()
-            except LockHeldError:
-                raise InfrastructureError(
-                    f"another process works on {what}", "see `orchestrator tasks status`"
-                ) from None
-            held.callback(lock.release)
-        yield
-
-
-def _require_finished(source: str, project: Path, store: Store) -> None:
-    """Check that no earlier list of a source has work left: its tasks would be done again.
-
-    Raises:
-        UsageError: one has, and can go on.
-    """
-    found = TaskStore(store.database).find_unfinished(project, source) if source else None
-    if found and list_folder(store.directory, found.id).is_dir():
-        raise UsageError(
-            f"a list of {source} is not finished: {found.id}, {found.status}",
-            f"`orchestrator tasks resume {found.id}` goes on with it; --new starts another one",
-        )
 
 
 def _report_base(repository: LaneRepository, listener: events.Listener) -> None:
