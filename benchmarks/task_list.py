@@ -107,6 +107,8 @@ def work_on_list(folder: Path, count: int, lanes: int) -> float:
             lambda _event: None,
             list_paths(tasks, project),
             lambda _record, _end: (),
+            lambda _without: None,
+            lambda: 0.0,
             lambda tip: _require_published(repository.publish(tip, record.branch)),
             lambda _record, _tasks: (),
         )
@@ -125,6 +127,7 @@ def _write_part(number: int, _order: TaskOrder) -> dict[str, bytes | None]:
 def _require_published(problem: str) -> None:
     if problem:
         raise RuntimeError(problem)
+    return obstacle
 
 
 def main(count: int, lanes: int) -> None:
