@@ -124,10 +124,10 @@ def _write_part(number: int, _order: TaskOrder) -> dict[str, bytes | None]:
     return {f"parts/p{number}.py": b"def part(): pass\n"}
 
 
-def _require_published(problem: str) -> None:
+def _require_published(problem: str) -> str:
     if problem:
         raise RuntimeError(problem)
-    return obstacle
+    return problem
 
 
 def main(count: int, lanes: int) -> None:
