@@ -33,8 +33,10 @@ _PATH: Final = re.compile(r"(?<![\w./@:-])(?:[\w.-]+/)+[\w-][\w.-]*\.[A-Za-z]\w{
 _FOLDER: Final = re.compile(r"\b(?:in|to|at|under)\s+`?((?:[\w.-]+/)+)`?(?=[\s,;.)]|$)")
 _PLACEHOLDER: Final = re.compile(r"[\w/]\[[^\[\]]*\]|\[[^\[\]]*\][\w/.]|<\w+>|\{\w+\}")
 _MOST_DEPENDENCIES: Final = 300_000
-_MOST_COMPARED: Final = 100
+_MOST_COMPARED: Final = 20
 """Tasks of its phase with which the files of a task are compared."""
+_LONGEST_COMPARED: Final = 500
+"""Tasks of a list up to which files are compared: in a longer one, the order of a phase counts."""
 
 
 def is_spec_kit(file: BoxFile) -> bool:
@@ -65,11 +67,11 @@ def add_phases(tasks: Sequence[BoxTask], file: BoxFile, name: str) -> tuple[BoxT
     waits: dict[str, tuple[str, ...]] = {}
     before: list[str] = []
     blocking: tuple[str, ...] = ()
-    total = 0
+    total, is_long = 0, len(tasks) > _LONGEST_COMPARED
     for (line, title), members in phases.items():
         ids = tuple(each.item.id for each in members)
         others = tuple(before) if _LAST.search(title) else blocking
-        waits |= {each: (*others, *own) for each, own in _order_phase(members).items()}
+        waits |= {each: (*others, *own) for each, own in _order_phase(members, is_long).items()}
         total += len(others) * len(ids)
         if total > _MOST_DEPENDENCIES:
             raise UsageError(
@@ -87,7 +89,7 @@ def _find_phase(box: Box) -> tuple[int, str] | None:
     return next((each for each in box.headings if _PHASE.match(each[1])), None)
 
 
-def _order_phase(members: Sequence[BoxTask]) -> dict[str, tuple[str, ...]]:
+def _order_phase(members: Sequence[BoxTask], is_long: bool) -> dict[str, tuple[str, ...]]:
     """Return what each task of a phase waits for within it, by the ids."""
     order: dict[str, tuple[str, ...]] = {}
     serial, beside = tuple[str, ...](), list[str]()
@@ -102,8 +104,10 @@ def _order_phase(members: Sequence[BoxTask]) -> dict[str, tuple[str, ...]]:
     waits: dict[str, tuple[str, ...]] = {}
     apart: dict[str, tuple[str, ...]] = {}
     for name, item in items.items():
-        found = ((), ()) if item.depends else _split_apart(item, items, order, apart)
-        waits[name], apart[name] = found
+        if item.depends or is_long:
+            waits[name], apart[name] = () if item.depends else order[name], ()
+        else:
+            waits[name], apart[name] = _split_apart(item, items, order, apart)
     return waits
 
 
