@@ -17,7 +17,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.failures.log_excerpt import clean_text, shorten_to_line, truncate_middle
 from orchestrator.failures.suite_failure import build_failure
 from orchestrator.masking import Masker
-from orchestrator.models import Attempt, RunRecord
+from orchestrator.models import Attempt, CaseOutcome, RunRecord, RunResult
 from orchestrator.platform import files, process
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.platform.orphans import reap_orphans
@@ -131,7 +131,7 @@ def describe_end(
     return TaskEnd(
         record.outcome,
         # A run in a lane is resumed by its list alone.
-        (message or (result.message if result else "")).replace(
+        (message or (result.message if result else "") or _explain_failure(result)).replace(
             "`orchestrator resume`", "`orchestrator tasks resume`"
         ),
         check_failed=check_failed,
@@ -140,6 +140,24 @@ def describe_end(
         fingerprint=_compute_fingerprint(record, judged) if judged else "",
         failing=_list_failing(judged) if judged else (),
     )
+
+
+def _explain_failure(result: RunResult | None) -> str:
+    """Return why a run has failed whose result does not say it; empty if it has not."""
+    last = result.attempts[-1] if result and result.attempts else None
+    if result is None or last is None or last.verdict is None or last.is_solved:
+        return ""
+    baseline = result.baseline
+    if (
+        baseline
+        and not baseline.has_passed
+        and CaseOutcome.PASSED not in {case.outcome for case in baseline.cases}
+    ):
+        return (
+            f"{last.verdict.text}; no test passed before the agent started either: if something "
+            "is missing in a lane, see lanes.prepare and lanes.include"
+        )
+    return last.verdict.text
 
 
 def _compute_fingerprint(record: RunRecord, attempt: Attempt) -> str:

@@ -31,7 +31,11 @@ from orchestrator.workspace.lane_base import (
 from orchestrator.workspace.lane_history import LaneHistory, open_lane_history
 from orchestrator.workspace.lane_trees import LaneSnapshot, LaneTree
 from orchestrator.workspace.publishing import is_reachable, publish_commit
-from orchestrator.workspace.repository import Repository, find_repository
+from orchestrator.workspace.repository import (
+    Repository,
+    find_repository,
+    require_trusted_repository,
+)
 from orchestrator.workspace.repository_history import open_private_history
 from orchestrator.workspace.virtual_merge import Merge, find_conflicts, merge_commits
 from orchestrator.workspace.worktree import read_identity
@@ -309,10 +313,11 @@ def open_lane_repository(project: Path, folder: Path) -> LaneRepository:
         folder: where it is, or will be.
 
     Raises:
-        UsageError: the project is in no git repository.
+        UsageError: the project is in no git repository, or in that of another user.
         InfrastructureError: git is missing, or cannot read the repository.
     """
     project = project.resolve()
+    require_trusted_repository(project)
     repository = find_repository(project)
     if not repository:
         raise UsageError(

@@ -1,10 +1,12 @@
 """Read facts about the user's repository, which is never written."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import UsageError
 from orchestrator.workspace.git import Git
 
 _FILE_SETTINGS: Final = (
@@ -27,6 +29,9 @@ _FACTS: Final = (
     "--show-object-format",
 )
 """Questions to `git rev-parse`, each answered in one line."""
+
+_DUBIOUS: Final = "dubious ownership"
+_REMEDY: Final = re.compile(r"git config .*safe\.directory .+")
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,25 @@ def find_repository(project: Path) -> Repository | None:
         common_dir=project / _decode_path(common_dir),
         object_format=object_format.decode("ascii"),
     )
+
+
+def require_trusted_repository(project: Path) -> None:
+    """Check that git itself would work in a folder: its repository may belong to another user.
+
+    Such a repository names filters and other programs, which would run as this user.
+
+    Raises:
+        UsageError: git refuses; the hint is git's own remedy.
+        InfrastructureError: git is missing.
+    """
+    answer = Git(project, any_owner=False).run("rev-parse", "--git-dir", allowed=(0, 128))
+    stderr = answer.stderr.decode("utf-8", "replace")
+    if _DUBIOUS in stderr:
+        found = _REMEDY.search(stderr)
+        raise UsageError(
+            f"the repository of {project} belongs to another user, so git does not trust it",
+            f"if you do: {found[0] if found else 'see `git help config`, safe.directory'}",
+        )
 
 
 def read_file_settings(project: Path) -> tuple[str, ...]:

@@ -68,10 +68,20 @@ def test_without_changes_the_base_is_the_users_commit(project: Path, tmp_path: P
 
 def test_untracked_secrets_are_withheld(project: Path, tmp_path: Path) -> None:
     repo = repository(project, a_py="a = 1\n", tracked_pem="t\n")
-    secret = (".env", ".env.local", "part/server.pem", "id_rsa", "id_ed25519_work")
-    secret += (".netrc", ".pgpass", ".git-credentials", ".npmrc", ".pypirc", ".htpasswd", ".envrc")
-    secret += ("a.key", "b.p12", "c.pfx", "d.jks", "e.keystore", "credentials-prod.json")
-    secret += ("service-account-1.json", "secrets.yaml", "secrets.yml")
+    secret = (
+        *(
+            ".env",
+            ".env.local",
+            "part/server.pem",
+            "id_rsa",
+            "id_ed25519_work",
+            ".netrc",
+            ".pgpass",
+        ),
+        *(".git-credentials", ".npmrc", ".pypirc", ".htpasswd", ".envrc", "a.key", "b.p12"),
+        *("c.pfx", "d.jks", "e.keystore", "credentials-prod.json", "service-account-1.json"),
+        *("secrets.yaml", "secrets.yml"),
+    )
     public = (".env.example", "id_rsa.pub", "id_card.py", "tracked.pem", "keys.py", "monkey")
     for path in (*secret, *public):
         write(repo, path, "new\n")
@@ -348,3 +358,25 @@ def test_a_state_directory_in_the_repository_is_not_in_the_base(project: Path) -
     write(repo, "state/other.db")
     lanes = open_lanes(repo, repo / "state")
     assert lanes.create_base() == git(repo, "rev-parse", "HEAD").decode().strip()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to another user")
+def test_a_repository_of_another_user_is_not_read(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, marker = repository(project, a_py="a = 1\n"), tmp_path / "was run"
+    git(repo, "config", "filter.x.clean", f"touch '{marker}'; cat")
+    write(repo, ".gitattributes", "* filter=x\n")
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    for path in (repo, repo / ".git"):
+        os.chown(path, 12345, -1)
+    with pytest.raises(UsageError, match="belongs to another user") as caught:
+        open_lanes(repo, tmp_path / "state")
+    remedy = f"git config --global --add safe.directory {repo}"
+    assert caught.value.hint.endswith(remedy)
+    assert not marker.exists()
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f"[safe]\n\tdirectory = {repo}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    assert open_lanes(repo, tmp_path / "state").create_base()
+    assert marker.exists()  # as `git add` would run it
