@@ -338,7 +338,6 @@ class LeftoverKind(StrEnum):
     """What a list has left in the state directory. The values are printed."""
 
     LANE = "lane"
-    PATCH = "patch"
     REPOSITORY = "repository"
 
 
