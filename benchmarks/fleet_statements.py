@@ -132,7 +132,7 @@ def _list_own_statements(workers: int) -> list[tuple[str, str, tuple[Any, ...], 
             "SELECT project, repository, content, config, status, token, worker, cancelled,"
             " message, result, created, started, ended FROM jobs WHERE id = %s",
             (job,),
-            running / 0.2,
+            running / 1.0,
         ),
         (
             "claim of a job",

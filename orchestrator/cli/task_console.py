@@ -26,7 +26,6 @@ from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
 from orchestrator.tasks import events as list_events
 from orchestrator.tasks.models import (
-    FINISHED,
     ListStatus,
     TaskRecord,
     TaskState,
@@ -210,7 +209,7 @@ class TaskConsole:
     def _print_not_done(self, tasks: Sequence[TaskRecord]) -> None:
         left = [
             each for each in tasks
-            if each.state not in FINISHED and each.state is not TaskState.REMOVED
+            if not each.is_done and each.state is not TaskState.REMOVED
         ]  # fmt: skip
         left.sort(key=lambda each: each.state is TaskState.WAITING)  # first what needs a person
         for number, each in enumerate(left[:MOST_SHOWN]):

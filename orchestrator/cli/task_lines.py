@@ -61,6 +61,8 @@ def find_column(record: TaskRecord, blocked: Mapping[str, str]) -> str:
     """Return the column of the board that a task is in."""
     if record.state is TaskState.WAITING and record.item.id in blocked:
         return _BLOCKED
+    if record.is_unpublished:
+        return str(TaskState.NEEDS_PERSON)
     return str(TaskState.DONE if record.state is TaskState.LANDED else record.state)
 
 
@@ -83,7 +85,7 @@ def describe_reason(record: TaskRecord, tasks: Sequence[TaskRecord]) -> str:
 def count_done(tasks: Sequence[TaskRecord]) -> tuple[int, int]:
     """Return how many tasks are done, and how many there are; proposals are none yet."""
     counted = [each for each in tasks if each.state not in (TaskState.PROPOSED, TaskState.REMOVED)]
-    return sum(each.state in FINISHED for each in counted), len(counted)
+    return sum(each.is_done for each in counted), len(counted)
 
 
 def format_source(record: ListRecord) -> str:
@@ -166,6 +168,8 @@ def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) ->
 
 def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     """Yield what a person may want to type next; whole lines, to be copied."""
+    from orchestrator.services.task_views import locate_work
+
     record = summary.record
     stuck = [
         each.item.id
@@ -174,10 +178,13 @@ def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     ]
     if stuck:
         yield f"try a task again:  orchestrator tasks retry {record.id} {clean_line(stuck[0])}"
-    if record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+    branch, fetch = locate_work(record, summary.tasks)
+    if fetch or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         yield f"go on:             orchestrator tasks resume {record.id}"
+    if fetch:
+        yield f"fetch the work:    {fetch}"
     if any(each.landed for each in summary.tasks):
-        commits = f"{record.base[:12]}..{record.branch}"
+        commits = f"{record.base[:12]}..{branch}"
         yield f"see the work:      {format_git_command(f'log --patch {commits}', record.project)}"
         yield f"take it over:      {format_git_command(f'cherry-pick {commits}', record.project)}"
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from orchestrator import events
@@ -295,7 +296,7 @@ class _ListWork:
             self._find_room,
             self._find_extra_cost,
             self._publish(record, emit),
-            advise_next_steps,
+            partial(advise_next_steps, state=self.store.directory),
         )
 
     def _find_room(self, without: Collection[str]) -> float | None:

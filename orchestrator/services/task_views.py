@@ -3,6 +3,7 @@
 `tasks status` is a light command: nothing here imports what a run needs.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from orchestrator.errors import UsageError
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.choosing import explain_blocked
 from orchestrator.tasks.models import (
     UNFINISHED,
@@ -104,14 +105,40 @@ def cancel_list(
         return lists.find_list(record.id)
 
 
-def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[str, ...]:
+def locate_work(
+    record: ListRecord, tasks: Sequence[TaskRecord], state: Path | None = None
+) -> tuple[str, str]:
+    """Return the branch with what has landed, and the command that makes it first, if needed.
+
+    Args:
+        record: the list.
+        tasks: its tasks.
+        state: the state directory; the user's if None.
+    """
+    if not any(each.is_unpublished for each in tasks):
+        return record.branch, ""
+    from orchestrator.tasks.merging import TIP  # imports git
+
+    branch = f"{record.branch}-tip"  # git would not touch one that is checked out
+    repository = list_folder(state or resolve_state_directory(), record.id) / "repository.git"
+    refs = f"{shlex.quote(str(repository))} {TIP}:refs/heads/{branch}"
+    return branch, format_git_command(f"fetch {refs}", record.project)
+
+
+def advise_next_steps(
+    record: ListRecord, tasks: Sequence[TaskRecord], state: Path | None = None
+) -> tuple[str, ...]:
     """Return what a person can do when a list has ended: each command in a line of its own."""
     lines = []
+    branch, fetch = locate_work(record, tasks, state)
+    if fetch:
+        lines.append(f"fetch all of the work, because {record.branch} is not up to date:")
+        lines.append(fetch)
     if any(each.landed for each in tasks):
         top = record.project
         # Not a merge: the base has what was not committed, such as the list itself, and git would
         # not bring that over the user's own file.
-        commits = f"{record.base[:12]}..{record.branch}"
+        commits = f"{record.base[:12]}..{branch}"
         lines.append("see the work, and bring it into your branch:")
         lines.append(format_git_command(f"log --patch {commits}", top))
         lines.append(format_git_command(f"cherry-pick {commits}", top))
@@ -124,7 +151,7 @@ def advise_next_steps(record: ListRecord, tasks: Sequence[TaskRecord]) -> tuple[
         lines.append(f"try {stuck[0]} again:")
         lines.append(f"orchestrator tasks retry {record.id} {stuck[0]}")
     waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
-    if waiting or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
+    if waiting or fetch or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
         lines.append("go on:")
         lines.append(f"orchestrator tasks resume {record.id}")
     return tuple(lines)

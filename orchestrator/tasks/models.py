@@ -142,6 +142,16 @@ class TaskRecord:
     """That of its last failure."""
     updated: datetime | None = None
 
+    @property
+    def is_unpublished(self) -> bool:
+        """Whether its work has landed, and could not be brought into the user's repository."""
+        return self.state is TaskState.LANDED and bool(self.reason)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody has anything to do with it any more."""
+        return self.state in FINISHED and not self.is_unpublished
+
 
 class ListStatus(StrEnum):
     """How a list stands. The values are stored and printed."""
@@ -328,7 +338,6 @@ class LeftoverKind(StrEnum):
     """What a list has left in the state directory. The values are printed."""
 
     LANE = "lane"
-    PATCH = "patch"
     REPOSITORY = "repository"
 
 

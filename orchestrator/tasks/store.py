@@ -17,7 +17,6 @@ from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
 from orchestrator.tasks.models import (
     FINISHED,
-    UNFINISHED,
     ListFormat,
     ListOptions,
     ListRecord,
@@ -314,10 +313,6 @@ class TaskStore:
         """Return the id of the task that a run belongs to; empty if there is no such run."""
         rows = self.database.fetch_rows("SELECT task FROM task_runs WHERE run = ?", (run,))
         return str(rows[0][0]) if rows else ""
-
-    def has_unfinished(self, list_id: str) -> bool:
-        """Return whether a list still has work with a task."""
-        return any(each.state in UNFINISHED for each in self.load_tasks(list_id))
 
 
 _END_COLUMNS: Final = ("outcome", "work", "learned")

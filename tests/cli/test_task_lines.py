@@ -88,7 +88,7 @@ def test_no_text_makes_another_line_or_acts_in_a_terminal(
     lines = list(iter_board_lines(summary, now=NOW))
     shown = "".join(lines)
     assert all(each == " " or each.isprintable() for each in shown)
-    assert len(lines) <= 7 + 4 + 2
+    assert len(lines) <= 7 + 4 + 4
     json.loads(serialize_summary(summary))
 
 

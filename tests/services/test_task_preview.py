@@ -4,8 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from orchestrator.services.task_preview import preview_list
-from orchestrator.tasks.models import ListOptions
+from orchestrator.config import Config
+from orchestrator.services.task_preview import build_clash, preview_list
+from orchestrator.tasks.models import ListOptions, TaskItem
 from tests.tasks.fakes import git
 
 
@@ -27,3 +28,13 @@ def test_a_plan_says_that_there_is_no_commit_to_start_from(tmp_path: Path) -> No
     git(project, "commit", "-q", "-m", "first")
     assert "commit" not in find_problem()
     assert not list(state.glob("lists/*"))
+
+
+def test_tasks_of_a_workspace_share_the_lock_file_at_its_top(project: Path) -> None:
+    web, api = (
+        TaskItem(each, each, each, 0, files=(f"{each}/package.json",)) for each in ("web", "api")
+    )
+    assert not build_clash(Config(), project)(web, api)
+    (project / "yarn.lock").touch()
+    assert build_clash(Config(), project)(web, api)
+    assert not build_clash(Config(), project)(web, TaskItem("a", "a", "a", 0, files=("a.py",)))
