@@ -65,10 +65,12 @@ class WorkerStore:
         with self.database.explain_damage():
             return ProcessMark(*rows[0]) if rows else None
 
-    def read_last_seen(self, worker: str) -> str:
-        """Return what a worker has recorded last, to see whether it changes; empty if nothing."""
-        rows = self.database.fetch_rows("SELECT last_seen FROM workers WHERE id = ?", (worker,))
-        return str(rows[0][0]) if rows else ""
+    def read_last_seen(self) -> dict[str, str]:
+        """Return what each worker that has not ended has recorded last, to see if it changes."""
+        rows = self.database.fetch_rows(
+            "SELECT id, last_seen FROM workers WHERE state <> ?", (WorkerState.ENDED,)
+        )
+        return {str(worker): str(seen) for worker, seen in rows}
 
     def list_workers(self, *, with_ended: bool = False) -> list[WorkerRecord]:
         """Return the workers, the oldest first: those that live or died, or also those that ended.
