@@ -11,7 +11,7 @@ import pytest
 from orchestrator.journal import queues
 from orchestrator.models import RunOutcome
 from orchestrator.services.queue_runner import cancel_jobs
-from orchestrator.storage.process_locks import hold_lock
+from orchestrator.storage.process_locks import hold_lock, is_free
 from orchestrator.tasks.fleet.models import JobStatus, WorkerState
 from orchestrator.tasks.models import TaskEnd
 from tests.services.fleet_world import LIST, FleetWorld, git, make_project, open_fleet
@@ -149,6 +149,8 @@ def test_all_jobs_of_a_list_are_cancelled_whoever_lives(fleet: FleetWorld) -> No
     fleet.wait_for(lambda: fleet.read_notes("starts"))
     worker.kill()
     worker.wait()
+    owner = fleet.jobs.load_job("j1").worker
+    fleet.wait_for(lambda: is_free(fleet.database, owner))
     assert cancel_jobs(fleet.database, "another") == 0
     assert cancel_jobs(fleet.database, LIST) == 2
     for job in ("j1", "j2"):

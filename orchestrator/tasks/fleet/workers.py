@@ -6,10 +6,12 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from orchestrator.platform.liveness import ProcessMark, mark_process
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.process_locks import find_free
 from orchestrator.tasks.fleet.models import JobStatus, WorkerRecord, WorkerState
 
@@ -17,6 +19,12 @@ _SELECT: Final = (
     "SELECT id, host, process, process_started, version, lanes, state, started, last_seen"
     " FROM workers"
 )
+
+
+def list_workers(state: Path) -> list[WorkerRecord]:
+    """Return the workers that live, and those that died and nobody has replaced."""
+    with open_database(state) as database:
+        return WorkerStore(database).list_workers()
 
 
 def create_worker_id() -> str:
