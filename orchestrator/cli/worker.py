@@ -112,8 +112,8 @@ def workers(database_url: str | None, as_json: bool) -> None:
     half a minute.
     """
     _use_database(database_url)
-    from orchestrator.services.workers import list_workers
     from orchestrator.storage.state_directory import resolve_state_directory
+    from orchestrator.tasks.fleet.workers import list_workers
 
     found = list_workers(resolve_state_directory())
     print_lines(_iter_json(found) if as_json else _iter_lines(found))

@@ -14,7 +14,6 @@ from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.journal import queues
 from orchestrator.masking import mask_text
-from orchestrator.models import RunOutcome
 from orchestrator.services.lane_results import LEARNED, WORK
 from orchestrator.storage.database import Database
 from orchestrator.storage.process_locks import is_free
@@ -72,10 +71,7 @@ class QueueRunner:
             self._send_base(order)
             job = Job(order, self._project, self._repository.prefix, self._url, self._stored)
             self._jobs.create_job(job)
-        elif found.cancelled:
-            # By a process of this list that was interrupted.
-            self._jobs.reopen_job(order.run)
-        elif found.status is JobStatus.ENDED:
+        elif found.status is JobStatus.ENDED and not self._jobs.reopen_job(order.run):
             return
         queues.enqueue_job(self._state, order.run, order.priority)
 
@@ -88,10 +84,10 @@ class QueueRunner:
         if not self._is_due(run, _POLL_SECONDS):
             return None
         record = self._jobs.load_job(run)
-        if record.end and record.end.outcome is RunOutcome.INTERRUPTED and not self._ends(run):
-            # A worker has still seen that it was cancelled, before this list was resumed.
-            self._jobs.reopen_job(run)
-        elif record.end:
+        if record.end and run not in self._interrupted and self._jobs.reopen_job(run):
+            # It was cancelled by a process of this list that was interrupted before.
+            record = self._jobs.load_job(run)
+        if record.end:
             self._fetch_result(record, record.end)
             return record.end
         if record.status is not JobStatus.RUNNING and self._is_due(f"queue {run}", _QUEUE_SECONDS):
@@ -103,18 +99,10 @@ class QueueRunner:
     def interrupt(self, run: str) -> None:
         """Cancel a job: its worker ends the agent; a job that waits leaves the queue."""
         self._interrupted.add(run)
-        self._jobs.cancel_job(run)
-        queues.withdraw_job(self._state, run)
-        record = self._jobs.find_job(run)
-        if record and record.status is JobStatus.RUNNING and self._is_dead(record.worker):
-            # Perhaps there is no other worker whose reaper would find it.
-            Reaper(self._jobs.database).reap_jobs()
+        _cancel_job(self._jobs, run)
 
     def find_lane(self, run: str) -> Path | None:
         """Return None: the lane is a worker's."""
-
-    def _ends(self, run: str) -> bool:
-        return run in self._interrupted
 
     def _is_due(self, what: str, seconds: float) -> bool:
         """Return whether it is time to look again: a scheduler asks many times a second."""
@@ -123,9 +111,6 @@ class QueueRunner:
             return False
         self._due[what] = now + seconds
         return True
-
-    def _is_dead(self, worker: str) -> bool:
-        return is_free(self._jobs.database, worker)
 
     def _send_base(self, order: TaskOrder) -> None:
         ref = build_base_ref(order.run)
@@ -167,3 +152,25 @@ class QueueRunner:
             self._shown[record.id] = text
             order = record.job.order
             self._listener(TaskProgress(task=order.task, lane=order.lane, text=text))
+
+
+def cancel_jobs(database: Database, list_id: str) -> int:
+    """Cancel all jobs of a list that have not ended, and return how many.
+
+    Raises:
+        InfrastructureError: the database cannot be used.
+    """
+    jobs = JobStore(database)
+    found = jobs.list_unfinished(list_id)
+    for each in found:
+        _cancel_job(jobs, each)
+    return len(found)
+
+
+def _cancel_job(jobs: JobStore, run: str) -> None:
+    jobs.cancel_job(run)
+    queues.withdraw_job(jobs.database.directory, run)
+    record = jobs.find_job(run)
+    if record and record.status is JobStatus.RUNNING and is_free(jobs.database, record.worker):
+        # Perhaps there is no other worker whose reaper would find it.
+        Reaper(jobs.database).reap_jobs()

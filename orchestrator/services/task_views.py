@@ -15,6 +15,7 @@ from orchestrator.platform.project_commands import format_git_command
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.choosing import explain_blocked
+from orchestrator.tasks.fleet.jobs import JobStore
 from orchestrator.tasks.models import (
     UNFINISHED,
     ListRecord,
@@ -94,14 +95,22 @@ def cancel_list(
 ) -> ListRecord:
     """Ask the process that works on a list to end its runs; `tasks resume` goes on with it.
 
+    Its jobs are cancelled here: that process may be gone, and workers would go on.
+
     Raises:
-        LoopError: there is no such list.
+        LoopError: there is no such list, or it has ended.
     """
     folder = resolve_project(project) if project else None
     with Store(state or resolve_state_directory()) as store:
         lists = TaskStore(store.database)
         record = lists.find_list(identity, folder)
-        lists.cancel_list(record.id)
+        is_cancelled, jobs = lists.cancel_list(record.id), 0
+        if JobStore(store.database).list_unfinished(record.id):
+            from orchestrator.services.queue_runner import cancel_jobs  # DBOS takes a second
+
+            jobs = cancel_jobs(store.database, record.id)
+        if not is_cancelled and not jobs:
+            raise UsageError(f"the list {record.id} has ended already: {record.status}")
         return lists.find_list(record.id)
 
 

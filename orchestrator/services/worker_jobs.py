@@ -117,14 +117,13 @@ class JobExecutor:
 
     def _execute(self, jobs: JobStore, job: str, lane: int) -> bool:
         before = self._repeat(lambda: jobs.find_job(job))
-        if before is None or before.status is JobStatus.ENDED:
-            return True
-        if self._hands_back.is_set():
-            return False
+        if before and self._hands_back.is_set():
+            return before.status is JobStatus.ENDED
         record = self._repeat(lambda: jobs.claim_job(job, self._worker))
-        if record is None:
+        if before is None or record is None:
             return True
         order = record.job.order
+        is_cancelled = False
         self._report(f"job {job}: took task {order.task} of list {order.list_id}, lane {lane}")
         try:
             self._repeat(lambda: self._end_leftovers(jobs, before))
@@ -134,7 +133,7 @@ class JobExecutor:
             if stop.ownership is Ownership.LOST:
                 self._report(f"job {job}: another worker has it; its result here is dropped")
                 return True
-            end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled")
+            end, is_cancelled = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled"), True
         except _HandedBackError:
             reason = f"worker {self._worker} was stopped"
             self._repeat(lambda: jobs.hand_back(job, record.token, reason))
@@ -152,10 +151,19 @@ class JobExecutor:
                 RunOutcome.STOPPED,
                 f"a bug of the worker: {type(error).__name__}: {mask_text(str(error))}",
             )
+        if end.outcome is RunOutcome.INTERRUPTED and not is_cancelled:
+            return self._note_death(jobs, job, end.message)
         is_saved = self._repeat(lambda: jobs.save_end(job, record.token, end))
         shown = f"{end.outcome}{f': {end.message}' if end.message else ''}"
         self._report(f"job {job}: {shown if is_saved else 'another worker has it; result dropped'}")
         return True
+
+    def _note_death(self, jobs: JobStore, job: str, message: str) -> bool:
+        """Give up a job whose process was ended by nobody here, perhaps by what the job does."""
+        reason = message or "its process was ended"
+        self._repeat(lambda: jobs.fence_job(job, self._worker, reason))
+        self._report(f"job {job}: {reason}")
+        return False
 
     def _repeat(self, action: Callable[[], T]) -> T:
         """Do something again while the database is away, as long as the worker may wait for it."""
@@ -202,7 +210,9 @@ class JobExecutor:
     def _build_order(self, record: JobRecord, run: str, lane: int, spent: float) -> TaskOrder:
         order = record.job.order
         left = order.max_cost_usd - spent
-        if left <= 0:
+        if not order.max_cost_usd:
+            left = 0.0  # no limit
+        elif left <= 0:
             raise InfrastructureError(
                 f"${spent:.2f} of ${order.max_cost_usd:.2f} were spent before its worker died",
                 "raise tasks.max_cost_usd",

@@ -25,7 +25,7 @@ from orchestrator.storage.opening import open_database
 from orchestrator.storage.process_locks import ProcessLock, hold_lock
 from orchestrator.storage.runs import RUN_FORMAT
 from orchestrator.storage.state_directory import build_state_error, workers_folder
-from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
+from orchestrator.tasks.fleet.models import WorkerState
 from orchestrator.tasks.fleet.reaper import RECONNECT_SECONDS, STALE_SECONDS, Reaper
 from orchestrator.tasks.fleet.workers import WorkerStore, create_worker_id
 
@@ -112,12 +112,6 @@ def run_worker(
             _Worker(database, worker, lock, executor, options, stop, report).serve()
         finally:
             lock.release()
-
-
-def list_workers(state: Path) -> list[WorkerRecord]:
-    """Return the workers that live, and those that died and nobody has replaced."""
-    with open_database(state) as database:
-        return WorkerStore(database).list_workers()
 
 
 @contextlib.contextmanager

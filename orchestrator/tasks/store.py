@@ -115,9 +115,15 @@ class TaskStore:
             (status, message, _now(), identity),
         )
 
-    def cancel_list(self, identity: str) -> None:
-        """Ask the process that works on a list to end it; one that is not running is stopped."""
-        self.end_list(identity, ListStatus.STOPPED, "cancelled")
+    def cancel_list(self, identity: str) -> bool:
+        """Ask the process that works on a list to end it; return whether it had not ended."""
+        return bool(
+            self.database.write(
+                "UPDATE task_lists SET status = ?, message = ?, ended = ?"
+                " WHERE id = ? AND status = ?",
+                (ListStatus.STOPPED, "cancelled", _now(), identity, ListStatus.RUNNING),
+            )
+        )
 
     def is_cancelled(self, identity: str) -> bool:
         """Return whether another process has asked to end a list that this one works on."""

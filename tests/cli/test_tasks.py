@@ -309,7 +309,7 @@ def test_without_a_worker_that_takes_jobs_a_notice_says_so(
     says: bool,
 ) -> None:
     found = [build_worker(state, is_alive) for state, is_alive in workers]
-    monkeypatch.setattr("orchestrator.services.workers.list_workers", lambda _state: found)
+    monkeypatch.setattr("orchestrator.tasks.fleet.workers.list_workers", lambda _state: found)
     done = call("tasks", "run", "plan.md", "--queue")
     assert done.code == 0
     assert ("! no worker is alive, so the runs wait in the queue" in done.out) == says

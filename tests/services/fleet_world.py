@@ -53,6 +53,12 @@ for line in sys.stdin.read().splitlines():
             daemon = [sys.executable, "-c", "import time; time.sleep(600)"]
             left = subprocess.Popen(daemon, start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
             (out / name).write_text(str(left.pid))
+        case ["kill-run"]:
+            pid = os.getppid()
+            while b"resume" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\\0"):
+                pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().split()[3])
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(60)
         case ["kill-worker"]:
             for pid in (out / "workers").read_text().split():
                 try:

@@ -8,9 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchestrator.journal import queues
 from orchestrator.models import RunOutcome
+from orchestrator.services.queue_runner import cancel_jobs
+from orchestrator.storage.process_locks import hold_lock, is_free
 from orchestrator.tasks.fleet.models import JobStatus, WorkerState
-from tests.services.fleet_world import FleetWorld, git, make_project, open_fleet
+from orchestrator.tasks.models import TaskEnd
+from tests.services.fleet_world import LIST, FleetWorld, git, make_project, open_fleet
 
 pytestmark = pytest.mark.whole
 SOLVE = "write word.txt right"
@@ -103,9 +107,62 @@ def test_a_job_that_kills_its_workers_is_not_started_a_fourth_time(fleet: FleetW
         fleet.start_worker().wait(timeout=120)
     fleet.start_worker()
     end = fleet.wait("j1")
-    assert (end.outcome, "3 workers have died" in end.message) == (RunOutcome.NOT_SOLVED, True)
+    assert (end.outcome, "3 workers or processes" in end.message) == (RunOutcome.NOT_SOLVED, True)
     assert fleet.wait("j2").outcome is RunOutcome.SOLVED
     assert len(fleet.read_notes("starts")) == 3
+
+
+def test_a_job_whose_run_is_killed_is_not_started_a_fourth_time(fleet: FleetWorld) -> None:
+    fleet.start("j1", "note starts\nkill-run")
+    fleet.start_worker()
+    end = fleet.wait("j1")
+    assert (end.outcome, "3 workers or processes" in end.message) == (RunOutcome.NOT_SOLVED, True)
+    assert len(fleet.read_notes("starts")) == 3
+    fleet.start("j1", "")  # by a list that is resumed
+    assert fleet.wait("j1") == end
+
+
+def test_what_a_job_has_reached_before_it_was_cancelled_is_its_result(fleet: FleetWorld) -> None:
+    fleet.start("j1", SOLVE)
+    owner = fleet.jobs.claim_job("j1", "w1")
+    assert owner
+    lock = hold_lock(fleet.database, "w1")
+    fleet.runner.interrupt("j1")  # Ctrl-C at the list in the last second of the agent
+    solved = TaskEnd(RunOutcome.SOLVED, work=fleet.base, cost_usd=0.5)
+    assert fleet.jobs.save_end("j1", owner.token, solved)
+    lock.release()
+    fleet.resume()
+    fleet.start("j1", SOLVE)
+    assert fleet.wait("j1") == solved
+
+
+def test_a_job_without_a_limit_of_money_is_done(fleet: FleetWorld) -> None:
+    fleet.start("j1", SOLVE, max_cost_usd=0.0)
+    fleet.start_worker()
+    assert fleet.wait("j1").outcome is RunOutcome.SOLVED
+
+
+def test_all_jobs_of_a_list_are_cancelled_whoever_lives(fleet: FleetWorld) -> None:
+    fleet.start("j1", "note starts\nawait never")
+    fleet.start("j2", SOLVE)
+    worker = fleet.start_worker()
+    fleet.wait_for(lambda: fleet.read_notes("starts"))
+    worker.kill()
+    worker.wait()
+    owner = fleet.jobs.load_job("j1").worker
+    fleet.wait_for(lambda: is_free(fleet.database, owner))
+    assert cancel_jobs(fleet.database, "another") == 0
+    assert cancel_jobs(fleet.database, LIST) == 2
+    for job in ("j1", "j2"):
+        end = fleet.jobs.load_job(job).end
+        assert end
+        assert end.outcome is RunOutcome.INTERRUPTED
+    assert queues.list_waiting_jobs(fleet.state) == queues.list_taken_jobs(fleet.state) == []
+    assert cancel_jobs(fleet.database, LIST) == 0
+    fleet.resume()  # `tasks resume` goes on with it after all
+    fleet.start("j2", SOLVE)
+    fleet.start_worker()
+    assert fleet.wait("j2").outcome is RunOutcome.SOLVED
 
 
 def test_a_worker_that_drains_ends_its_job_and_takes_no_other(fleet: FleetWorld) -> None:

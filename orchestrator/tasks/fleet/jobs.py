@@ -87,14 +87,13 @@ class JobStore:
             raise UsageError(f"there is no job {job}", "see `orchestrator workers`")
         return found
 
-    def list_unfinished(self, list_id: str = "") -> list[JobRecord]:
-        """Return the jobs that have not ended, of one list or all, the oldest first."""
-        return self._build(
-            self.database.fetch_rows(
-                f"{_SELECT} WHERE status IN (?, ?) AND (? = '' OR list = ?) ORDER BY created, id",
-                (JobStatus.QUEUED, JobStatus.RUNNING, list_id, list_id),
-            )
+    def list_unfinished(self, list_id: str) -> list[str]:
+        """Return the ids of the jobs of a list that have not ended."""
+        rows = self.database.fetch_rows(
+            "SELECT id FROM jobs WHERE list = ? AND status <> ? ORDER BY id",
+            (list_id, JobStatus.ENDED),
         )
+        return [str(job) for (job,) in rows]
 
     def list_running(self) -> list[tuple[str, str]]:
         """Return the ids of the jobs that run, each with that of its worker."""
@@ -106,7 +105,7 @@ class JobStore:
     # ---- owners
 
     def claim_job(self, job: str, worker: str) -> JobRecord | None:
-        """Let a worker own a job that the queue gave it; return it, or None if it has ended.
+        """Let a worker own a job that the queue gave it; return it, unless it has ended.
 
         The new token ends the ownership of any other worker.
         """
@@ -163,8 +162,13 @@ class JobStore:
             )
         )
 
-    def fence_job(self, job: str, worker: str) -> bool:
-        """Take a job from a dead worker; at the third death, or if it is cancelled, end it.
+    def fence_job(self, job: str, worker: str, reason: str = "its worker has died") -> bool:
+        """Take a job from a worker with which it died; at the third death, or if cancelled, end it.
+
+        Args:
+            job: the job's id.
+            worker: its worker.
+            reason: what has died, of the worker and of what it has started.
 
         Returns:
             Whether the worker owned it: if not, nothing is changed.
@@ -173,19 +177,19 @@ class JobStore:
             found = self.find_job(job)
             if found is None or (found.status, found.worker) != (JobStatus.RUNNING, worker):
                 return False
-            deaths, message, end = found.deaths + 1, "its worker has died", None
+            deaths, message, end = found.deaths + 1, reason, None
             if deaths >= MOST_DEATHS:
-                message = f"{deaths} workers have died with it"
+                message = f"{deaths} workers or processes have died with it; the last: {reason}"
                 # Not `STOPPED`, which ends the list: here it is the task that fails.
                 end = TaskEnd(RunOutcome.NOT_SOLVED, f"{message}; it is not started again")
             elif found.cancelled:
-                end = TaskEnd(RunOutcome.INTERRUPTED, "it was cancelled, and its worker has died")
+                end = TaskEnd(RunOutcome.INTERRUPTED, f"it was cancelled, and {reason}")
             self.database.write(
                 "UPDATE jobs SET token = token + 1, deaths = ?, status = ?, message = ?,"
                 " result = ?, ended = ? WHERE id = ?",
                 (
                     *(deaths, JobStatus.ENDED if end else JobStatus.QUEUED),
-                    *(end.message if end else message, _dump_end(end) if end else ""),
+                    *(_mask(end.message if end else message), _dump_end(end) if end else ""),
                     *(_now() if end else None, job),
                 ),
             )
@@ -208,18 +212,24 @@ class JobStore:
                 ),
             )
 
-    def reopen_job(self, job: str) -> None:
-        """Let a job that was cancelled be done after all, from its start."""
+    def reopen_job(self, job: str) -> bool:
+        """Let a job that was cancelled, and so ended without a result, be done from its start.
+
+        Returns:
+            Whether it is so: what a job has reached before it could be cancelled is its result.
+        """
         with self.database.transaction():
+            found = self.find_job(job)
+            if not (found and found.end and found.cancelled):
+                return False
+            if found.end.outcome is not RunOutcome.INTERRUPTED:
+                return False
             self.database.write(
-                "UPDATE jobs SET cancelled = 0 WHERE id = ? AND status <> ?",
-                (job, JobStatus.ENDED),
+                "UPDATE jobs SET status = ?, token = token + 1, cancelled = 0,"
+                " result = '', message = '', ended = NULL WHERE id = ?",
+                (JobStatus.QUEUED, job),
             )
-            self.database.write(
-                "UPDATE jobs SET status = ?, token = token + 1, cancelled = 0, deaths = 0,"
-                " result = '', message = '', ended = NULL WHERE id = ? AND status = ?",
-                (JobStatus.QUEUED, job, JobStatus.ENDED),
-            )
+            return True
 
     def _build(self, rows: Iterable[Row]) -> list[JobRecord]:
         with self.database.explain_damage():

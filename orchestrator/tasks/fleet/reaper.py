@@ -86,8 +86,9 @@ class Reaper:
         dead = find_free(self._database, workers)
         self._seen = {worker: self._seen[worker] for worker in workers if worker in self._seen}
         now = self._clock()
+        rows = self._workers.read_last_seen() if set(workers) - dead else {}
         for worker in set(workers) - dead:
-            row = self._workers.read_last_seen(worker)
+            row = rows.get(worker, "")
             before, since = self._seen.setdefault(worker, (row, now))
             if before != row:
                 self._seen[worker] = (row, now)

@@ -6,10 +6,12 @@ import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from orchestrator.platform.liveness import ProcessMark, mark_process
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.process_locks import find_free
 from orchestrator.tasks.fleet.models import JobStatus, WorkerRecord, WorkerState
 
@@ -17,6 +19,12 @@ _SELECT: Final = (
     "SELECT id, host, process, process_started, version, lanes, state, started, last_seen"
     " FROM workers"
 )
+
+
+def list_workers(state: Path) -> list[WorkerRecord]:
+    """Return the workers that live, and those that died and nobody has replaced."""
+    with open_database(state) as database:
+        return WorkerStore(database).list_workers()
 
 
 def create_worker_id() -> str:
@@ -65,10 +73,12 @@ class WorkerStore:
         with self.database.explain_damage():
             return ProcessMark(*rows[0]) if rows else None
 
-    def read_last_seen(self, worker: str) -> str:
-        """Return what a worker has recorded last, to see whether it changes; empty if nothing."""
-        rows = self.database.fetch_rows("SELECT last_seen FROM workers WHERE id = ?", (worker,))
-        return str(rows[0][0]) if rows else ""
+    def read_last_seen(self) -> dict[str, str]:
+        """Return what each worker that has not ended has recorded last, to see if it changes."""
+        rows = self.database.fetch_rows(
+            "SELECT id, last_seen FROM workers WHERE state <> ?", (WorkerState.ENDED,)
+        )
+        return {str(worker): str(seen) for worker, seen in rows}
 
     def list_workers(self, *, with_ended: bool = False) -> list[WorkerRecord]:
         """Return the workers, the oldest first: those that live or died, or also those that ended.
