@@ -108,15 +108,15 @@ def _examine_list(record: ListRecord, lists: TaskStore, store: Store) -> list[Le
         for lane in lanes:
             LaneStates(repository).store_left_state(lane, record.base)
         works = list(_iter_works(record, tasks, runs, repository))
-        kept = list(_iter_kept(record, tasks, works, repository))
+        retained = list(_iter_retained(record, tasks, works, repository))
     except LoopError as error:
         return [_keep(record, folder, str(error))]
-    if not kept:
+    if not retained:
         reason = _explain_removal([each for each in works if each.superseded])
         size = _measure_folder(folder)
         return [Leftover(record.id, LeftoverKind.REPOSITORY, folder, size, reason, removable=True)]
     at_work = {each.lane for each in tasks if each.state is TaskState.RUNNING}
-    return kept + [
+    return retained + [
         Leftover(
             record.id,
             LeftoverKind.LANE,
@@ -170,7 +170,7 @@ def _iter_works(
             yield _Work(owner, run, f"{_REFS}{_KINDS[2]}{run}", base, landed)
 
 
-def _iter_kept(
+def _iter_retained(
     record: ListRecord,
     tasks: Sequence[TaskRecord],
     works: Iterable[_Work],

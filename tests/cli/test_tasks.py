@@ -46,7 +46,7 @@ from tests.cli.task_records import (
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
     "task_preview": ("preview_list",),
-    "task_views": ("summarize_list", "list_lists", "retry_task", "cancel_list"),
+    "task_views": ("summarize_list", "list_lists", "locate_work", "retry_task", "cancel_list"),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
@@ -121,6 +121,9 @@ class FakeService:
         if identity not in ("last", LIST) and not LIST.startswith(identity):
             raise UsageError(f"there is no task list {identity}", "see tasks status --all")
         return self.summary()
+
+    def locate_work(self, record: ListRecord, _tasks: Any) -> tuple[str, str]:
+        return record.branch, ""
 
     def retry_task(self, identity: str, task: str, project: Path) -> None:
         self._record("retry", identity=identity, task=task, project=project)
