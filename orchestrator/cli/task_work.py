@@ -64,9 +64,9 @@ def work_on_list(
 def report_missing_workers(listener: "Listener") -> None:
     """Report that runs in the queue will wait, if no worker is alive that takes jobs."""
     from orchestrator.events import Notice
-    from orchestrator.tasks.fleet.workers import list_workers
     from orchestrator.storage.state_directory import resolve_state_directory
     from orchestrator.tasks.fleet.models import WorkerState
+    from orchestrator.tasks.fleet.workers import list_workers
 
     found = list_workers(resolve_state_directory())
     if not any(each.is_alive and each.state is WorkerState.SERVING for each in found):
