@@ -36,7 +36,7 @@ from orchestrator.journal.database import (
     provide_unixepoch,
     resolve_workflows_url,
 )
-from orchestrator.journal.service import JOB_WORKFLOW, Service
+from orchestrator.journal.service import RUN_WORKFLOW, Service
 from orchestrator.masking import mask_text
 from orchestrator.storage import codec
 from orchestrator.storage.runs import RUN_FORMAT
@@ -250,9 +250,8 @@ def forget_runs(
     with _engine.use_database(state):
         # Listed before any run is judged: a workflow that starts in between is not in the list.
         gone = []
-        for each in DBOS.list_workflows(load_input=False, load_output=False):
-            if each.name == JOB_WORKFLOW:  # its id is that of a job
-                continue
+        runs = DBOS.list_workflows(name=RUN_WORKFLOW, load_input=False, load_output=False)
+        for each in runs:
             run = each.workflow_id.rpartition(".")[0]
             if is_gone(run) if each.status == _PENDING else has_ended(run):
                 gone.append(each.workflow_id)

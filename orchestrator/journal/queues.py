@@ -17,7 +17,7 @@ What DBOS 3.4 does, and what is done about it:
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -136,6 +136,14 @@ def drop_job(state: Path, entry: QueueEntry) -> None:
     """Take the job of a dead worker out of the queue for good."""
     with use_engine(state):
         DBOS.cancel_workflow(entry.workflow)
+
+
+def forget_jobs(state: Path, jobs: Collection[str]) -> None:
+    """Delete what the queue has about jobs that have ended."""
+    with use_engine(state):
+        found = [each.workflow_id for job in jobs for each in _iter_workflows(job)]
+        if found:
+            DBOS.delete_workflows(found)
 
 
 def is_in_queue(state: Path, job: str) -> bool:

@@ -5,6 +5,8 @@ from typing import Final
 
 JOB_WORKFLOW: Final = "job"
 """The name of the workflow of a job."""
+RUN_WORKFLOW: Final = "carry"
+"""That of a run."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ from orchestrator.config.masked_config import read_section
 from orchestrator.counts import format_count
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
+from orchestrator.platform import files
 from orchestrator.platform.project import resolve_project
 from orchestrator.rulebook.records import Status
 from orchestrator.storage.retention import PruneResult, find_prunable, prune_database
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import list_folder
+from orchestrator.tasks.fleet.jobs import JobStore
+from orchestrator.tasks.store import TaskStore
 
 _WITHDRAWN_STATUSES: Final = (Status.ARCHIVED, Status.HARMFUL, Status.REJECTED)
 
@@ -40,6 +44,7 @@ def prune_runs(
         if dry_run:
             return find_prunable(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
         pruned = prune_database(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
+        _forget_tasks(store, _compute_cutoff(days))
         _forget_steps(store)
         return pruned
 
@@ -60,6 +65,8 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
         pruned = (
             prune_database(store.database, cutoff, _WITHDRAWN_STATUSES) if cutoff else PruneResult()
         )
+        if cutoff:
+            _forget_tasks(store, cutoff)
         _forget_steps(store, run)
     except LoopError as error:
         listener(Notice(f"old runs could not be removed: {error}"))
@@ -71,6 +78,21 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
                 f"than {days:g} days ago; state.keep_days keeps them longer"
             )
         )
+
+
+def _forget_tasks(store: Store, before: datetime) -> None:
+    """Delete the rows of jobs that ended long ago, and of lists that were also cleaned."""
+    jobs = JobStore(store.database)
+    if old := jobs.list_old(before):
+        from orchestrator.journal.queues import forget_jobs
+
+        forget_jobs(store.directory, old)  # first: after a kill in between, the rows are left
+        for job in old:
+            jobs.forget_job(job)
+    lists = TaskStore(store.database)
+    for each in lists.list_old(before):
+        if not files.exists(list_folder(store.directory, each)):
+            lists.forget_list(each)
 
 
 def _forget_steps(store: Store, spared: str = "") -> None:

@@ -17,6 +17,7 @@ from orchestrator.config.masked_config import ConfigMasker, find_run_origins
 from orchestrator.failures.record_masking import create_masked_listener
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
+from orchestrator.journal.service import RUN_WORKFLOW
 from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
@@ -266,4 +267,4 @@ class _Preparation:
         return private
 
 
-_WORKFLOW: Final = DurableWorkflow("carry", _execute_workflow)
+_WORKFLOW: Final = DurableWorkflow(RUN_WORKFLOW, _execute_workflow)

@@ -34,8 +34,12 @@ from orchestrator.storage.state_directory import (
 
 _OLD: Final = (
     "SELECT id, outcome, host, process, process_started FROM runs"
-    " WHERE pruned IS NULL AND coalesce(ended, started) < ? ORDER BY started"
+    " WHERE pruned IS NULL AND coalesce(ended, started) < ? AND (lane = '' OR NOT ("
+    " EXISTS (SELECT 1 FROM tasks t WHERE t.run = runs.id AND t.state IN ('running', 'merging'))"
+    " OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = runs.id AND j.status <> 'ended')))"
+    " ORDER BY started"
 )
+"""The run of a lane is needed until the list has taken what came of it."""
 
 
 @dataclass(frozen=True)

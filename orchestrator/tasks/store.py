@@ -130,6 +130,24 @@ class TaskStore:
         rows = self.database.fetch_rows("SELECT status FROM task_lists WHERE id = ?", (identity,))
         return not rows or rows[0][0] != ListStatus.RUNNING
 
+    def list_old(self, before: datetime) -> list[str]:
+        """Return the ids of the lists of this machine that ended before a time."""
+        rows = self.database.fetch_rows(
+            "SELECT id FROM task_lists WHERE ended < ? AND status <> ? AND host = ? ORDER BY id",
+            (before.astimezone(UTC).isoformat(), ListStatus.RUNNING, mark_process().host),
+        )
+        return [str(identity) for (identity,) in rows]
+
+    def forget_list(self, identity: str) -> None:
+        """Delete the rows of a list, of its tasks and of their runs, unless it works again."""
+        with self.database.transaction():
+            if self.database.write(
+                "DELETE FROM task_lists WHERE id = ? AND status <> ?",
+                (identity, ListStatus.RUNNING),
+            ):
+                self.database.write("DELETE FROM tasks WHERE list = ?", (identity,))
+                self.database.write("DELETE FROM task_runs WHERE list = ?", (identity,))
+
     def set_tip(self, identity: str, tip: str) -> None:
         """Record the last commit that is known to be on the list's branch."""
         self.database.write("UPDATE task_lists SET tip = ? WHERE id = ?", (tip, identity))

@@ -22,7 +22,7 @@ from orchestrator.tasks.fleet.models import (
     JobStatus,
     Ownership,
 )
-from orchestrator.tasks.models import TaskEnd, TaskOrder
+from orchestrator.tasks.models import TaskEnd, TaskOrder, TaskState
 from orchestrator.tasks.store import load_end
 
 _COLUMNS: Final = (
@@ -101,6 +101,22 @@ class JobStore:
             "SELECT id, worker FROM jobs WHERE status = ? ORDER BY id", (JobStatus.RUNNING,)
         )
         return [(str(job), str(worker)) for job, worker in rows]
+
+    def list_old(self, before: datetime) -> list[str]:
+        """Return the ids of the jobs that ended before a time, and whose list has their result."""
+        rows = self.database.fetch_rows(
+            "SELECT id FROM jobs WHERE status = ? AND ended < ? AND NOT EXISTS ("
+            " SELECT 1 FROM tasks t WHERE t.run = jobs.id AND t.state IN (?, ?)) ORDER BY id",
+            (
+                *(JobStatus.ENDED, before.astimezone(UTC).isoformat()),
+                *(TaskState.RUNNING, TaskState.MERGING),
+            ),
+        )
+        return [str(job) for (job,) in rows]
+
+    def forget_job(self, job: str) -> None:
+        """Delete the row of a job that has ended."""
+        self.database.write("DELETE FROM jobs WHERE id = ? AND status = ?", (job, JobStatus.ENDED))
 
     # ---- owners
 
