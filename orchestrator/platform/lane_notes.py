@@ -22,7 +22,7 @@ REPOSITORY: Final = "repository.git"
 _NOTES: Final = "lane-notes"
 _MAIN_WORKTREE: Final = "main-worktree"
 _COMPLETE: Final = "complete"
-_BEGUN: Final = "begun"
+_STARTED: Final = "started"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LaneNote:
     @property
     def is_own(self) -> bool:
         """Whether the folder is the one that was made for the lane, and no link."""
-        return self._matches(_BEGUN) or self.is_complete
+        return self._matches(_STARTED) or self.is_complete
 
     @property
     def is_complete(self) -> bool:
@@ -61,7 +61,7 @@ class LaneNote:
         found = self._identify()
         if found is None:
             raise FileNotFoundError(2, "it is no folder", str(self.top))
-        text = f"{found} {_COMPLETE if complete else _BEGUN}"
+        text = f"{found} {_COMPLETE if complete else _STARTED}"
         files.write_file(self._path, text.encode("ascii"), 0o600)
 
     def record_main_worktree(self, top: Path) -> None:

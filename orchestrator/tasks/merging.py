@@ -114,7 +114,7 @@ class MergeQueue:
         commits = self.repository.list_commits(self.record.base, self.tip)
         found = {}
         for commit, message in commits:
-            # The title of a task is text of others: only the trailers at the end are ours.
+            # The title of a task is text of others: only the trailers at the end are written here.
             trailers = message.rpartition("\n\n")[2].split("\n")
             if f"{_LIST}{self.record.id}" in trailers and trailers[-1].startswith(_RUN):
                 found[trailers[-1].removeprefix(_RUN)] = commit

@@ -46,7 +46,7 @@ _UNWANTED: Final = ("hooks", "commondir", "config.worktree")
 """With these an agent of one lane would decide what git does in another one."""
 _SPARSE: Final = "info/sparse-checkout"
 _REPLACED: Final = "replaced"
-"""A folder of ours: what an agent has put in the place of something else is moved there."""
+"""A folder of the list: what an agent has put in the place of something else is moved there."""
 _DRAFTS: Final = "entries"
 _LOCKED: Final = b"a lane of a task list; `orchestrator tasks clean` removes it"
 

@@ -92,4 +92,4 @@ def check_merge(lanes: LaneRepository, folder: Path, works: list[str]) -> None:
     )
     assert (done.returncode == 0) == bool(merge.tree), done.stderr
     if merge.tree:
-        assert lanes.tree_of(git(folder, "rev-parse", "HEAD").decode().strip()) == merge.tree
+        assert git(folder, "rev-parse", "HEAD^{tree}").decode().strip() == merge.tree
