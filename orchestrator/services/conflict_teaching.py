@@ -100,6 +100,18 @@ class ConflictTeacher:
         yield self._teach_on_tip(failure, record, tip, pending)
         pending.release()
 
+    def forget_taught(self, record: TaskRecord, verdict: CombinedVerdict, tip: str) -> None:
+        """Remove what a process has left that was killed after its lesson was committed.
+
+        A failure without an answer stays: nobody could be asked about it.
+        """
+        pending = Pending(self.tree.project, self.store.directory)
+        masker = build_masker(self.tree.config, os.environ, self.store.directory)
+        masked = mask_failure(masker, self._build_failure(record, verdict, tip))
+        for each in pending.list_failures():
+            if each.lesson and each.failure == masked:
+                pending.remove_failure(each.failure)
+
     def _teach_on_tip(
         self, failure: Failure, record: TaskRecord, tip: str, pending: _RetainedPending
     ) -> TaughtLesson:

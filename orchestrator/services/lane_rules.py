@@ -100,10 +100,11 @@ class LaneRuleWriter:
         """
         repository, ref = self.tree.repository, f"{TAUGHT_REFS}{record.run}"
         taught = repository.read_ref(ref)
-        if not taught:
-            with ConflictTeacher(self.tree, self.store, self.listener).teach(
-                record, verdict, tip
-            ) as lesson:
+        teacher = ConflictTeacher(self.tree, self.store, self.listener)
+        if taught:
+            teacher.forget_taught(record, verdict, tip)
+        else:
+            with teacher.teach(record, verdict, tip) as lesson:
                 taught = self._commit_lesson(lesson, record, tip)
                 repository.set_ref(ref, taught)
         return self._bring_to_tip(taught, record, tip)
