@@ -108,6 +108,13 @@ def iter_board_lines(
         now: the present.
     """
     record, present = summary.record, now or datetime.now(UTC)
+    if record.status is not ListStatus.RUNNING:  # what it has as running was cut off
+        present = record.ended or max(_iter_times(summary), default=record.started)
+        activities = {
+            each.item.id: "cut off; `tasks resume` goes on with it"
+            for each in summary.tasks
+            if each.state is TaskState.RUNNING
+        }
     columns: dict[str, list[TaskRecord]] = {name: [] for name in _COLUMNS}
     for each in summary.tasks:
         columns[find_column(each, summary.blocked)].append(each)

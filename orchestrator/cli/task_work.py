@@ -27,7 +27,7 @@ def work_on_list(
     options: "ListOptions",
     *,
     tasks: "TaskList | None" = None,
-    anew: bool = False,
+    new_list: bool = False,
     as_json: bool,
 ) -> int:
     """Start a list, print what happens, and return the exit code.
@@ -39,7 +39,7 @@ def work_on_list(
         overrides: settings that take precedence.
         options: how it is worked on.
         tasks: the list, if it was not read from a source.
-        anew: whether to start it although an earlier list of the source is not finished.
+        new_list: whether to start it although an earlier list of the source is not finished.
         as_json: whether to print JSON lines.
     """
     from orchestrator.services.task_lists import exit_code, start_list
@@ -55,7 +55,7 @@ def work_on_list(
             overrides,
             options,
             tasks=tasks,
-            anew=anew,
+            new_list=new_list,
             listener=listener,
         )
     )

@@ -50,7 +50,10 @@ def tasks() -> None:
 @config_file
 @project_directory
 @click.option(
-    "--new", "anew", is_flag=True, help="Start although an earlier list of FILE is not finished."
+    "--new",
+    "new_list",
+    is_flag=True,
+    help="Start although an earlier list of FILE is not finished.",
 )
 @click.option(
     "--dry-run",
@@ -62,7 +65,7 @@ def run(
     source: str,
     project_dir: Path,
     config_file: Path | None,
-    anew: bool,
+    new_list: bool,
     dry_run: bool,
     as_json: bool,
     **given: Any,  # noqa: ANN401 -- click gives each its own type
@@ -80,7 +83,7 @@ def run(
     if dry_run:
         return print_plan(source, project_dir, config_file, overrides, options, as_json=as_json)
     return work_on_list(
-        source, project_dir, config_file, overrides, options, anew=anew, as_json=as_json
+        source, project_dir, config_file, overrides, options, new_list=new_list, as_json=as_json
     )
 
 

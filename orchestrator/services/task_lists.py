@@ -79,7 +79,7 @@ def start_list(
     options: ListOptions | None = None,
     *,
     tasks: TaskList | None = None,
-    anew: bool = False,
+    new_list: bool = False,
     listener: events.Listener,
     environment: Mapping[str, str] | None = None,
     state: Path | None = None,
@@ -93,7 +93,7 @@ def start_list(
         overrides: values that take precedence over the file's.
         options: how it is worked on.
         tasks: the list, if it was not read from a source.
-        anew: whether to start it although an earlier list of the source is not finished.
+        new_list: whether to start it although an earlier list of the source is not finished.
         listener: receives the events, possibly in threads other than the caller's.
         environment: environment variables for agents, teacher and configuration; those of this
             process if None.
@@ -128,7 +128,7 @@ def start_list(
             lock_list(identity, tasks.source, project, store),
             complete_hints(config, loaded.origins, format_command(project)),
         ):
-            if not anew:
+            if not new_list:
                 require_finished(tasks.source, project, store)
             if not options.queue:  # else the workers have agent, teacher and keys
                 check_parts(config, project, environment)

@@ -7,6 +7,7 @@ from benchmarks.fleet_limits import Size
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_the_limits_of_a_small_fleet_are_measured() -> None:
     shown: list[str] = []
     table = fleet_limits.measure(Size(4, 40, 40, 3.0), shown.append)
@@ -19,6 +20,7 @@ def test_the_limits_of_a_small_fleet_are_measured() -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_the_queue_is_measured_beside_a_bare_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "JOBS", 8)
     monkeypatch.setattr(queue, "ROUNDS", 2)

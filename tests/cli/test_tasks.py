@@ -88,10 +88,10 @@ class FakeService:
 
     def start_list(
         self, source: str, project: Path, config_file: Path | None, overrides: Any,
-        options: ListOptions, *, tasks: Any = None, anew: bool, listener: Callable[..., None],
+        options: ListOptions, *, tasks: Any = None, new_list: bool, listener: Callable[..., None],
     ) -> ListSummary:  # fmt: skip
-        self._record("start", anew=anew, source=source, project=project, config_file=config_file,
-                     overrides=overrides, options=options, tasks=tasks)  # fmt: skip
+        self._record("start", new_list=new_list, source=source, project=project,
+                     config_file=config_file, overrides=overrides, options=options, tasks=tasks)  # fmt: skip
         for event in iter_events():
             listener(event)
         return self.summary()

@@ -81,6 +81,7 @@ def test_a_rule_is_in_the_learned_commit_and_not_in_the_work(world: World) -> No
 
 
 @pytest.mark.parametrize("ignored", [True, False], ids=["ignored", "untracked"])
+@pytest.mark.long
 def test_a_private_file_is_seen_in_the_lane_and_gets_the_rule(world: World, ignored: bool) -> None:
     if ignored:
         (world.project / ".git/info/exclude").write_text("CLAUDE.md\n", encoding="utf-8")
@@ -99,6 +100,7 @@ def test_a_private_file_is_seen_in_the_lane_and_gets_the_rule(world: World, igno
     assert world.rulebook.count(RULE) == 1
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_claude_and_what_it_has_started(world: World) -> None:
     configure(world, claude={"allowed_tools": ["Bash(sh hang.sh)"]})
     with (

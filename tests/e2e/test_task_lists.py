@@ -174,6 +174,7 @@ def test_what_the_agent_does_to_its_copy_of_the_list_is_no_verdict(list_world: L
     ],
     ids=["login", "limit"],
 )
+@pytest.mark.long
 def test_an_end_that_says_nothing_about_the_task_stops_the_list(
     list_world: ListWorld, values: dict[str, object]
 ) -> None:

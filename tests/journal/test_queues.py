@@ -109,6 +109,7 @@ def test_the_most_urgent_job_is_first(state: Path, log: Path, start_worker: Star
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_each_worker_has_its_own_number_of_lanes(
     state: Path, log: Path, start_worker: Start
 ) -> None:
@@ -163,6 +164,7 @@ def test_starts_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_a_dead_worker_holds_up_nobody_once_its_job_is_returned(
     state: Path, log: Path, start_worker: Start
 ) -> None:
@@ -183,6 +185,7 @@ def test_a_dead_worker_holds_up_nobody_once_its_job_is_returned(
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_a_job_waits_for_a_worker_of_its_version(
     state: Path, log: Path, start_worker: Start
 ) -> None:

@@ -334,6 +334,7 @@ def die_at_lines(
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_rules_are_written_once_whenever_the_process_dies(tmp_path: Path) -> None:
     def prepare(line: int) -> RuleWorld:
         world = RuleWorld(tmp_path / str(line), FILES)
@@ -359,6 +360,7 @@ def test_rules_are_written_once_whenever_the_process_dies(tmp_path: Path) -> Non
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_a_conflict_is_paid_for_once_whenever_the_process_dies(
     tmp_path: Path, model: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def make_project(project: Path, out: Path, **sections: object) -> Path:
     return project
 
 
+@pytest.mark.long
 def test_the_work_is_a_commit_on_the_base_and_nothing_of_the_users_changes(
     project: Path, out: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_the_work_is_a_commit_on_the_base_and_nothing_of_the_users_changes(
         assert (again.work, again.learned, again.outcome) == (end.work, end.learned, end.outcome)
 
 
+@pytest.mark.long
 def test_two_lanes_at_once_have_their_own_folders_and_ports(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
@@ -116,6 +118,7 @@ def test_two_lanes_at_once_have_their_own_folders_and_ports(project: Path, out: 
     assert [each[2] for each in told] == ["1", "2"]
 
 
+@pytest.mark.long
 def test_a_lane_is_reset_and_what_it_had_is_stored(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
@@ -130,6 +133,7 @@ def test_a_lane_is_reset_and_what_it_had_is_stored(project: Path, out: Path) -> 
         assert not world.repository.read_ref("refs/orchestrator/left/run-2")
 
 
+@pytest.mark.long
 def test_a_run_that_did_not_solve_it_says_what_failed(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
@@ -151,6 +155,7 @@ def test_the_check_of_a_task(project: Path, out: Path) -> None:
         assert world.run(order).check_failed == ""
 
 
+@pytest.mark.long
 def test_the_check_before_a_run(project: Path, out: Path) -> None:
     make_project(project, out)
     script = "echo x > junk.txt\ngrep -qx right word.txt\n"
@@ -167,6 +172,7 @@ def test_the_check_before_a_run(project: Path, out: Path) -> None:
         assert (end.check_failed, end.changed) == ("", ("word.txt",))
 
 
+@pytest.mark.long
 def test_ignored_files_come_as_listed_and_never_into_the_work(project: Path, out: Path) -> None:
     lanes = {"include": [".env"], "prepare": "mkdir built"}
     make_project(project, out, lanes=lanes)
@@ -183,6 +189,7 @@ def test_ignored_files_come_as_listed_and_never_into_the_work(project: Path, out
         assert world.run(world.order("run-2", prompt="write word.txt right")).outcome == "solved"
 
 
+@pytest.mark.long
 def test_a_lane_that_cannot_be_prepared_costs_nothing(project: Path, out: Path) -> None:
     make_project(project, out, lanes={"prepare": "ls no-such-thing"})
     with open_world(project) as world:
@@ -232,6 +239,7 @@ def test_what_a_killed_scheduler_has_started_is_ended_and_continued(
         assert len(world.store.load_run("run-1").result.attempts) == 1  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_a_run_that_cannot_begin_says_why(project: Path, out: Path) -> None:
     make_project(project, out, agent={"kind": "command", "command": ["no-such-agent"]})
     with open_world(project) as world:
@@ -241,6 +249,7 @@ def test_a_run_that_cannot_begin_says_why(project: Path, out: Path) -> None:
         assert world.store.list_runs() == []
 
 
+@pytest.mark.long
 def test_the_environment_cannot_raise_what_is_reserved(
     project: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +261,7 @@ def test_the_environment_cannot_raise_what_is_reserved(
         assert limits["max_cost_usd"] == 0.5
 
 
+@pytest.mark.long
 def test_a_project_in_a_subfolder_and_secrets_in_a_prompt(tmp_path: Path, out: Path) -> None:
     project = tmp_path / "repository" / "sub"
     project.parent.mkdir()
@@ -274,6 +284,7 @@ def test_a_project_in_a_subfolder_and_secrets_in_a_prompt(tmp_path: Path, out: P
     assert (out / "1").read_text(encoding="utf-8").endswith("/lanes/1/sub")
 
 
+@pytest.mark.long
 def test_a_project_that_is_on_another_machine(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
@@ -287,6 +298,7 @@ def test_a_project_that_is_on_another_machine(project: Path, out: Path) -> None:
         assert world.store.find_run("run-2").task.project == project
 
 
+@pytest.mark.long
 def test_a_run_in_a_lane_is_neither_undone_nor_resumed_by_hand(project: Path, out: Path) -> None:
     make_project(project, out)
     with open_world(project) as world:
@@ -304,6 +316,7 @@ def test_a_run_in_a_lane_is_neither_undone_nor_resumed_by_hand(project: Path, ou
         assert f"tasks resume {LIST}" in error.value.hint
 
 
+@pytest.mark.long
 def test_lanes_do_not_lock_each_other_nor_the_users_folder(tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
         lanes = [store.directory / "lists" / LIST / "lanes" / each for each in ("1/sub", "2/sub")]

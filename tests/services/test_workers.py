@@ -44,6 +44,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_a_worker_does_a_job_and_its_commits_come_back(fleet: FleetWorld) -> None:
     fleet.start("j1", f"{SOLVE}\nwrite new.txt new")
     fleet.start_worker()
@@ -100,6 +101,7 @@ def test_the_result_of_a_worker_that_was_taken_for_dead_is_dropped(fleet: FleetW
     }
 
 
+@pytest.mark.long
 def test_a_job_that_kills_its_workers_is_not_started_a_fourth_time(fleet: FleetWorld) -> None:
     fleet.start("j1", "note starts\nkill-worker")
     fleet.start("j2", SOLVE)
@@ -112,6 +114,7 @@ def test_a_job_that_kills_its_workers_is_not_started_a_fourth_time(fleet: FleetW
     assert len(fleet.read_notes("starts")) == 3
 
 
+@pytest.mark.long
 def test_a_job_whose_run_is_killed_is_not_started_a_fourth_time(fleet: FleetWorld) -> None:
     fleet.start("j1", "note starts\nkill-run")
     fleet.start_worker()
@@ -122,6 +125,7 @@ def test_a_job_whose_run_is_killed_is_not_started_a_fourth_time(fleet: FleetWorl
     assert fleet.wait("j1") == end
 
 
+@pytest.mark.long
 def test_what_a_job_has_reached_before_it_was_cancelled_is_its_result(fleet: FleetWorld) -> None:
     fleet.start("j1", SOLVE)
     owner = fleet.jobs.claim_job("j1", "w1")
@@ -136,12 +140,14 @@ def test_what_a_job_has_reached_before_it_was_cancelled_is_its_result(fleet: Fle
     assert fleet.wait("j1") == solved
 
 
+@pytest.mark.long
 def test_a_job_without_a_limit_of_money_is_done(fleet: FleetWorld) -> None:
     fleet.start("j1", SOLVE, max_cost_usd=0.0)
     fleet.start_worker()
     assert fleet.wait("j1").outcome is RunOutcome.SOLVED
 
 
+@pytest.mark.long
 def test_all_jobs_of_a_list_are_cancelled_whoever_lives(fleet: FleetWorld) -> None:
     fleet.start("j1", "note starts\nawait never")
     fleet.start("j2", SOLVE)
@@ -165,6 +171,7 @@ def test_all_jobs_of_a_list_are_cancelled_whoever_lives(fleet: FleetWorld) -> No
     assert fleet.wait("j2").outcome is RunOutcome.SOLVED
 
 
+@pytest.mark.long
 def test_a_worker_that_drains_ends_its_job_and_takes_no_other(fleet: FleetWorld) -> None:
     fleet.start("j1", f"note starts\nawait go\n{SOLVE}")
     worker = fleet.start_worker()
@@ -181,6 +188,7 @@ def test_a_worker_that_drains_ends_its_job_and_takes_no_other(fleet: FleetWorld)
     assert fleet.workers.list_workers() == []
 
 
+@pytest.mark.long
 def test_after_the_grace_a_job_is_handed_back_and_nobody_counts_a_death(
     fleet: FleetWorld,
 ) -> None:
@@ -198,6 +206,7 @@ def test_after_the_grace_a_job_is_handed_back_and_nobody_counts_a_death(
     assert fleet.jobs.load_job("j1").deaths == 0
 
 
+@pytest.mark.long
 def test_cancelling_a_job_ends_the_processes_of_its_agent(fleet: FleetWorld) -> None:
     fleet.start("j1", "note starts\ndaemon daemon\nawait never")
     fleet.start("j2", "note second")
@@ -212,6 +221,7 @@ def test_cancelling_a_job_ends_the_processes_of_its_agent(fleet: FleetWorld) -> 
     assert not fleet.read_notes("second")
 
 
+@pytest.mark.long
 def test_a_list_that_is_resumed_gets_the_jobs_that_it_cancelled(fleet: FleetWorld) -> None:
     fleet.start("j1", f"note starts\nawait go\n{SOLVE}")
     fleet.start_worker()
@@ -223,6 +233,7 @@ def test_a_list_that_is_resumed_gets_the_jobs_that_it_cancelled(fleet: FleetWorl
     assert fleet.wait("j1").outcome is RunOutcome.SOLVED
 
 
+@pytest.mark.long
 def test_a_cancelled_job_of_a_dead_worker_ends_without_another_worker(fleet: FleetWorld) -> None:
     fleet.start("j1", "note starts\nawait never")
     worker = fleet.start_worker()
@@ -233,6 +244,7 @@ def test_a_cancelled_job_of_a_dead_worker_ends_without_another_worker(fleet: Fle
     assert fleet.wait("j1").outcome is RunOutcome.INTERRUPTED
 
 
+@pytest.mark.long
 def test_code_travels_through_a_bare_mirror_and_a_key_does_not(
     project: Path, tmp_path: Path, out: Path, each_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +273,7 @@ def test_code_travels_through_a_bare_mirror_and_a_key_does_not(
         assert fleet.repository.read_file(end.work, "word.txt") == b"right\n"
 
 
+@pytest.mark.long
 def test_two_workers_do_each_job_once(
     project: Path, tmp_path: Path, out: Path, each_database: str
 ) -> None:

@@ -84,5 +84,6 @@ def test_a_few_kills(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_kills_at_many_lines(project: Path, tmp_path: Path) -> None:
     assert check_kills(make_repository(project), tmp_path, 9) > 40
