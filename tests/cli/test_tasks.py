@@ -90,8 +90,16 @@ class FakeService:
         self, source: str, project: Path, config_file: Path | None, overrides: Any,
         options: ListOptions, *, tasks: Any = None, new_list: bool, listener: Callable[..., None],
     ) -> ListSummary:  # fmt: skip
-        self._record("start", new_list=new_list, source=source, project=project,
-                     config_file=config_file, overrides=overrides, options=options, tasks=tasks)  # fmt: skip
+        self._record(
+            "start",
+            new_list=new_list,
+            source=source,
+            project=project,
+            config_file=config_file,
+            overrides=overrides,
+            options=options,
+            tasks=tasks,
+        )
         for event in iter_events():
             listener(event)
         return self.summary()
