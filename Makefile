@@ -6,6 +6,7 @@ VENV := .venv
 PINS := constraints.txt
 FIGURES := build/figures
 LOWEST := demo test
+LATEST := demo smoke
 
 ifneq ($(words $(VENV)),1)
 $(error VENV is one folder, without a space in its name: $(VENV))
@@ -22,7 +23,7 @@ BUILT := build/environments
 CASES := $(BUILT)/cases
 RESULTS := build/corpus.jsonl
 # In comparisons, of which a whole run has three times as many.
-KILLS_OF_SAMPLE := 25
+KILLS_OF_SAMPLE := 15
 DOWNLOADS := build/downloads
 # The program of Claude Code, where there is none.
 EXTRA := $(if $(shell command -v claude 2>/dev/null),,[claude])
@@ -81,9 +82,9 @@ docs: $(VENV)/development ## regenerate the generated parts of the documentation
 docs-check: $(VENV)/development ## check that the generated parts are up to date
 	@$(BIN)/cog --check $(PAGES)
 
-test-whole-sample: $(VENV)/development ## run test-whole with a third of the cases that are many of a kind
+test-whole-sample: $(VENV)/development ## run test-whole with a third of the cases and examples that are many of a kind
 	@$(PYTEST) -n 2 -q -m 'whole and not long' $(AGAIN)
-	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
+	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=sample
 
 test-whole: $(VENV)/development ## run longer tests of the real programs, and more examples of the property tests
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
@@ -134,7 +135,7 @@ test-pythons: ## run the demo and the smoke test on every installed Python
 
 test-latest: ## run the demo and the smoke test with the newest version of everything
 	@rm -rf $(BUILT)/latest
-	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= demo smoke
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= $(LATEST)
 
 test-lowest: ## run the demo and the tests with the oldest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt $(LOWEST)

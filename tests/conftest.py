@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 # A busy machine is no failure: no test here is about time.
 _lenient_settings = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("loop", _lenient_settings, max_examples=30, derandomize=True)
+settings.register_profile("sample", _lenient_settings, max_examples=90)
 settings.register_profile("thorough", _lenient_settings, max_examples=300)
 settings.load_profile("loop")  # `--hypothesis-profile` goes before it
 

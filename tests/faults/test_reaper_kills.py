@@ -46,7 +46,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.parametrize("deaths", [0, 2])
+@pytest.mark.parametrize("deaths", [pytest.param(0, marks=pytest.mark.kills_sample), 2])
 def test_a_dead_worker_is_counted_once_wherever_its_reaper_dies(
     tmp_path: Path, deaths: int
 ) -> None:

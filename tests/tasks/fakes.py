@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.workspace.lanes import LaneRepository
-
 from orchestrator.models import RunOutcome
 from orchestrator.tasks.models import CombinedVerdict, TaskEnd, TaskOrder, TaskRecord
+from orchestrator.workspace.lanes import LaneRepository
 
 Files = Mapping[str, bytes | None]
 Script = Callable[[TaskOrder], "Files | TaskEnd"]

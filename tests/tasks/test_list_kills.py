@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from tests.sampling import sample_every_sixth
-
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
@@ -25,10 +23,7 @@ PROCESS_KILLS = 5
 
 @pytest.mark.parametrize(
     "part",
-    [
-        pytest.param(part, marks=() if part % 12 else pytest.mark.kills_sample)
-        for part in range(PARTS)
-    ],
+    [pytest.param(part, marks=() if part else pytest.mark.kills_sample) for part in range(PARTS)],
 )
 def test_a_list_that_is_killed_before_any_write_is_completed_once(
     tmp_path: Path, part: int
@@ -40,7 +35,13 @@ def test_a_list_that_is_killed_before_any_write_is_completed_once(
     keep_figures(f"list-kills-{part}", kills, counted["lists"])
 
 
-@pytest.mark.parametrize("seed", sample_every_sixth(range(PROCESS_LISTS)))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=() if seed else pytest.mark.kills_sample)
+        for seed in range(PROCESS_LISTS)
+    ],
+)
 def test_a_list_whose_processes_are_killed_at_random_moments(tmp_path: Path, seed: int) -> None:
     counted = run_killer("list_process_killer", str(tmp_path), str(seed), str(PROCESS_KILLS))
     assert counted["kills"]
