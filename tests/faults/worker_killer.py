@@ -1,9 +1,9 @@
 """Work on the jobs of a list in workers that are killed between every two writes.
 
-`python -m tests.faults.worker_killer FOLDER PART PARTS`, for `test_worker_kills`. The list's process
-lives; its suites, git, the runs and their agent are real. A worker is a fork, so that the imports
-are paid for once. It dies before its n-th write, the next one before one of the reaper or later,
-and the third does what is left.
+`python -m tests.faults.worker_killer FOLDER PART PARTS`, for `test_worker_kills`. The process of
+the list lives; its suites, git, the runs and their agent are real. A worker is a fork, so that the
+imports are paid for once. It dies before its n-th write, the next one before a write of its reaper
+or a later one, and the third does what is left.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class WorkerKiller(Killer):
             if written := connection.info.pop("written", ""):
                 self.count(f"DBOS {written}")
 
-        lane_child.RunChild.execute = count_run  # type: ignore[method-assign]
+        lane_child.RunChild.execute = count_run  # type: ignore[assignment,method-assign]
         event.listen(Engine, "after_cursor_execute", _note_statement)
         event.listen(Engine, "commit", count_commit)
 
@@ -168,7 +169,7 @@ def kill_and_finish(folder: Path, kills: tuple[int, ...]) -> list[str]:
     killed = []
     try:
         for at in (*kills, 0):
-            worker = fork(lambda at=at: work_on_jobs(folder, at))
+            worker = fork(partial(work_on_jobs, folder, at))
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
             assert found
             if found.si_pid == tasks:
