@@ -58,6 +58,13 @@ _SAVES: Final = (
     "CREATE TRIGGER test_save AFTER UPDATE OF result ON jobs WHEN NEW.result <> '' BEGIN"
     " INSERT INTO test_saves VALUES (NEW.id, NEW.token); END",
 )
+BOUNDARIES: Final = frozenset(
+    {
+        *("commit", "DBOS insert", "DBOS update", "git fetch", "git update-ref", "git push"),
+        *("start of the run", "agent at work", "end of the run"),
+    }
+)
+"""What a worker that does all jobs is counted to do, at least."""
 _LEFT_SECONDS: Final = 30.0
 
 
@@ -70,7 +77,7 @@ class WorkerKiller(Killer):
     def install(self) -> None:
         """Count from now on."""
         super().install()
-        execute = lane_child.RunChild.execute
+        execute, report = lane_child.RunChild.execute, lane_child.RunChild._report_event
 
         def count_run(child: lane_child.RunChild) -> int:
             self.count("start of the run")
@@ -78,11 +85,17 @@ class WorkerKiller(Killer):
             self.count("end of the run")
             return code
 
+        def count_attempt(child: lane_child.RunChild, line: bytes) -> None:
+            if b'"attempt_started"' in line:
+                self.count("agent at work")
+            report(child, line)
+
         def count_commit(connection: Any) -> None:
             if written := connection.info.pop("written", ""):
                 self.count(f"DBOS {written}")
 
         lane_child.RunChild.execute = count_run  # type: ignore[assignment,method-assign]
+        lane_child.RunChild._report_event = count_attempt  # type: ignore[assignment,method-assign]
         event.listen(Engine, "after_cursor_execute", _note_statement)
         event.listen(Engine, "commit", count_commit)
 
@@ -150,12 +163,15 @@ def work_on_jobs(folder: Path, at: int) -> None:
         stop.request()
 
     threading.Thread(target=stop_at_end, daemon=True).start()
-    WorkerKiller(folder, at).install()
+    killer = WorkerKiller(folder, at)
+    killer.install()
     with (folder / "workers.log").open("a", encoding="utf-8", buffering=1) as log:
         options = WorkerOptions(1, QueueLimits(1), times=TIMES)
         run_worker(
             folder / "state", options, stop, lambda line: _write(log, line), dict(os.environ)
         )
+
+    (folder / "labels").write_text("\n".join(killer.labels), encoding="utf-8")
 
 
 def _write(log: Any, line: str) -> None:
@@ -269,6 +285,9 @@ def main(folder: str, part: str, parts: str) -> None:
         killed.update(found)
         lists += 1
         at += step
+    # The first worker of the last list did all of it.
+    labels = (top / "list/labels").read_text(encoding="utf-8").splitlines()
+    assert set(labels) >= BOUNDARIES, labels
     print(json.dumps({"kills": killed, "lists": lists}))
 
 
