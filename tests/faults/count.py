@@ -15,6 +15,7 @@ AT_LEAST_IN_COMPARISONS = 100
 AT_LEAST_HANDED_OVER = 40
 AT_LEAST_IN_SWAPS = 100
 AT_LEAST_IN_LISTS = 150
+AT_LEAST_IN_FLEETS = 50
 SAMPLE = 4
 """A sample has to have as many as a whole run, divided by this."""
 
@@ -28,6 +29,7 @@ def main() -> int:
         _count_handover_kills(folder) >= AT_LEAST_HANDED_OVER / part,
         _count_swap_kills(folder) >= AT_LEAST_IN_SWAPS / part,
         _count_list_kills(folder) >= AT_LEAST_IN_LISTS / part,
+        _count_fleet_kills(folder) >= AT_LEAST_IN_FLEETS / part,
     ]
     return 0 if all(enough) else 1
 
@@ -47,6 +49,17 @@ def _count_list_kills(folder: Path) -> int:
     print(
         f"kill -9 of task lists: {sums['kills']} kills over {sums['lists']} lists, "
         f"{sums['commits_lost']} commits lost, {sums['doubled']} landings or rules twice"
+    )
+    return sums["kills"]
+
+
+def _count_fleet_kills(folder: Path) -> int:
+    stored = _take_parts(folder, "fleet-kills-*.json")
+    sums = _sums(stored, ("kills", "jobs", "lost", "doubled"))
+    _write(folder / "fleet-kills.json", sums)
+    print(
+        f"kill -9 of workers and reapers: {sums['kills']} kills over {sums['jobs']} jobs, "
+        f"{sums['lost']} jobs lost, {sums['doubled']} results twice"
     )
     return sums["kills"]
 

@@ -13,6 +13,7 @@ from orchestrator.storage.opening import open_database
 from orchestrator.tasks.fleet.jobs import JobStore
 from orchestrator.tasks.fleet.models import JobStatus
 from orchestrator.tasks.fleet.reaper import Reaper
+from tests.faults.test_worker_kills import keep_fleet_figures
 from tests.tasks.fleet.test_stores import JOB
 
 pytestmark = pytest.mark.kills
@@ -73,3 +74,4 @@ def test_a_dead_worker_is_counted_once_wherever_its_reaper_dies(
         if code == 0:
             break
     assert kills >= 2
+    keep_fleet_figures(f"reaper-{deaths}", kills, kills)
