@@ -109,12 +109,18 @@ class Ledger:
 
         Args:
             cost_usd_per_day: the limit.
-            without: runs whose reservations do not count.
+            without: runs that do not count, also those that workers have named after them:
+                `<run>-<token>`.
         """
         rows = self._database.fetch_rows(
-            "SELECT run, cost_usd, closed FROM spending WHERE started > ?", (self._now() - DAY,)
+            "SELECT run, cost_usd FROM spending WHERE started > ?", (self._now() - DAY,)
         )
-        counted = (float(cost) for run, cost, closed in rows if closed or run not in without)
+        left_out = set(without)
+        counted = (
+            float(cost)
+            for run, cost in rows
+            if run not in left_out and run.rpartition("-")[0] not in left_out
+        )
         return cost_usd_per_day - sum(counted)
 
     def open_entry(

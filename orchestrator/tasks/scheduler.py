@@ -102,6 +102,7 @@ class Scheduler:
     publish: Callable[[str], str]
     advise: Callable[[ListRecord, Sequence[TaskRecord]], tuple[str, ...]]
     _stop: str = ""
+    _is_cancelled: bool = False
     _has_started: bool = False
     _ended: list[Work] = field(default_factory=list)
     """Runs that have ended, and that the merge queue has not processed."""
@@ -141,6 +142,10 @@ class Scheduler:
 
     def _step(self, thread: ThreadPoolExecutor) -> bool:
         """Do what can be done now; return whether something is still at work."""
+        if not self._is_cancelled and self.store.is_cancelled(self.record.id):
+            self._is_cancelled = True  # asked first, so that what it ends is not started again
+            self._stop = self._stop or "cancelled"
+            self._interrupt_runs()
         self._collect_ends()
         self._collect_merged()
         self._start_merging(thread)
@@ -186,7 +191,9 @@ class Scheduler:
             chosen, run=create_run_id(), lane=lane, base=self.queue.tip, reserved_usd=reserved
         )
         self._has_started = True
-        started = replace(started, state=TaskState.RUNNING, reason="", updated=datetime.now(UTC))
+        started = replace(
+            started, state=TaskState.RUNNING, reason="", after="", updated=datetime.now(UTC)
+        )
         self._known[started.item.id] = started
         self._is_changed = True
         self.store.start_task_run(started)  # before the run: a kill in between starts it again
@@ -390,9 +397,6 @@ class Scheduler:
     def _find_stop(self) -> str:
         if reason := self._breaker.find_reason():
             return f"stopped by a breaker: {reason}"
-        if self.store.is_cancelled(self.record.id):
-            self._interrupt_runs()
-            return "cancelled"
         limit = self.config.tasks.wall_clock
         if limit is not None and time.monotonic() - self._started > limit:
             return f"the list's wall clock of {limit:g} s has run out"

@@ -285,6 +285,7 @@ class TaskStore:
                 lane=record.lane,
                 base=record.base,
                 work="",
+                after="",
                 reserved_usd=record.reserved_usd,
             )
             self.database.write(

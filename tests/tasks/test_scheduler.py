@@ -485,6 +485,28 @@ def test_what_the_list_itself_has_cost_counts(make_world: Make) -> None:
     assert world.runner.orders == []
 
 
+def test_a_pause_of_an_earlier_run_says_nothing_about_a_later_one(make_world: Make) -> None:
+    died = end(RunOutcome.INTERRUPTED, message="killed")
+    world = make_world("- [ ] T1 A\n- [x] T2 B\n", {"T1": [died]})
+    world.store.change_task("l1", "T1", after="T2")
+    assert world.run().status is ListStatus.STOPPED
+    assert len(world.runner.orders) == 2
+    assert world.tasks["T1"].after == ""
+
+
+def test_a_list_that_stops_already_can_be_cancelled(make_world: Make) -> None:
+    def cancel(_order: TaskOrder) -> TaskEnd:
+        world.store.cancel_list("l1")
+        world.runner.polls = 1000
+        return TaskEnd(RunOutcome.STOPPED, "no network")
+
+    scripts: dict[str, list[Script]] = {"T2": [write(b="1\n")], "T1": [cancel]}
+    text = "- [ ] T2 [P] B\n- [ ] T1 [P] A\n"
+    world = make_world(text, scripts, ListOptions(parallel=2), polls=500)
+    assert world.run().status is ListStatus.STOPPED
+    assert len(world.runner.interrupted) == 2
+
+
 def test_cancelling_ends_the_runs_and_the_list(make_world: Make) -> None:
     def cancel(_order: TaskOrder) -> TaskEnd:
         world.store.cancel_list("l1")

@@ -56,6 +56,14 @@ def test_a_box_that_a_person_ticks_or_unticks_counts(store: TaskStore, project: 
     assert states == {"T1": TaskState.DONE, "T2": TaskState.WAITING, "T3": TaskState.WAITING}
 
 
+def test_what_has_landed_is_not_done_again_because_the_file_was_put_back(
+    store: TaskStore, project: Path
+) -> None:
+    store.change_task("l1", "T1", state=TaskState.DONE, landed="c" * 40)
+    assert sync(store, project, LIST)["T1"] is TaskState.NEEDS_PERSON
+    assert sync(store, project, LIST.replace("[ ] T1", "[x] T1"))["T1"] is TaskState.DONE
+
+
 def test_a_box_that_could_not_be_ticked_does_not_run_again(store: TaskStore, project: Path) -> None:
     reason = "its line in the list cannot be written: tick it yourself"
     store.change_task("l1", "T1", state=TaskState.DONE, reason=reason)
