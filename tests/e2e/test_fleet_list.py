@@ -22,7 +22,7 @@ from orchestrator.tasks.models import ListOptions, ListStatus, TaskState
 from tests.services.fleet_world import FAST, ROOT, git
 from tests.trusting import trust_project
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 TASKS = [f"T{number:03}" for number in range(1, 31)]
 LIST = "".join(f"- [ ] {each} Write the file {each}.txt [P]\n" for each in TASKS)
 AGENT = """\
