@@ -81,7 +81,7 @@ def _find_state(record: TaskRecord, item: TaskItem) -> tuple[TaskState, str]:
         is_unticked = not item.done and not record.reason.startswith(NOT_TICKED)
         if (
             is_unticked and record.landed
-        ):  # perhaps git has put the file back: nothing is paid twice
+        ):  # git may have reverted the file: nothing is paid twice
             reason = "unticked after it landed: `tasks retry` does it again"
             return TaskState.NEEDS_PERSON, reason
         return (TaskState.WAITING, "unticked by a person") if is_unticked else (state, "")
