@@ -308,7 +308,7 @@ def test_a_run_in_a_lane_is_neither_undone_nor_resumed_by_hand(project: Path, ou
         world.runner.interrupt("run-1")
         world.wait("run-1")
         with pytest.raises(UsageError, match=rf"lane of task list {LIST}") as error:
-            find_undoable_run(world.store, "last", project)
+            find_undoable_run(world.store, "run-1", project)
         assert f"tasks status {LIST}" in error.value.hint
         assert list_later_runs(world.store.find_run("run-1"), world.store) == ()
         with pytest.raises(UsageError, match="belongs to the task list") as error:

@@ -178,9 +178,9 @@ def test_a_worker_that_drains_ends_its_job_and_takes_no_other(fleet: FleetWorld)
     fleet.wait_for(lambda: fleet.read_notes("starts"))
     fleet.start("j2", SOLVE)
     worker.terminate()
-    fleet.wait_for(lambda: "it drains" in fleet.read_log(0))
-    (found,) = fleet.workers.list_workers()
-    assert found.state is WorkerState.DRAINING
+    fleet.wait_for(
+        lambda: [each.state for each in fleet.workers.list_workers()] == [WorkerState.DRAINING]
+    )
     (fleet.out / "go").touch()
     assert fleet.wait("j1").outcome is RunOutcome.SOLVED
     assert worker.wait(timeout=60) == 0
