@@ -24,6 +24,7 @@ from orchestrator.tasks.reading.mark_values import (
     parse_priority,
     require_plain_command,
 )
+from teacher.prompt import replace_surrogates
 
 _STORIES: Final = "userStories"
 _LEAST_URGENT: Final = 9
@@ -128,13 +129,13 @@ def _read_text(story: Mapping[str, object], key: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     # Escapes can name a half of a character, which no file can store.
-    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
+    return replace_surrogates(value).strip() if isinstance(value, str) else ""
 
 
 def _read_list(value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [
-        str(each).encode("utf-8", "replace").decode().strip()
+        replace_surrogates(str(each)).strip()
         for each in values
         if isinstance(each, str | int) and not isinstance(each, bool) and str(each).strip()
     ]
@@ -158,7 +159,7 @@ def _build_text(identity: str, title: str, story: Mapping[str, object], about: s
     if notes := _read_text(story, "notes"):
         parts.append(f"Notes: {notes}")
     if about.strip():
-        parts.append(f"It is a part of: {_read_text({'about': about}, 'about')}")
+        parts.append(f"It is a part of: {replace_surrogates(about).strip()}")
     return clean_text("\n\n".join(part for part in parts if part))
 
 
