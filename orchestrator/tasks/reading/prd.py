@@ -10,7 +10,7 @@ only their order counts, and the stories of the list get it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.errors import UsageError
@@ -31,8 +31,22 @@ _LEAST_URGENT: Final = 9
 _FORM: Final = 'write {"userStories": [{"id": "US-001", "title": "...", "passes": false}]}'
 
 
+@dataclass(frozen=True)
+class Story:
+    """A task with its place in the document."""
+
+    item: TaskItem
+    at: int
+    """The number of its user story, from 0."""
+
+
 def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, ...]:
-    """Return the user stories of a document as tasks.
+    """Return the user stories of a document as tasks; the errors of `read_stories`."""
+    return tuple(each.item for each in read_stories(text, name, commands=commands))
+
+
+def read_stories(text: str, name: str, *, commands: bool = True) -> tuple[Story, ...]:
+    """Return the user stories of a document, in the order in which they are done.
 
     Args:
         text: JSON.
@@ -48,7 +62,7 @@ def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, 
         raise UsageError(f"{name} has no list `{_STORIES}` with a story in it", _FORM)
     lines = _find_lines(text)
     about = document.get("description")
-    items = []
+    found = list[tuple[int, TaskItem]]()
     for at, story in enumerate(stories):
         where = f"{name}:{lines.get(at, 1)}"
         try:
@@ -56,21 +70,14 @@ def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, 
         except MarkError as error:
             raise UsageError(f"{where}: story {at + 1}: {error.message}", error.hint) from None
         require_bounded_text(item.text, where)
-        items.append((item, lines.get(at, 0), _read_order(story)))
-    return _put_in_order(items)
+        found.append((_read_order(story), replace(item, line=lines.get(at, 0))))
+    return _put_in_order(found)
 
 
 def find_pass(text: str, at: int) -> tuple[int, int]:
     """Return where the value of `passes` of the story with this number is, from 0."""
     wanted = (_STORIES, at, "passes")
     return [(start, end) for path, start, end in iter_spans(text, 3) if path == wanted][-1]
-
-
-def find_story(text: str, name: str, identity: str) -> int | None:
-    """Return the number of the only story with an id, from 0."""
-    stories = _parse_json(text, name)[_STORIES]
-    found = [at for at, each in enumerate(stories) if str(each.get("id")).strip() == identity]
-    return found[0] if len(found) == 1 else None
 
 
 def _parse_json(text: str, name: str) -> Any:  # noqa: ANN401 -- JSON
@@ -168,8 +175,9 @@ def _read_order(story: Mapping[str, object]) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else DEFAULT_PRIORITY
 
 
-def _put_in_order(found: Sequence[tuple[TaskItem, int, int]]) -> tuple[TaskItem, ...]:
-    if any(order > _LEAST_URGENT for _, _, order in found):
-        found = sorted(found, key=lambda each: each[2])
-        found = [(replace(item, priority=DEFAULT_PRIORITY), line, 0) for item, line, _ in found]
-    return tuple(replace(item, position=at, line=line) for at, (item, line, _) in enumerate(found))
+def _put_in_order(found: Sequence[tuple[int, TaskItem]]) -> tuple[Story, ...]:
+    items = [item for _, item in found]
+    if any(order > _LEAST_URGENT for order, _ in found):
+        in_order = sorted(found, key=lambda each: each[0])
+        items = [replace(item, priority=DEFAULT_PRIORITY) for _, item in in_order]
+    return tuple(Story(replace(each, position=at), each.position) for at, each in enumerate(items))
