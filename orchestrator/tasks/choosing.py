@@ -47,13 +47,12 @@ def choose_next(tasks: Collection[TaskRecord], clash: Clash) -> TaskRecord | Non
     blocked = explain_blocked(tasks)
     active = [each.item for each in tasks if each.state in (TaskState.RUNNING, TaskState.MERGING)]
     ready = [
-        each
-        for each in tasks
-        if each.state is TaskState.WAITING
-        and each.item.id not in blocked
-        and all(can_run_beside(each.item, other, clash) for other in active)
+        each for each in tasks if each.state is TaskState.WAITING and each.item.id not in blocked
     ]
-    return min(ready, key=_rank, default=None)
+    for each in sorted(ready, key=lambda each: _rank(each.item)):
+        if all(can_run_beside(each.item, other, clash) for other in active):
+            return each
+    return None
 
 
 def can_run_beside(one: TaskItem, other: TaskItem, clash: Clash) -> bool:
@@ -82,9 +81,9 @@ def plan_batches(
         clash: whether two tasks with known files may change the same ones.
     """
     missing, dependents = _count_missing(items)
-    ready = [_rank_item(each) for each in items if not missing[each.id] and not each.hold]
+    ready = [_rank(each) for each in items if not missing[each.id] and not each.hold]
     heapq.heapify(ready)
-    by_rank = {_rank_item(each): each for each in items}
+    by_rank = {_rank(each): each for each in items}
     batches = list[tuple[str, ...]]()
     while ready:
         batch, passed = list[TaskItem](), list[Rank]()
@@ -98,7 +97,7 @@ def plan_batches(
         freed = []
         for other in (other for each in batch for other in dependents.get(each.id, ())):
             missing[other.id] -= 1
-            freed += [] if missing[other.id] or other.hold else [_rank_item(other)]
+            freed += [] if missing[other.id] or other.hold else [_rank(other)]
         for rank in (*passed, *freed):
             heapq.heappush(ready, rank)
     return tuple(batches)
@@ -116,9 +115,5 @@ def _count_missing(items: Sequence[TaskItem]) -> tuple[dict[str, int], dict[str,
     return missing, dependents
 
 
-def _rank_item(item: TaskItem) -> Rank:
+def _rank(item: TaskItem) -> Rank:
     return item.priority, item.position, item.id
-
-
-def _rank(record: TaskRecord) -> Rank:
-    return _rank_item(record.item)

@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator.counts import format_count, name_first
 from orchestrator.masking.visible_text import flatten_text
 from orchestrator.tasks.models import DigestEntry
-from orchestrator.tasks.public_names import find_public_names, name_module
+from orchestrator.tasks.public_names import find_public_names, is_known_language, name_module
 
 MOST_LINES: Final = 20
 """Lines of a digest."""
@@ -70,7 +70,8 @@ def list_changed_names(read: ReadVersions, paths: Sequence[str]) -> tuple[str, .
     added: dict[_Definition, str] = {}
     removed: dict[_Definition, str] = {}
     room = _MOST_BYTES
-    for path in [each for each in paths if not _is_test(each)][:_MOST_FILES]:
+    compared = [each for each in paths if is_known_language(each) and not _is_test(each)]
+    for path in compared[:_MOST_FILES]:
         before, after = read(path)
         room -= len(before or b"") + len(after or b"")
         if room < 0:

@@ -34,6 +34,11 @@ def find_public_names(path: str, content: bytes | None) -> Mapping[str, str] | N
     return {} if content is None else read(content)
 
 
+def is_known_language(path: str) -> bool:
+    """Return whether a file is in a language whose names can be found."""
+    return PurePosixPath(path).suffix.lower() in _READERS
+
+
 def name_module(path: str) -> str:
     """Return the name that stands before those of a file: its module, or its package in Go."""
     file = PurePosixPath(path)

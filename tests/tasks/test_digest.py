@@ -180,6 +180,17 @@ def test_tests_and_other_languages_have_no_names() -> None:
     )
 
 
+def test_tests_and_other_languages_are_not_read() -> None:
+    read = list[str]()
+
+    def read_versions(path: str) -> tuple[None, None]:
+        read.append(path)
+        return None, None
+
+    list_changed_names(read_versions, ["logo.png", "a.py", "tests/b.py", "README", "c.TS"])
+    assert read == ["a.py", "c.TS"]
+
+
 def test_a_file_that_cannot_be_read_has_no_changed_names() -> None:
     good, broken = "def a(): pass\n", "def a(:\n"
     assert not _list_names({"m.py": good}, {"m.py": broken})

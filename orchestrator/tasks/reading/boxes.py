@@ -65,8 +65,6 @@ class BoxFile:
     """The boxes of a text."""
 
     boxes: tuple[Box, ...]
-    headings: tuple[tuple[int, int, str], ...]
-    """Line, level and title of each heading."""
     almost: int
     """Number of the first line that looks similar to a box and is none; 0 for no such line."""
 
@@ -83,13 +81,12 @@ def find_boxes(text: str, name: str) -> BoxFile:
     reader = _BoxReader()
     for line in lines:
         reader.add_line(line)
-    return BoxFile(tuple(reader.boxes), tuple(reader.all_headings), reader.almost)
+    return BoxFile(tuple(reader.boxes), reader.almost)
 
 
 class _BoxReader:
     def __init__(self) -> None:
         self.boxes: list[Box] = []
-        self.all_headings: list[tuple[int, int, str]] = []
         self.almost = 0
         self._open: list[int] = []
         """Places of the boxes that the next line may be below."""
@@ -120,7 +117,6 @@ class _BoxReader:
         while self._headings and self._headings[-1][1] >= line.level:
             self._headings.pop()
         self._headings.append((line.number, line.level, line.title))
-        self.all_headings.append(self._headings[-1])
 
     def _add_box(self, line: Line, found: re.Match[str]) -> None:
         indent = measure_indent(found[1])

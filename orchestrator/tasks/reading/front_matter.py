@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import UsageError
@@ -30,7 +30,7 @@ class FrontMatter:
     """Where its YAML ends."""
     body: int = 0
     """Where the text after it begins."""
-    spans: Mapping[str, tuple[int, int]] | None = None
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Where values are that take a part of one line, by their keys."""
 
 
@@ -78,11 +78,10 @@ def set_done(text: str, matter: FrontMatter) -> str:
     One line of it changes, or is added at its end; a text without front matter gets three lines.
     What is added is `done: true`; but `status: done` where `done` names a command.
     """
-    spans = matter.spans or {}
     for key, value in ((STATUS, DONE), (DONE, "true")):
         is_status = key == STATUS or isinstance(matter.fields.get(key), bool)
-        if key in spans and is_status:
-            start, end = spans[key]
+        if key in matter.spans and is_status:
+            start, end = matter.spans[key]
             is_glued = start == end and not text[start - 1].isspace()  # as in `status:`
             return f"{text[:start]}{' ' if is_glued else ''}{value}{text[end:]}"
     added = f"{STATUS}: {DONE}" if DONE in matter.fields else f"{DONE}: true"

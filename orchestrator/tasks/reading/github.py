@@ -26,6 +26,7 @@ from orchestrator.tasks.reading.attributes import Marks, join_details, parse_det
 from orchestrator.tasks.reading.item_text import clean_text, clean_title, shorten_foreign_text
 from orchestrator.tasks.reading.lines import scan_lines
 from orchestrator.tasks.reading.mark_values import MarkError, parse_priority
+from teacher.prompt import replace_surrogates
 
 PREFIX: Final = "github:"
 _MOST_ISSUES: Final = 1000
@@ -98,7 +99,7 @@ def _build_item(issue: Mapping[str, Any], position: int) -> TaskItem:
 
 
 def _read_text(value: object) -> str:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return replace_surrogates(value) if isinstance(value, str) else ""
 
 
 def _read_body(body: str) -> tuple[str, Marks]:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from orchestrator.counts import format_count
@@ -43,24 +44,14 @@ def check_items(items: Sequence[TaskItem], source: str = "") -> None:
 
 def find_cycle(depends: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the ids of a cycle, the first one again at its end; none if there is no cycle."""
-    finished: set[str] = set()
-    for start in depends:
-        path: dict[str, int] = {}
-        rest = [(start, iter(depends[start]))] if start not in finished else []
-        if rest:
-            path[start] = 0
-        while rest:
-            node, edges = rest[-1]
-            following = next(edges, None)
-            if following is None:
-                finished.add(node)
-                del path[node]
-                rest.pop()
-            elif following in path:
-                return (*list(path)[path[following] :], following)
-            elif following not in finished:
-                path[following] = len(path)
-                rest.append((following, iter(depends.get(following, ()))))
+    sorter = TopologicalSorter[str](dict.fromkeys(depends, ()))
+    for each, others in depends.items():
+        for other in others:
+            sorter.add(other, each)  # the other way round: a cycle is named along what it waits for
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
     return ()
 
 

@@ -87,23 +87,23 @@ def read_box_tasks(text: str, name: str, *, commands: bool = True) -> tuple[BoxT
         raise _build_empty_error(file, name)
     reader = _Reader(file, name, commands=commands)
     tasks = tuple(reader.read())
-    return spec_kit.add_phases(tasks, file, name) if spec_kit.is_spec_kit(file) else tasks
+    return spec_kit.add_phases(tasks, name) if reader.is_spec_kit else tasks
 
 
 class _Reader:
     def __init__(self, file: BoxFile, name: str, *, commands: bool) -> None:
         self._boxes, self._name, self._commands = file.boxes, name, commands
-        self._is_spec_kit = spec_kit.is_spec_kit(file)
+        self.is_spec_kit = spec_kit.is_spec_kit(file)
         self._parsed = [self._parse_box(box) for box in file.boxes]
+        self._ids = self._find_ids()
+        self._known = self._list_tasks_below()
+        self._by_name = self._list_names()
 
     def read(self) -> Iterator[BoxTask]:
-        ids = self._ids = self._find_ids()
-        self._known = self._list_tasks_below(ids)
-        self._by_name = self._list_names()
         position = 0
         for at, box in enumerate(self._boxes):
             if not box.has_boxes:
-                item = self._build_item(at, ids[at], position)
+                item = self._build_item(at, position)
                 yield BoxTask(item, box, tuple(self._boxes[each] for each in self._iter_above(at)))
                 position += 1
 
@@ -119,7 +119,7 @@ class _Reader:
                 if box.done and not box.has_boxes:
                     continue  # what a task says that is not run must not stop the list
                 raise UsageError(f"{self._name}:{at}: {error.message}", error.hint) from None
-        if self._is_spec_kit and marks.files is None and box.id:
+        if self.is_spec_kit and marks.files is None and box.id:
             marks = replace(marks, files=spec_kit.find_paths(title))
         return title or box.id or box.written, marks
 
@@ -151,16 +151,16 @@ class _Reader:
                     ids[at] = hash_titles(*names[at], *more)
         return ids
 
-    def _list_tasks_below(self, ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    def _list_tasks_below(self) -> Mapping[str, tuple[str, ...]]:
         """Return the ids of tasks that a written id stands for, by its form in lower case."""
         below: dict[int, list[str]] = {}
         for at, box in enumerate(self._boxes):
             if not box.has_boxes:
                 for above in self._iter_above(at):
-                    below.setdefault(above, []).append(ids[at])
+                    below.setdefault(above, []).append(self._ids[at])
         return {
             identity.lower(): tuple(below[at]) if self._boxes[at].has_boxes else (identity,)
-            for at, identity in enumerate(ids)
+            for at, identity in enumerate(self._ids)
         }
 
     def _list_names(self) -> Mapping[str, list[int]]:
@@ -189,8 +189,8 @@ class _Reader:
             )
         return self._known[self._ids[places[0]].lower()]
 
-    def _build_item(self, at: int, identity: str, position: int) -> TaskItem:
-        box, (title, marks) = self._boxes[at], self._parsed[at]
+    def _build_item(self, at: int, position: int) -> TaskItem:
+        box, identity, (title, marks) = self._boxes[at], self._ids[at], self._parsed[at]
         above = list(self._iter_above(at))
         depends, after = list(marks.depends), list(marks.after)
         hold, priority = marks.hold, marks.priority

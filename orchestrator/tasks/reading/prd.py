@@ -10,7 +10,7 @@ only their order counts, and the stories of the list get it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.errors import UsageError
@@ -24,14 +24,29 @@ from orchestrator.tasks.reading.mark_values import (
     parse_priority,
     require_plain_command,
 )
+from teacher.prompt import replace_surrogates
 
 _STORIES: Final = "userStories"
 _LEAST_URGENT: Final = 9
 _FORM: Final = 'write {"userStories": [{"id": "US-001", "title": "...", "passes": false}]}'
 
 
+@dataclass(frozen=True)
+class Story:
+    """A task with its place in the document."""
+
+    item: TaskItem
+    at: int
+    """The number of its user story, from 0."""
+
+
 def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, ...]:
-    """Return the user stories of a document as tasks.
+    """Return the user stories of a document as tasks; the errors of `read_stories`."""
+    return tuple(each.item for each in read_stories(text, name, commands=commands))
+
+
+def read_stories(text: str, name: str, *, commands: bool = True) -> tuple[Story, ...]:
+    """Return the user stories of a document, in the order in which they are done.
 
     Args:
         text: JSON.
@@ -47,7 +62,7 @@ def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, 
         raise UsageError(f"{name} has no list `{_STORIES}` with a story in it", _FORM)
     lines = _find_lines(text)
     about = document.get("description")
-    items = []
+    found = list[tuple[int, TaskItem]]()
     for at, story in enumerate(stories):
         where = f"{name}:{lines.get(at, 1)}"
         try:
@@ -55,21 +70,14 @@ def read_prd(text: str, name: str, *, commands: bool = True) -> tuple[TaskItem, 
         except MarkError as error:
             raise UsageError(f"{where}: story {at + 1}: {error.message}", error.hint) from None
         require_bounded_text(item.text, where)
-        items.append((item, lines.get(at, 0), _read_order(story)))
-    return _put_in_order(items)
+        found.append((_read_order(story), replace(item, line=lines.get(at, 0))))
+    return _put_in_order(found)
 
 
 def find_pass(text: str, at: int) -> tuple[int, int]:
     """Return where the value of `passes` of the story with this number is, from 0."""
     wanted = (_STORIES, at, "passes")
     return [(start, end) for path, start, end in iter_spans(text, 3) if path == wanted][-1]
-
-
-def find_story(text: str, name: str, identity: str) -> int | None:
-    """Return the number of the only story with an id, from 0."""
-    stories = _parse_json(text, name)[_STORIES]
-    found = [at for at, each in enumerate(stories) if str(each.get("id")).strip() == identity]
-    return found[0] if len(found) == 1 else None
 
 
 def _parse_json(text: str, name: str) -> Any:  # noqa: ANN401 -- JSON
@@ -128,13 +136,13 @@ def _read_text(story: Mapping[str, object], key: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     # Escapes can name a half of a character, which no file can store.
-    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
+    return replace_surrogates(value).strip() if isinstance(value, str) else ""
 
 
 def _read_list(value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [
-        str(each).encode("utf-8", "replace").decode().strip()
+        replace_surrogates(str(each)).strip()
         for each in values
         if isinstance(each, str | int) and not isinstance(each, bool) and str(each).strip()
     ]
@@ -158,7 +166,7 @@ def _build_text(identity: str, title: str, story: Mapping[str, object], about: s
     if notes := _read_text(story, "notes"):
         parts.append(f"Notes: {notes}")
     if about.strip():
-        parts.append(f"It is a part of: {_read_text({'about': about}, 'about')}")
+        parts.append(f"It is a part of: {replace_surrogates(about).strip()}")
     return clean_text("\n\n".join(part for part in parts if part))
 
 
@@ -167,8 +175,9 @@ def _read_order(story: Mapping[str, object]) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else DEFAULT_PRIORITY
 
 
-def _put_in_order(found: Sequence[tuple[TaskItem, int, int]]) -> tuple[TaskItem, ...]:
-    if any(order > _LEAST_URGENT for _, _, order in found):
-        found = sorted(found, key=lambda each: each[2])
-        found = [(replace(item, priority=DEFAULT_PRIORITY), line, 0) for item, line, _ in found]
-    return tuple(replace(item, position=at, line=line) for at, (item, line, _) in enumerate(found))
+def _put_in_order(found: Sequence[tuple[int, TaskItem]]) -> tuple[Story, ...]:
+    items = [item for _, item in found]
+    if any(order > _LEAST_URGENT for order, _ in found):
+        in_order = sorted(found, key=lambda each: each[0])
+        items = [replace(item, priority=DEFAULT_PRIORITY) for _, item in in_order]
+    return tuple(Story(replace(each, position=at), each.position) for at, each in enumerate(items))

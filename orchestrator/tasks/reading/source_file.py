@@ -19,8 +19,6 @@ class SourceFile:
 
     path: Path
     """Its real path."""
-    name: str
-    """What errors call it."""
     content: Content
     bom: str
     """Its byte order mark, or nothing."""
@@ -32,19 +30,18 @@ class SourceFile:
         return (self.bom + text).encode()
 
 
-def read_source_file(path: Path, project: Path, name: str = "") -> SourceFile:
+def read_source_file(path: Path, project: Path, name: str) -> SourceFile:
     """Read the file of a list.
 
     Args:
         path: the file.
         project: the folder that a link in it must not lead out of.
-        name: what errors call it; the path if empty.
+        name: what errors call it.
 
     Raises:
         UsageError: there is no such file, it is too long, or it is not UTF-8 text.
         LoopError: it is a link out of the project, or may not be read.
     """
-    name = name or str(path)
     inside = project if path.is_relative_to(project) else None
     real = resolve_path(path, inside)
     with translate_os_errors(path, "read"):
@@ -69,4 +66,4 @@ def read_source_file(path: Path, project: Path, name: str = "") -> SourceFile:
     except UnicodeDecodeError as error:
         line = content.data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{name}:{line}: is not UTF-8 text", "save it as UTF-8") from None
-    return SourceFile(real, name, content, bom, text)
+    return SourceFile(real, content, bom, text)

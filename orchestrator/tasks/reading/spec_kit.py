@@ -54,7 +54,7 @@ def find_paths(title: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(each.removeprefix("./") for each in named)) or None
 
 
-def add_phases(tasks: Sequence[BoxTask], file: BoxFile, name: str) -> tuple[BoxTask, ...]:
+def add_phases(tasks: Sequence[BoxTask], name: str) -> tuple[BoxTask, ...]:
     """Return tasks with the dependencies that their phases give them.
 
     Raises:

@@ -6,7 +6,7 @@ The file is read again, and the line found again: a person may have edited it wh
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from orchestrator.errors import RulebookError, UsageError
 from orchestrator.platform.folders import hash_path
@@ -19,11 +19,12 @@ from orchestrator.tasks.reading.folder import TaskFile, read_task_files
 from orchestrator.tasks.reading.front_matter import set_done
 from orchestrator.tasks.reading.listing import locate_list, name_path
 from orchestrator.tasks.reading.markdown import read_box_tasks
-from orchestrator.tasks.reading.prd import find_pass, find_story, read_prd
+from orchestrator.tasks.reading.prd import Story, find_pass, read_stories
 from orchestrator.tasks.reading.source_file import SourceFile, read_source_file
 
 _MOST_TRIES: Final = 20
 """How often the file is read again because somebody else has written it in between."""
+_Found = TypeVar("_Found", BoxTask, Story, TaskFile)
 
 
 class TickResult(StrEnum):
@@ -77,15 +78,21 @@ def _find_tick(
     return text if isinstance(text, TickResult) else (source, text)
 
 
-def _tick_box(text: str, item: TaskItem, name: str) -> TickResult | str:
-    tasks = read_box_tasks(text, name)
+def _find_open(tasks: Sequence[_Found], item: TaskItem) -> _Found | TickResult:
+    """Return the task as the list has it now, or why it is not ticked."""
     found = [each for each in tasks if each.item.id == item.id]
     if len(found) != 1:
         return TickResult.LINE_MISSING
-    if found[0].item.done:
-        return TickResult.WAS_TICKED
+    return TickResult.WAS_TICKED if found[0].item.done else found[0]
+
+
+def _tick_box(text: str, item: TaskItem, name: str) -> TickResult | str:
+    tasks = read_box_tasks(text, name)
+    found = _find_open(tasks, item)
+    if isinstance(found, TickResult):
+        return found
     characters = list(text)
-    for at in (found[0].box.mark, *_find_completed(found[0], tasks)):
+    for at in (found.box.mark, *_find_completed(found, tasks)):
         characters[at] = "x"
     return "".join(characters)
 
@@ -103,23 +110,18 @@ def _find_completed(task: BoxTask, tasks: Sequence[BoxTask]) -> list[int]:
 
 
 def _tick_story(text: str, item: TaskItem, name: str) -> TickResult | str:
-    found = [each for each in read_prd(text, name) if each.id == item.id]
-    at = find_story(text, name, item.id)
-    if len(found) != 1 or at is None:
-        return TickResult.LINE_MISSING
-    if found[0].done:
-        return TickResult.WAS_TICKED
-    start, end = find_pass(text, at)
+    found = _find_open(read_stories(text, name), item)
+    if isinstance(found, TickResult):
+        return found
+    start, end = find_pass(text, found.at)
     return f"{text[:start]}true{text[end:]}"
 
 
 def _tick_file(tasks: tuple[TaskFile, ...], item: TaskItem) -> TickResult | tuple[SourceFile, str]:
-    found = [each for each in tasks if each.item.id == item.id]
-    if len(found) != 1:
-        return TickResult.LINE_MISSING
-    if found[0].item.done:
-        return TickResult.WAS_TICKED
+    found = _find_open(tasks, item)
+    if isinstance(found, TickResult):
+        return found
     try:
-        return found[0].source, set_done(found[0].source.text, found[0].matter)
+        return found.source, set_done(found.source.text, found.matter)
     except ValueError:
         return TickResult.NOT_POSSIBLE

@@ -89,6 +89,21 @@ def test_a_story(project: Path) -> None:
     assert tick_item(tasks, tasks.items[0], project) is TickResult.WAS_TICKED
 
 
+def test_a_story_is_ticked_where_it_is_in_the_file(project: Path) -> None:
+    lines = [
+        f'{{"id": "{name}", "title": "a", "priority": {order}, "passes": false}}'
+        for name, order in (("last", 30), ("half \\ud800", 20), ("first", 10))
+    ]
+    tasks = write(project, f'{{"userStories": [{", ".join(lines)}]}}'.encode(), "p.json")
+    first, half, last = tasks.items
+    assert (first.id, half.id, last.id) == ("first", "half ?", "last")
+    for item, line in ((last, lines[0]), (half, lines[1])):
+        before = (project / "p.json").read_text("utf-8")
+        assert tick_item(tasks, item, project) is TickResult.TICKED
+        after = before.replace(line, line.replace("false", "true"))
+        assert (project / "p.json").read_text("utf-8") == after
+
+
 def test_files_of_a_folder(project: Path) -> None:
     shutil.copytree(CASES / "folder", project / "list")
     before = {path: Path(path).read_bytes() for path in iter_files(project)}
