@@ -19,8 +19,8 @@ from orchestrator.platform.locking import FileLock
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.tasks.fleet.jobs import build_base_ref, build_ref
 from orchestrator.tasks.fleet.models import JobRecord
-from orchestrator.workspace.git import Git
-from orchestrator.workspace.lane_base import WITHHELD, build_write_error, open_bare
+from orchestrator.workspace.git import Git, build_write_error
+from orchestrator.workspace.lane_base import WITHHELD, open_bare
 from orchestrator.workspace.lanes import LaneRepository
 from orchestrator.workspace.repository import find_repository
 

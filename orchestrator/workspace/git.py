@@ -1,6 +1,7 @@
 """Start `git` so that it inherits nothing, asks nothing, and runs nothing of the repository."""
 
 import os
+import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ _ANY_OWNER: Final = ("safe.directory=*",)
 _TIMEOUT_SECONDS: Final = 900.0
 """The first snapshot of a huge folder reads every byte of it."""
 
+_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
+
 _NO_SPACE: Final = (
     "No space left on device",
     "Disk quota exceeded",
@@ -49,6 +52,19 @@ _NO_SPACE: Final = (
 def decode_path(path: bytes) -> str:
     r"""Return a path as printable text, with bytes that are not UTF-8 escaped as `\xe9`."""
     return path.decode("utf-8", "backslashreplace")
+
+
+def find_closed_folders(stderr: bytes) -> set[bytes]:
+    """Return the folders that git could not open; it skips them with exit code 0."""
+    return set(_CLOSED.findall(stderr))
+
+
+def build_write_error(error: OSError, path: Path) -> InfrastructureError:
+    """Return the error for a file in the state directory that cannot be written."""
+    return InfrastructureError(
+        f"{error.filename or path} cannot be written: {error.strerror}",
+        "check that the state directory is writable and has space",
+    )
 
 
 @dataclass(frozen=True)

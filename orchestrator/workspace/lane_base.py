@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.carrying import is_instruction_file
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import Git, build_write_error
 from orchestrator.workspace.lane_files import STAGING, stage_files
 from orchestrator.workspace.lane_history import open_lane_history
 from orchestrator.workspace.private import build_ignore_rules, copy_index, write_alternates
@@ -157,14 +157,6 @@ def create_lane_repository(project: Path, repository: Repository, folder: Path) 
 def open_bare(folder: Path) -> Git:
     """Return git for the repository of a list, without a work tree."""
     return Git(folder, {"GIT_DIR": str(folder)})
-
-
-def build_write_error(error: OSError, path: Path) -> InfrastructureError:
-    """Return the error for a file of a lane that cannot be written."""
-    return InfrastructureError(
-        f"{error.filename or path} cannot be written: {error.strerror}",
-        "check that the state directory is writable and has space",
-    )
 
 
 def _create_draft(project: Path, repository: Repository, draft: Path, folder: Path) -> None:

@@ -5,7 +5,6 @@ the first file that vanishes, and it reads files of any size.
 """
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import Git, find_closed_folders
 
 MOST_BYTES: Final = 100 * 1024 * 1024
 """Size up to which a file is committed; what is larger is hardly source."""
@@ -22,9 +21,6 @@ MOST_BYTES: Final = 100 * 1024 * 1024
 _GITLINK: Final = b"160000"
 _UNTRACKED: Final = b"?"
 _NO_FILTER: Final = (b"unspecified", b"unset")
-
-_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
-"""git skips such a folder with exit code 0."""
 
 STAGING: Final = ("core.bare=false", "core.safecrlf=false")
 """Settings for git that stages files: a mixture of line endings is no reason to refuse one."""
@@ -123,7 +119,7 @@ def _sort_changes(git: Git, withhold: Withhold) -> _Sorted:
     options = ("-z", "-t", "--others", "--modified", "--exclude-standard")
     done = git.run("ls-files", *options)
     listed = done.stdout.split(b"\0")[:-1]
-    found = _Sorted(left_out=set(_CLOSED.findall(done.stderr)))
+    found = _Sorted(left_out=find_closed_folders(done.stderr))
     for tag, path in dict.fromkeys((entry[:1], entry[2:]) for entry in listed):
         untracked = tag == _UNTRACKED
         if path.endswith(b"/") or (untracked and withhold(os.fsdecode(path))):

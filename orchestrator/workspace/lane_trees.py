@@ -16,10 +16,9 @@ from orchestrator.platform.atomic import move_path
 from orchestrator.platform.lane_notes import LaneNote
 from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.workspace.agents_git import restore_lane_entry
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import Git, build_write_error
 from orchestrator.workspace.lane_base import (
     WITHHELD,
-    build_write_error,
     is_secret_name,
     open_bare,
 )

@@ -18,12 +18,11 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.masking import mask_text
 from orchestrator.platform.locking import FileLock
 from orchestrator.platform.private_folders import make_private_folder
-from orchestrator.workspace.git import Git
+from orchestrator.workspace.git import Git, build_write_error
 from orchestrator.workspace.lane_base import (
     BASE,
     HEAD,
     WITHHELD,
-    build_write_error,
     create_lane_repository,
     open_bare,
     require_commit,

@@ -1,17 +1,20 @@
 """Snapshots of a project as git trees, made without touching the user's repository."""
 
 import os
-import re
 import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.platform import files
 from orchestrator.workspace.empty_folders import FolderModes, list_empty_folders
-from orchestrator.workspace.git import Git, decode_path
+from orchestrator.workspace.git import (
+    Git,
+    build_write_error,
+    decode_path,
+    find_closed_folders,
+)
 from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.pinning import PinnedTree, pin_tree
 from orchestrator.workspace.private import PrivateGit, open_private_git
@@ -34,9 +37,6 @@ from orchestrator.workspace.trees import (
     list_tree,
 )
 from orchestrator.workspace.unseen_paths import UnseenPaths
-
-_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
-"""git skips such a folder with exit code 0, and reports it only in this warning."""
 
 
 def open_workspace(project: Path, state: Path) -> "GitWorkspace":
@@ -62,7 +62,7 @@ def open_workspace(project: Path, state: Path) -> "GitWorkspace":
     try:
         return GitWorkspace(open_private_git(project, repository, state), state)
     except OSError as error:
-        raise _build_write_error(error, state) from error
+        raise build_write_error(error, state) from error
 
 
 class GitWorkspace:
@@ -134,7 +134,7 @@ class GitWorkspace:
         try:
             Modes(self._git.folder, self._state / "modes").record_tree(snapshot.tree, paths)
         except OSError as error:
-            raise _build_write_error(error, self._state) from error
+            raise build_write_error(error, self._state) from error
 
     def restore_command(self, snapshot: Snapshot) -> str:
         """Return the command that prints a file of a snapshot; PATH in it is to be replaced.
@@ -166,7 +166,7 @@ class GitWorkspace:
         try:
             return self._find_comparison(before.tree, after.tree).write_diff(self._git, patch)
         except OSError as error:
-            raise _build_write_error(error, patch) from error
+            raise build_write_error(error, patch) from error
 
     def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
@@ -219,7 +219,7 @@ class GitWorkspace:
             plan = planner.plan_restore(to.tree, changed_since.tree, now.tree)
             then = build_planned_tree(self._private, self._state, now.tree, plan)
         except OSError as error:
-            raise _build_write_error(error, self._state) from error
+            raise build_write_error(error, self._state) from error
         left = {os.fsdecode(path): reason for path, reason in sorted(plan.left.items())}
         left = {path: leave.get(path, reason) for path, reason in left.items()}
         return PlannedRestore(now, Snapshot(then), left)
@@ -242,7 +242,7 @@ class GitWorkspace:
         try:
             return Snapshot(build_tree(self._private, self._state, base.tree, encoded))
         except OSError as error:
-            raise _build_write_error(error, self._state) from error
+            raise build_write_error(error, self._state) from error
 
     def copy_files(self, snapshot: Snapshot, paths: Collection[str], folder: Path) -> None:
         """Write some files of a snapshot into a new folder, which exists as a whole or not at all.
@@ -259,7 +259,7 @@ class GitWorkspace:
         try:
             copy_files(self._private, self._state, snapshot.tree, encoded, folder)
         except OSError as error:
-            raise _build_write_error(error, folder) from error
+            raise build_write_error(error, folder) from error
 
     def list_changed_paths(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
         """Return the paths that differ, with surrogates for bytes that are not UTF-8."""
@@ -303,7 +303,8 @@ class GitWorkspace:
         if done.returncode == 128:
             # A file can vanish between being listed and being read.
             done = self._git.run(*command, allowed=(0, 1))
-        closed = {path.removeprefix(self._private.prefix) for path in _CLOSED.findall(done.stderr)}
+        prefix = self._private.prefix
+        closed = {path.removeprefix(prefix) for path in find_closed_folders(done.stderr)}
         if done.returncode == 0:
             return closed
         missing = set(_read_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
@@ -335,14 +336,6 @@ class GitWorkspace:
         if self._git.read_output("ls-files", "-z"):
             raise self._git.build_error(command, done)
         return self._private.empty_tree  # git knows no tree for a folder without files
-
-
-def _build_write_error(error: OSError, path: Path) -> InfrastructureError:
-    """Return the error for a file of the workspace that cannot be written."""
-    return InfrastructureError(
-        f"{error.filename or path} cannot be written: {error.strerror}",
-        "check that the state directory is writable and has space",
-    )
 
 
 def _read_paths(git: Git, *arguments: str) -> list[bytes]:
