@@ -4,7 +4,7 @@
     python -m benchmarks.fleet_limits --quick    # a tenth of everything, to see that it runs
 
 A real Postgres (Debian's package, on a socket, data safe at a power failure), DBOS's own code for
-its queue, and our statements as text; the workers are threads, see `fleet_scene`. docs/fleet-limits
+its queue, and our own statements; the workers are threads, see `fleet_scene`. docs/fleet-limits
 explains the figures.
 """
 
@@ -26,6 +26,7 @@ from benchmarks import fleet_scene, machine
 from benchmarks.fleet_scene import LANES, Fleet
 from benchmarks.fleet_statements import explain_statements
 from benchmarks.results import Table
+from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.tasks.models import ListFormat, ListOptions, TaskItem
 from orchestrator.tasks.store import TaskStore
@@ -76,13 +77,15 @@ def measure(size: Size = Size(), show: Callable[[str], None] = lambda _: None) -
     with running_server(SETTINGS) as server:
         url = make_database(server)
         with TemporaryDirectory(prefix="benchmark-") as folder:
-            open_database(Path(folder), url).close()
-            with psycopg.connect(url, autocommit=True) as connection:
+            with (
+                open_database(Path(folder), url) as database,
+                psycopg.connect(url, autocommit=True) as connection,
+            ):
                 connection.execute("CREATE EXTENSION pg_stat_statements")
                 with fleet_scene.engine(url, size.workers + 10) as system:
                     fleet_scene.fill_record(connection, size.jobs, size.workers, size.running)
                     rows += _measure_scenes(system, connection, size, show)
-                    rows += _measure_statements(system, connection, size, show)
+                    rows += _measure_statements(system, database, connection, size, show)
                 rows += _measure_connections(url, connection)
             rows += _measure_list(Path(folder), "", size.jobs)
     return Table(
@@ -168,6 +171,7 @@ def _find_top_statements(connection: psycopg.Connection[Any], seconds: float) ->
 
 def _measure_statements(
     system: "SystemDatabase",
+    database: Database,
     connection: psycopg.Connection[Any],
     size: Size,
     show: Callable[[str], None],
@@ -176,7 +180,7 @@ def _measure_statements(
     fleet_scene.register_queue(size.running)
     fleet_scene.fill_queue(connection, size.jobs, size.ended)
     Fleet(system, size.workers, LANES, 3600.0).work(size.seconds)
-    found = explain_statements(system, connection, size.workers)
+    found = explain_statements(system, database, connection, size.workers)
     for each in found:
         show(f"{each.name}: {each.plan}")
     return [

@@ -1,15 +1,25 @@
 """The statements of a fleet: what each costs the server, and how often they are sent."""
 
+import contextlib
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from benchmarks import fleet_scene
 from benchmarks.fleet_scene import LANES, QUEUE, VERSION
+from orchestrator.services import queue_runner
+from orchestrator.services.workers import WorkerTimes
+from orchestrator.storage.database import Database
+from orchestrator.storage.process_locks import find_free
+from orchestrator.tasks.fleet.jobs import JobStore
+from orchestrator.tasks.fleet.models import Job, WorkerState
+from orchestrator.tasks.fleet.workers import WorkerStore
+from orchestrator.tasks.models import TaskOrder
 
 if TYPE_CHECKING:
     from dbos._sys_db import SystemDatabase
@@ -34,6 +44,7 @@ class Statement:
 
 def explain_statements(
     system: "SystemDatabase",
+    database: Database,
     connection: psycopg.Connection[Any],
     workers: int,
 ) -> list[Statement]:
@@ -44,7 +55,7 @@ def explain_statements(
     """
     found = [
         *_explain_dbos(system, workers),
-        *(_explain(connection, *each) for each in _list_own_statements(workers)),
+        *_explain_own(database, connection, workers),
     ]
     return sorted(found, key=lambda each: each.cost, reverse=True)
 
@@ -87,68 +98,62 @@ def _explain_dbos(system: "SystemDatabase", workers: int) -> list[Statement]:
     return explained
 
 
-def _list_own_statements(workers: int) -> list[tuple[str, str, tuple[Any, ...], float]]:
-    """Return our statements with their values, and how often a fleet of this size sends them."""
-    running, reaps = (workers * LANES), workers / 12
+def _explain_own(
+    database: Database, connection: psycopg.Connection[Any], workers: int
+) -> list[Statement]:
+    """Explain what we send: what our own methods send when they are called."""
+    jobs, store, times = JobStore(database), WorkerStore(database), WorkerTimes()
+    text = "x" * fleet_scene.CONFIG_BYTES
+    order = TaskOrder("list", "T", "real", text, "base", 5, 1.0)
+    jobs.create_job(Job(order, Path("/project"), "", "url", text))
     names = [f"worker-{number}" for number in range(1, workers + 1)]
-    job = "enqueued-7"
-    return [
+    running, reaps = workers * LANES, workers / times.reap
+    calls: tuple[tuple[str, Callable[[], object], float], ...] = (
+        ("claim of a job", lambda: jobs.claim_job("real", names[0]), running / 600),
         (
             "worker: does it still own its job",
-            "SELECT status, token, cancelled FROM jobs WHERE id = %s",
-            (job,),
-            running / 3,
+            lambda: jobs.check_owner("real", 1),
+            running / times.poll,
         ),
         (
             "worker: sign of life",
-            "UPDATE workers SET last_seen = %s, state = 'serving' WHERE id = 'worker-7'",
-            (str(time.time()),),
-            workers / 5,
+            lambda: store.see_worker(names[0], WorkerState.SERVING),
+            workers / times.seen,
         ),
-        (
-            "reaper: jobs that run by our record",
-            "SELECT id, worker FROM jobs WHERE status = 'running' ORDER BY id",
-            (),
-            reaps,
-        ),
-        (
-            "reaper: locks that are held",
-            "SELECT name FROM unnest(%s::text[]) AS name WHERE EXISTS (SELECT 1 FROM"
-            " pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted"
-            " AND l.database = (SELECT oid FROM pg_catalog.pg_database"
-            " WHERE datname = current_database()) AND ((l.classid::bigint << 32) | l.objid::bigint)"
-            " = hashtextextended('plt:'::text || name, 7))",
-            (names,),
-            reaps,
-        ),
-        (
-            "reaper: sign of life of one worker",
-            "SELECT last_seen FROM workers WHERE id = 'worker-7'",
-            (),
-            reaps * workers,
-        ),
+        ("reaper: jobs that run by our record", jobs.list_running, reaps),
+        ("reaper: locks that are held", lambda: find_free(database, names), reaps),
+        ("reaper: signs of life of all workers", store.read_last_seen, reaps),
         (
             "list: a job's row, of each that runs",
-            "SELECT project, repository, content, config, status, token, worker, cancelled,"
-            " message, result, created, started, ended FROM jobs WHERE id = %s",
-            (job,),
-            running / 1.0,
+            lambda: jobs.load_job("real"),
+            running / queue_runner._POLL_SECONDS,
         ),
-        (
-            "claim of a job",
-            "UPDATE jobs SET token = token + 1, worker = 'worker-7', status = 'running',"
-            " started = COALESCE(started, '2026') WHERE id = %s AND status <> 'ended'",
-            (job,),
-            running / 600,
-        ),
-        (
-            "`orchestrator workers`: all unfinished jobs",
-            "SELECT project, content, config FROM jobs WHERE status IN ('queued', 'running')"
-            " ORDER BY created, id",
-            (),
-            0.0,
-        ),
-    ]
+    )
+    found = []
+    for name, call, rate in calls:
+        with _note_statements(database) as seen:
+            call()
+        # A change is sent first, and what is read after it is another entry.
+        found.append(_explain(connection, name, *seen[0], rate))
+    return found
+
+
+@contextlib.contextmanager
+def _note_statements(database: Database) -> Iterator[list[tuple[str, Values]]]:
+    """Note the statements that a database sends while the block runs, as psycopg takes them."""
+    seen: list[tuple[str, Values]] = []
+    engine: Any = database._engine
+    execute = engine.execute
+
+    def note(statement: str, values: Sequence[Any]) -> object:
+        seen.append((statement.replace("?", "%s"), values))
+        return execute(statement, values)
+
+    engine.execute = note
+    try:
+        yield seen
+    finally:
+        del engine.execute
 
 
 def _explain(

@@ -5,13 +5,12 @@
 Whatever is wrong with a job ends the job with one line, and never the worker.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from orchestrator.errors import DatabaseAwayError, InfrastructureError, LoopError, UsageError
 from orchestrator.masking import mask_text
@@ -19,6 +18,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import is_running
 from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.services.worker_repository import fetch_job, push_result
+from orchestrator.services.worker_runs import open_lane_runner
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.run_costs import sum_run_cost
 from orchestrator.tasks.fleet.jobs import JobStore
@@ -26,24 +26,12 @@ from orchestrator.tasks.fleet.models import JobRecord, JobStatus, Ownership
 from orchestrator.tasks.fleet.workers import WorkerStore
 from orchestrator.tasks.models import TaskEnd, TaskOrder
 from orchestrator.tasks.ports import TaskRunner
-from orchestrator.workspace.lanes import LaneRepository
 
 T = TypeVar("T")
 _CHILD_POLL: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
 _MOST_TOKENS_NAMED: Final = 50
 """Runs of earlier owners whose leftovers are looked for."""
-
-
-class ClosingRunner(TaskRunner, Protocol):
-    """A runner that ends all that it has started."""
-
-    def close(self) -> None:
-        """End all runs, and wait until what they left is stored."""
-
-
-BuildRunner = Callable[[JobRecord, LaneRepository, Path, Mapping[str, str]], ClosingRunner]
-"""Builds what runs a job's task in a lane, with the state directory and the environment."""
 
 
 class _LostJobError(Exception):
@@ -65,7 +53,6 @@ class JobExecutor:
         worker: the worker's id.
         state: the state directory.
         folder: the folder of this worker, which no other process uses.
-        build_runner: builds what runs a task in a lane.
         poll: seconds between two looks at the job's row.
         away: seconds for which the database may be away.
         report: called with each line about a job, in any thread.
@@ -77,14 +64,13 @@ class JobExecutor:
         worker: str,
         state: Path,
         folder: Path,
-        build_runner: BuildRunner,
         poll: float,
         away: float,
         report: Callable[[str], None],
-        environment: Mapping[str, str] = os.environ,
+        environment: Mapping[str, str],
     ) -> None:
         self._worker, self._state, self._folder = worker, state, folder
-        self._build_runner, self._poll, self._away = build_runner, poll, away
+        self._poll, self._away = poll, away
         self._report, self._environment = report, environment
         self._hands_back = threading.Event()
         self._lock = threading.Lock()
@@ -198,12 +184,9 @@ class JobExecutor:
         jobs.set_run(record.id, record.token, run)
         order = self._build_order(record, run, lane, spent)
         repository = fetch_job(self._folder / record.job.order.list_id, record)
-        runner = self._build_runner(record, repository, self._state, self._environment)
-        try:
+        with open_lane_runner(record, repository, self._state, self._environment) as runner:
             runner.start(order)
             end = self._wait(jobs, record, runner, run)
-        finally:
-            runner.close()
         push_result(repository, record, {"work": end.work, "learned": end.learned})
         return replace(end, cost_usd=end.cost_usd + spent)
 

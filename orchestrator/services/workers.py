@@ -18,8 +18,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.journal import queues
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.private_folders import make_private_folder
-from orchestrator.services.worker_jobs import BuildRunner, JobExecutor
-from orchestrator.services.worker_runs import build_lane_runner
+from orchestrator.services.worker_jobs import JobExecutor
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.process_locks import ProcessLock, hold_lock
@@ -86,7 +85,6 @@ def run_worker(
     stop: StopRequest,
     report: Callable[[str], None],
     environment: Mapping[str, str],
-    build_runner: BuildRunner = build_lane_runner,
 ) -> None:
     """Take jobs from the queue until it is stopped.
 
@@ -96,7 +94,6 @@ def run_worker(
         stop: how the caller stops it.
         report: called with each line for people, in any thread.
         environment: the environment of its agents, with its keys.
-        build_runner: builds what runs a task in a lane.
 
     Raises:
         LoopError: the database or the state directory cannot be used.
@@ -106,8 +103,8 @@ def run_worker(
         lock = hold_lock(database, worker)
         try:
             executor = JobExecutor(
-                *(worker, state, folder, build_runner, options.times.poll),
-                *(options.times.away, report, environment),
+                *(worker, state, folder, options.times.poll, options.times.away),
+                *(report, environment),
             )
             _Worker(database, worker, lock, executor, options, stop, report).serve()
         finally:

@@ -4,7 +4,6 @@ A test class for an implementation derives from `AgentConformance` and says how 
 behaves in a given way.
 """
 
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,13 +11,13 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 
-import psutil
 import pytest
 
 from orchestrator.events import AgentSpoke, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from orchestrator.ports import Agent
 from tests.growing_limits import iter_growing_limits
+from tests.survivors import list_survivors
 
 FAMILY_SCRIPT = """
 import os, signal, subprocess, sys, time
@@ -84,7 +83,7 @@ class AgentConformance(ABC):
         assert (result.outcome, result.outcome.has_worked) == (AgentOutcome.COMPLETED, True)
         assert (workspace / "made.txt").read_text("utf-8").strip() == "made"
         assert any(isinstance(event, AgentSpoke | ToolUsed) for event in events)
-        assert survivors(workspace) == []
+        assert list_survivors(workspace) == []
 
     def test_is_ended_at_the_wall_clock(self, workspace: Path, limits: AgentLimits) -> None:
         for seconds in iter_growing_limits(self.silence):
@@ -147,7 +146,7 @@ class AgentConformance(ABC):
             pytest.raises(ListenerError),
         ):
             subject.agent.run("make it", workspace, limits, listener)
-        assert survivors(workspace) == []
+        assert list_survivors(workspace) == []
 
     def _is_ended(self, workspace: Path, limits: AgentLimits, outcome: AgentOutcome) -> bool:
         """Return whether there was a family to end by then."""
@@ -156,15 +155,5 @@ class AgentConformance(ABC):
         assert (result.outcome, result.outcome.has_worked) == (outcome, False)
         assert result.message
         started = (workspace / "pids").exists()
-        assert survivors(workspace) == []
+        assert list_survivors(workspace) == []
         return started == self.starts_processes
-
-
-def survivors(workspace: Path) -> list[str]:
-    """The processes that work in the workspace."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if Path(process.cwd()).is_relative_to(workspace):
-                found.append(f"{process.pid} {' '.join(process.cmdline())}")
-    return found

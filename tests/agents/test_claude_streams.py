@@ -12,8 +12,8 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.events import Event
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from teacher.models import UNKNOWN_USAGE
-from tests.agents.conformance import survivors
 from tests.growing_limits import iter_growing_limits
+from tests.survivors import list_survivors
 
 LIMITS = AgentLimits(wall_clock_seconds=30, no_output_seconds=30)
 
@@ -47,7 +47,7 @@ def run(project: Path, *code: str, limits: AgentLimits = LIMITS, prompt: str = "
         pass
 
     result = ClaudeCodeAgent(program=program).run(prompt, project, limits, ignore)
-    assert survivors(project) == []
+    assert list_survivors(project) == []
     return result
 
 

@@ -25,9 +25,10 @@ from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
-from tests.agents.conformance import FAMILY_SCRIPT, survivors
+from tests.agents.conformance import FAMILY_SCRIPT
 from tests.growing_limits import iter_growing_limits
 from tests.platform.test_process import alive, pids_in
+from tests.survivors import list_survivors
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)
 PYTHON = shlex.quote(sys.executable)  # for a shell
@@ -293,7 +294,7 @@ def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> 
         if result.usage.input_tokens:
             break
     assert (result.usage.input_tokens, result.usage.output_tokens) == (100, 50)
-    assert survivors(project) == []
+    assert list_survivors(project) == []
 
 
 # ---- a run that cannot work ----------------------------------------------------------------
@@ -478,7 +479,7 @@ def test_background_commands_timeouts_and_timers_do_not_hold_the_run(project: Pa
     for tool in ("ScheduleWakeup", "CronCreate", "Monitor", "EnterWorktree"):
         assert f"No such tool available: {tool}" in last
     assert [pid for pid in pids_in(project / "pids", 2) if alive(pid)] == []
-    assert survivors(project) == []
+    assert list_survivors(project) == []
 
 
 def test_a_session_inside_a_session_is_one_of_its_own(project: Path) -> None:
@@ -528,4 +529,4 @@ def test_ctrl_c_ends_the_process_tree_and_is_raised(project: Path) -> None:
     assert us.returncode == -signal.SIGINT
     assert b"KeyboardInterrupt" in stderr
     assert [pid for pid in pids if alive(pid)] == []
-    assert survivors(project) == []
+    assert list_survivors(project) == []

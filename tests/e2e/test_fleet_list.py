@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from orchestrator.journal import queues
@@ -20,6 +19,7 @@ from orchestrator.storage.opening import open_database
 from orchestrator.tasks.fleet.models import JobStatus
 from orchestrator.tasks.models import ListOptions, ListStatus, TaskState
 from tests.services.fleet_world import FAST, ROOT, git
+from tests.survivors import list_survivors
 from tests.trusting import trust_project
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
@@ -87,17 +87,6 @@ def kill_in_the_middle(work: Path, worker: subprocess.Popen[bytes]) -> None:
     os.kill(worker.pid, signal.SIGKILL)
 
 
-def list_processes(folder: Path) -> list[str]:
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if each.pid != os.getpid() and each.cwd().startswith(str(folder)):
-                found.append(" ".join(each.cmdline()))
-        except psutil.Error:
-            continue
-    return found
-
-
 def check_jobs(database: Database) -> None:
     rows = database.fetch_rows("SELECT task, status, deaths, worker FROM jobs")
     assert sorted(task for task, *_ in rows) == TASKS
@@ -133,4 +122,4 @@ def test_thirty_tasks_land_once_each_although_a_worker_is_killed(
         check_jobs(database)
     workers[1].terminate()
     assert workers[1].wait(timeout=120) == 0
-    assert list_processes(work) == []
+    assert list_survivors(work) == []

@@ -7,17 +7,57 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 AT_LEAST = 200
 AT_LEAST_IN_COMPARISONS = 100
-AT_LEAST_HANDED_OVER = 40
-AT_LEAST_IN_SWAPS = 100
-AT_LEAST_IN_LISTS = 150
-AT_LEAST_IN_FLEETS = 50
 SAMPLE = 4
 """A sample has to have as many as a whole run, divided by this."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Kills whose figures are only added up."""
+
+    name: str
+    """Of the file with the sums; the workers' files have it before their own."""
+    at_least: int
+    sums: tuple[str, ...]
+    line: str
+    """What is printed, with the names of sums."""
+
+
+KINDS = (
+    Kind(
+        "handover-kills",
+        40,
+        ("kills", "runs", "bytes_lost", "doubled"),
+        "kill -9 of one process after the other: {kills} kills over {runs} runs, "
+        "{doubled} steps finished twice",
+    ),
+    Kind(
+        "swap-kills",
+        100,
+        ("kills", "swapped", "bytes_lost"),
+        "kill -9 within swaps: {kills} kills, {bytes_lost} bytes lost",
+    ),
+    Kind(
+        "list-kills",
+        150,
+        ("kills", "lists", "commits_lost", "doubled"),
+        "kill -9 of task lists: {kills} kills over {lists} lists, {commits_lost} commits lost, "
+        "{doubled} landings or rules twice",
+    ),
+    Kind(
+        "fleet-kills",
+        50,
+        ("kills", "jobs", "lost", "doubled"),
+        "kill -9 of workers and reapers: {kills} kills over {jobs} jobs, {lost} jobs lost, "
+        "{doubled} results twice",
+    ),
+)
 
 
 def main() -> int:
@@ -26,41 +66,15 @@ def main() -> int:
     enough = [
         _count_kills(folder) >= AT_LEAST / part,
         _count_kills_in_comparisons(folder) >= AT_LEAST_IN_COMPARISONS / part,
-        _count_handover_kills(folder) >= AT_LEAST_HANDED_OVER / part,
-        _count_swap_kills(folder) >= AT_LEAST_IN_SWAPS / part,
-        _count_list_kills(folder) >= AT_LEAST_IN_LISTS / part,
-        _count_fleet_kills(folder) >= AT_LEAST_IN_FLEETS / part,
+        *(_add_up(folder, kind) >= kind.at_least / part for kind in KINDS),
     ]
     return 0 if all(enough) else 1
 
 
-def _count_swap_kills(folder: Path) -> int:
-    stored = _take_parts(folder, "swap-kills-*.json")
-    sums = _sums(stored, ("kills", "swapped", "bytes_lost"))
-    _write(folder / "swap-kills.json", sums)
-    print(f"kill -9 within swaps: {sums['kills']} kills, {sums['bytes_lost']} bytes lost")
-    return sums["kills"]
-
-
-def _count_list_kills(folder: Path) -> int:
-    stored = _take_parts(folder, "list-kills-*.json")
-    sums = _sums(stored, ("kills", "lists", "commits_lost", "doubled"))
-    _write(folder / "list-kills.json", sums)
-    print(
-        f"kill -9 of task lists: {sums['kills']} kills over {sums['lists']} lists, "
-        f"{sums['commits_lost']} commits lost, {sums['doubled']} landings or rules twice"
-    )
-    return sums["kills"]
-
-
-def _count_fleet_kills(folder: Path) -> int:
-    stored = _take_parts(folder, "fleet-kills-*.json")
-    sums = _sums(stored, ("kills", "jobs", "lost", "doubled"))
-    _write(folder / "fleet-kills.json", sums)
-    print(
-        f"kill -9 of workers and reapers: {sums['kills']} kills over {sums['jobs']} jobs, "
-        f"{sums['lost']} jobs lost, {sums['doubled']} results twice"
-    )
+def _add_up(folder: Path, kind: Kind) -> int:
+    sums = _sums(_take_parts(folder, f"{kind.name}-*.json"), kind.sums)
+    _write(folder / f"{kind.name}.json", sums)
+    print(kind.line.format_map(sums))
     return sums["kills"]
 
 
@@ -90,17 +104,6 @@ def _count_kills_in_comparisons(folder: Path) -> int:
     for name, count in sorted(steps.items()):
         print(f"  {count:4} {name}")
     return kills
-
-
-def _count_handover_kills(folder: Path) -> int:
-    stored = _take_parts(folder, "handover-kills-*.json")
-    sums = _sums(stored, ("kills", "runs", "bytes_lost", "doubled"))
-    _write(folder / "handover-kills.json", sums)
-    print(
-        f"kill -9 of one process after the other: {sums['kills']} kills over {sums['runs']} runs, "
-        f"{sums['doubled']} steps finished twice"
-    )
-    return sums["kills"]
 
 
 def _take_parts(folder: Path, pattern: str) -> list[dict[str, Any]]:

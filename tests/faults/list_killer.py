@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -22,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import anthropic  # noqa: F401 -- imported once, and not in each fork
-import psutil
 
 from orchestrator.config import load_config
 from orchestrator.errors import UsageError
@@ -44,7 +42,8 @@ from orchestrator.tasks.store import TaskStore
 from teacher.models import RuleText
 from tests.e2e.list_world import describe_repository, git, lesson
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
-from tests.rulebook.writers import reap
+from tests.rulebook.writers import fork, reap
+from tests.survivors import list_survivors
 from tests.trusting import trust_project
 
 LIST: Final = """# Plan
@@ -76,6 +75,7 @@ _WRITING: Final = frozenset(
     {"update-ref", "fetch", "worktree", "merge-tree", "init", "pack-objects", "push"}
 )
 """Commands of git after which something is there that others see; objects alone are not."""
+_LEFT_SECONDS: Final = 10.0
 
 
 # ---- what kills
@@ -241,22 +241,6 @@ def work_on_list(folder: Path) -> None:
         )
 
 
-def fork(work: Callable[[], None]) -> int:
-    """Do something in a child, and return its id; a failure is printed there."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    except BaseException:  # noqa: BLE001 -- the parent sees the exit code
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
 def run_killed(folder: Path, at: int) -> bool:
     """Work on a list in a process that dies; return whether it did."""
     return reap(fork(lambda: work(folder, at)))
@@ -289,26 +273,7 @@ def check(folder: Path, before: dict[str, object], rules: Collection[RuleText]) 
     """Check a list that has ended, and what is the user's."""
     assert describe_repository(folder / "project") == before
     assert not reap(fork(lambda: check_list(folder, rules)))
-    assert list_processes(folder) == []
-
-
-def list_processes(folder: Path) -> list[str]:
-    """Return the processes that work below a folder, after some time to end."""
-    deadline = time.monotonic() + 10
-    while (found := _find_processes(folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
-
-
-def _find_processes(folder: Path) -> list[str]:
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if each.pid != os.getpid() and each.cwd().startswith(str(folder)):
-                found.append(" ".join(each.cmdline()))
-        except psutil.Error:
-            continue
-    return found
+    assert list_survivors(folder, _LEFT_SECONDS) == []
 
 
 # ---- what must be true in the end

@@ -15,8 +15,9 @@ from typing import Final
 
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.e2e.list_world import lesson
-from tests.faults.list_killer import TAUGHT, check, fork, prepare, work_on_list
+from tests.faults.list_killer import TAUGHT, check, prepare, work_on_list
 from tests.rulebook.making import LISTS
+from tests.rulebook.writers import fork
 
 AGENT: Final = Path(__file__).with_name("list_agent.sh")
 LONGEST_SECONDS: Final = 12.0

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -37,8 +36,9 @@ from orchestrator.tasks.fleet.jobs import JobStore, build_ref
 from orchestrator.tasks.fleet.models import JobStatus
 from orchestrator.tasks.models import ListOptions, ListStatus, TaskState
 from tests.e2e.list_world import git
-from tests.faults.list_killer import Killer, fork
-from tests.rulebook.writers import reap
+from tests.faults.list_killer import Killer
+from tests.rulebook.writers import fork, reap
+from tests.survivors import list_survivors
 from tests.trusting import trust_project
 
 TASKS: Final = ("T001", "T002")
@@ -220,7 +220,8 @@ def check(folder: Path, kills: int) -> None:
     starts = (folder / "started").read_text(encoding="utf-8").split()
     assert len(TASKS) <= len(starts) <= len(TASKS) + kills, starts
     git(project, "fsck", "--strict")
-    wait_for_processes(folder)
+    # Neither a run nor what its agent has started.
+    assert list_survivors(folder, _LEFT_SECONDS) == []
 
 
 def check_jobs(database: Database, repository: Path, kills: int) -> None:
@@ -243,25 +244,6 @@ def check_jobs(database: Database, repository: Path, kills: int) -> None:
     taken = queues.list_taken_jobs(database.directory)
     assert len(taken) <= kills, taken
     assert queues.list_waiting_jobs(database.directory) == []
-
-
-def wait_for_processes(folder: Path) -> None:
-    """Wait until nothing works below a folder: neither a run nor what its agent has started."""
-    deadline = time.monotonic() + _LEFT_SECONDS
-    while left := _list_processes(folder):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def _list_processes(folder: Path) -> list[str]:
-    found = []
-    for each in psutil.process_iter():
-        try:
-            if each.cwd().startswith(str(folder)):
-                found.append(" ".join(each.cmdline()))
-        except psutil.Error:
-            continue
-    return found
 
 
 def hurry() -> None:

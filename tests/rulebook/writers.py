@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -32,6 +33,8 @@ def rule(writer: object, number: int) -> RuleText:
 
 
 def fork(work: Callable[[], None]) -> int:
+    """Do something in a child, and return its id; a failure is printed there."""
+    sys.stdout.flush()
     child = os.fork()
     if child:
         return child
@@ -39,6 +42,8 @@ def fork(work: Callable[[], None]) -> int:
     try:
         work()
         code = 0
+    except BaseException:  # noqa: BLE001 -- the parent sees the exit code
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -27,7 +27,7 @@ from orchestrator.tasks.store import load_end
 
 _COLUMNS: Final = (
     *("project", "repository", "content", "config", "status", "token", "worker", "deaths"),
-    *("cancelled", "message", "result", "created", "started", "ended"),
+    *("cancelled", "message", "result"),
 )
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM jobs"  # noqa: S608 -- our own names
 _LONGEST_TEXT: Final = 20_000
@@ -265,8 +265,6 @@ def _build_record(row: dict[str, Any]) -> JobRecord:
         bool(row["cancelled"]),
         row["message"],
         _load_end(row["result"]) if row["result"] else None,
-        datetime.fromisoformat(row["created"]),
-        *(datetime.fromisoformat(at) if at else None for at in (row["started"], row["ended"])),
     )
 
 

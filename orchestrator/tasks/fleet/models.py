@@ -59,9 +59,6 @@ class JobRecord:
     message: str
     end: TaskEnd | None
     """What came of it; None before it has ended."""
-    created: datetime
-    started: datetime | None = None
-    ended: datetime | None = None
 
     @property
     def id(self) -> str:

@@ -80,14 +80,13 @@ class WorkerStore:
         )
         return {str(worker): str(seen) for worker, seen in rows}
 
-    def list_workers(self, *, with_ended: bool = False) -> list[WorkerRecord]:
-        """Return the workers, the oldest first: those that live or died, or also those that ended.
+    def list_workers(self) -> list[WorkerRecord]:
+        """Return the workers that live or died, the oldest first.
 
         A worker that is not registered as ended, and whose lock is free, has died.
         """
         rows = self.database.fetch_rows(
-            f"{_SELECT} WHERE state <> ? OR ? = 1 ORDER BY started, id",
-            (WorkerState.ENDED, int(with_ended)),
+            f"{_SELECT} WHERE state <> ? ORDER BY started, id", (WorkerState.ENDED,)
         )
         free = find_free(self.database, [str(row[0]) for row in rows])
         jobs: dict[str, list[str]] = {}
