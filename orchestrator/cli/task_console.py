@@ -109,7 +109,7 @@ class TaskConsole:
             self._print(_HEADING.format(label), text, "bold" if label == "List" else "")
         if self._screen.is_interactive:
             self._live = Live(
-                _LiveBlock(self._render_block),
+                get_renderable=self._render_block,
                 console=self._screen,
                 transient=True,
                 refresh_per_second=4,
@@ -273,16 +273,6 @@ class TaskConsole:
         line = Text(text, style="dim", no_wrap=True)
         line.truncate(max(self._screen.width - 1, MIN_TEXT_WIDTH), overflow="ellipsis")
         return line
-
-
-class _LiveBlock:
-    """Lines whose texts are computed each time they are drawn."""
-
-    def __init__(self, render: Callable[[], Group]) -> None:
-        self._render = render
-
-    def __rich__(self) -> Group:
-        return self._render()
 
 
 def _get_lane(record: TaskRecord) -> tuple[bool, int, int]:

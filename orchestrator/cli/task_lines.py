@@ -156,15 +156,12 @@ def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
 def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) -> Iterator[str]:
     done, count = count_done(summary.tasks)
     filled = _BAR * done // count if count else 0
-    record = summary.record
-    is_running = record.status is ListStatus.RUNNING
-    end = now if is_running else record.ended or max(_iter_times(summary), default=record.started)
-    limit = record.options.max_cost_usd
+    record, limit = summary.record, summary.record.options.max_cost_usd
     parts = [
         f"{done} of {count} done",
         format_dollars(sum(each.cost_usd for each in summary.tasks))
         + (f" of {format_dollars(limit)}" if limit else ""),
-        format_duration(max(0.0, (end - record.started).total_seconds())),
+        format_duration(max(0.0, (now - record.started).total_seconds())),
     ]
     if summary.seconds_left:
         parts.append(f"about {format_duration(summary.seconds_left)} to go")
