@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from orchestrator.cli.output import iter_wrapped_lines
+from orchestrator.cli.output import iter_labelled_lines
 from orchestrator.cli.tables import Column, iter_table_lines
 from orchestrator.cli.values import format_dollars, format_duration, sanitize_text
 from orchestrator.counts import format_count
@@ -121,7 +121,7 @@ def iter_board_lines(
     yield from _iter_head_lines(record, width)
     yield from _iter_total_lines(summary, present, width)
     counts = [f"{name} {len(found)}" for name, found in columns.items() if found]
-    yield from _iter_fitted(f"{'tasks':<9}", ", ".join(counts) or "none", width)
+    yield from iter_labelled_lines(f"{'tasks':<9}", ", ".join(counts) or "none", width)
     for name, found in columns.items():
         if found:
             yield ""
@@ -150,7 +150,7 @@ def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
         ("branch", record.branch),
     )
     for label, text in facts:
-        yield from _iter_fitted(f"{label:<9}", text, width)
+        yield from iter_labelled_lines(f"{label:<9}", text, width)
 
 
 def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) ->
     ]
     if summary.seconds_left:
         parts.append(f"about {format_duration(summary.seconds_left)} to go")
-    yield from _iter_fitted(
+    yield from iter_labelled_lines(
         f"{'progress':<9}", f"[{'#' * filled:.<{_BAR}}] {', '.join(parts)}", width
     )
 
@@ -213,11 +213,11 @@ def _iter_column_lines(
     for each in shown:
         label = f"  {clean_line(each.item.id, _LONGEST_ID):<{size}}  "
         facts = _describe_facts(each, now, is_queued=summary.record.options.queue)
-        yield from _iter_fitted(label, f"{clean_line(each.item.title)}{facts}", width)
+        yield from iter_labelled_lines(label, f"{clean_line(each.item.title)}{facts}", width)
         why = activities.get(each.item.id, "") if each.state is TaskState.RUNNING else ""
         why = why or summary.blocked.get(each.item.id, "") * (name == _BLOCKED)
         if text := clean_line(why) or describe_reason(each, summary.tasks):
-            yield from _iter_fitted(" " * len(label), text, width)
+            yield from iter_labelled_lines(" " * len(label), text, width)
 
 
 def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> str:
@@ -243,13 +243,6 @@ def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> st
 
 def _format_times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _iter_fitted(label: str, text: str, width: int | None) -> Iterator[str]:
-    if width is None:
-        yield f"{label}{text}".rstrip()
-    else:
-        yield from iter_wrapped_lines(label, text, width)
 
 
 def iter_list_table(summaries: Sequence[ListSummary], width: int | None = None) -> Iterator[str]:
