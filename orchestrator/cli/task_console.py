@@ -15,6 +15,7 @@ from rich.text import Text
 from orchestrator import events
 from orchestrator.cli.screen import MIN_TEXT_WIDTH, create_screen, print_labelled_line
 from orchestrator.cli.task_lines import (
+    LONGEST_LINE,
     MOST_SHOWN,
     clean_line,
     count_done,
@@ -127,7 +128,7 @@ class TaskConsole:
 
     @_show_event.register
     def _show_progress(self, event: list_events.TaskProgress) -> None:
-        self._doing[event.task] = event.text
+        self._doing[event.task] = clean_line(event.text)  # not each time that it is drawn
         now = self._clock()
         if self._screen.is_interactive or now < self._printed.get(event.task, 0) + _QUIET_SECONDS:
             return
@@ -215,7 +216,8 @@ class TaskConsole:
         for number, each in enumerate(left[:MOST_SHOWN]):
             why = describe_reason(each, tasks)
             text = f"{each.item.id} {each.item.title}: {each.state}{f', {why}' if why else ''}"
-            self._print("  not done " if number == 0 else "           ", clean_line(text))
+            label = "  not done " if number == 0 else "           "
+            self._print(label, text, limit=LONGEST_LINE)
         if (more := len(left) - MOST_SHOWN) > 0:
             self._print("           ", f"({more:,} more: `orchestrator tasks status`)")
 
@@ -225,10 +227,10 @@ class TaskConsole:
 
     def _say(self, name: str, text: str, style: str = "") -> None:
         label = f"{clean_line(name, _ID_WIDTH):<{_ID_WIDTH}} "
-        self._print(label, clean_line(text), style)
+        self._print(label, text, style, LONGEST_LINE)
 
-    def _print(self, label: str, text: str, style: str = "") -> None:
-        print_labelled_line(self._screen, label, clean_line(text, 2000), style)
+    def _print(self, label: str, text: str, style: str = "", limit: int = 2000) -> None:
+        print_labelled_line(self._screen, label, clean_line(text, limit), style)
 
     # ---- the live block
 
@@ -247,7 +249,7 @@ class TaskConsole:
         since = format_duration(now - self._since.get(name, now))
         doing = self._doing.get(name) or ("waits for its turn" if is_merging else "starts")
         # What is last is cut first: the title is in the line that the task was started with.
-        parts = (where, clean_line(name, _ID_WIDTH), since, clean_line(doing))
+        parts = (where, clean_line(name, _ID_WIDTH), since, doing)
         return self._fit(" · ".join(parts))
 
     def _describe_location(self, record: TaskRecord) -> str:

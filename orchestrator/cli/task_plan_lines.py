@@ -1,11 +1,10 @@
 """Print what a task list would do: for people, and as JSON."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.cli.output import iter_labelled_lines
-from orchestrator.cli.task_lines import clean_line, describe_reason, mask_values
+from orchestrator.cli.task_lines import clean_line, describe_reason, serialize_masked
 from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count, name_first
 from orchestrator.tasks.models import FINISHED, ListPreview, TaskRecord, TaskState
@@ -98,4 +97,4 @@ def serialize_plan(preview: ListPreview) -> str:
     """Return a preview as one line of JSON."""
     from pydantic_core import to_jsonable_python
 
-    return json.dumps(mask_values(to_jsonable_python(preview)))
+    return serialize_masked(to_jsonable_python(preview))
