@@ -27,6 +27,7 @@ from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
 from orchestrator.tasks import events as list_events
 from orchestrator.tasks.models import (
+    GIVEN_UP,
     ListStatus,
     TaskRecord,
     TaskState,
@@ -263,12 +264,8 @@ class TaskConsole:
             parts += [f"{number} {state}"] if (number := states.count(state)) else []
         parts.append(format_dollars(sum(each.cost_usd for each in tasks)))
         parts.append(format_duration(self._clock() - self._started))
-        stuck = [
-            each for each in tasks
-            if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-        ]  # fmt: skip
-        if stuck:
-            parts.append(f"{len(stuck)} need a person" if stuck[1:] else "1 needs a person")
+        if stuck := sum(state in GIVEN_UP for state in states):
+            parts.append(f"{stuck} need a person" if stuck > 1 else "1 needs a person")
         return self._fit(" · ".join(parts))
 
     def _fit(self, text: str) -> Text:

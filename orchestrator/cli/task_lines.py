@@ -15,7 +15,6 @@ from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count
 from orchestrator.masking import Masker, mask_text
 from orchestrator.masking.visible_text import flatten_text
-from orchestrator.platform.project_commands import format_git_command
 from orchestrator.tasks.models import (
     FINISHED,
     ListRecord,
@@ -175,25 +174,10 @@ def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) ->
 
 def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     """Yield what a person may want to type next; whole lines, to be copied."""
-    from orchestrator.services.task_views import locate_work
+    from orchestrator.services.task_views import iter_next_steps
 
-    record = summary.record
-    stuck = [
-        each.item.id
-        for each in summary.tasks
-        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-    ]
-    if stuck:
-        yield f"try a task again:  orchestrator tasks retry {record.id} {clean_line(stuck[0])}"
-    branch, fetch = locate_work(record, summary.tasks)
-    if fetch or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
-        yield f"go on:             orchestrator tasks resume {record.id}"
-    if fetch:
-        yield f"fetch the work:    {fetch}"
-    if any(each.landed for each in summary.tasks):
-        commits = f"{record.base[:12]}..{branch}"
-        yield f"see the work:      {format_git_command(f'log --patch {commits}', record.project)}"
-        yield f"take it over:      {format_git_command(f'cherry-pick {commits}', record.project)}"
+    for words, command in iter_next_steps(summary.record, summary.tasks):
+        yield f"{f'{words}:':<18} {command}"
 
 
 def _iter_times(summary: ListSummary) -> Iterator[datetime]:

@@ -22,6 +22,7 @@ from orchestrator.cli.task_options import _complete_parallel
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform.liveness import mark_process
 from orchestrator.services.lane_count import choose_lane_count
+from orchestrator.services.task_views import iter_next_steps
 from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
 from orchestrator.tasks.models import (
     Leftover,
@@ -46,7 +47,7 @@ from tests.cli.task_records import (
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
     "task_preview": ("preview_list",),
-    "task_views": ("summarize_list", "list_lists", "locate_work", "retry_task", "cancel_list"),
+    "task_views": ("summarize_list", "list_lists", "iter_next_steps", "retry_task", "cancel_list"),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
@@ -130,8 +131,8 @@ class FakeService:
             raise UsageError(f"there is no task list {identity}", "see tasks status --all")
         return self.summary()
 
-    def locate_work(self, record: ListRecord, _tasks: Any) -> tuple[str, str]:
-        return record.branch, ""
+    def iter_next_steps(self, record: ListRecord, tasks: Any) -> Any:
+        return iter_next_steps(record, tasks)
 
     def retry_task(self, identity: str, task: str, project: Path) -> None:
         self._record("retry", identity=identity, task=task, project=project)
