@@ -60,11 +60,11 @@ def summarize_record(record: ListRecord, lists: TaskStore) -> ListSummary:
     return ListSummary(record, tasks, explain_blocked(tasks), seconds)
 
 
-def list_lists(project: Path | None = None, state: Path | None = None) -> list[ListRecord]:
-    """Return the newest lists first, those of a project or all."""
-    folder = resolve_project(project) if project else None
+def summarize_lists(state: Path | None = None) -> list[ListSummary]:
+    """Return the lists of all projects with their tasks, the newest first."""
     with Store(state or resolve_state_directory()) as store:
-        return TaskStore(store.database).list_lists(project=folder)
+        lists = TaskStore(store.database)
+        return [summarize_record(each, lists) for each in lists.list_lists()]
 
 
 def retry_task(

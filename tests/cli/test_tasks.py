@@ -47,7 +47,13 @@ from tests.cli.task_records import (
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
     "task_preview": ("preview_list",),
-    "task_views": ("summarize_list", "list_lists", "iter_next_steps", "retry_task", "cancel_list"),
+    "task_views": (
+        "summarize_list",
+        "summarize_lists",
+        "iter_next_steps",
+        "retry_task",
+        "cancel_list",
+    ),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
@@ -122,8 +128,8 @@ class FakeService:
         self._record("resume", identity=identity, project=project, options=options)
         return self.summary()
 
-    def list_lists(self) -> list[ListRecord]:
-        return [self.summary().record] * self.lists
+    def summarize_lists(self) -> list[ListSummary]:
+        return [self.summary()] * self.lists
 
     def summarize_list(self, identity: str, project: Path | None = None) -> ListSummary:
         self._record("summarize", identity=identity, project=project)
