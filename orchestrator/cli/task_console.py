@@ -19,6 +19,8 @@ from orchestrator.cli.task_lines import (
     MOST_SHOWN,
     clean_line,
     count_done,
+    describe_lanes,
+    describe_location,
     describe_reason,
     format_source,
 )
@@ -28,6 +30,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.tasks import events as list_events
 from orchestrator.tasks.models import (
     GIVEN_UP,
+    ListOptions,
     ListStatus,
     TaskRecord,
     TaskState,
@@ -62,8 +65,7 @@ class TaskConsole:
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._started = clock()
-        self._is_queued = False
-        """Whether workers do the runs: then the number of a lane means nothing here."""
+        self._options = ListOptions()
         self._tasks: dict[str, TaskRecord] = {}
         self._doing: dict[str, str] = {}
         """What each running task does, by its id."""
@@ -99,14 +101,13 @@ class TaskConsole:
     def _show_list_start(self, event: list_events.ListStarted) -> None:
         self._tasks = {each.item.id: each for each in event.tasks}
         record, again = event.record, " (resumed)" if event.resumed else ""
-        self._is_queued = record.options.queue
+        self._options = record.options
         done, count = count_done(event.tasks)
-        lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
         for label, text in (
             ("List", f"{format_source(record)}: {done} of {format_count(count, 'task')} done"),
             ("Project", str(record.project)),
             ("Branch", record.branch),
-            ("Work", f"{record.id}{again}, {lanes}"),
+            ("Work", f"{record.id}{again}, {describe_lanes(record.options)}"),
         ):
             self._print(_HEADING.format(label), text, "bold" if label == "List" else "")
         if self._screen.is_interactive:
@@ -121,7 +122,7 @@ class TaskConsole:
     @_show_event.register
     def _show_task_start(self, event: list_events.TaskStarted) -> None:
         record = self._store(event.record, TaskState.RUNNING)
-        name, where = record.item.id, self._describe_location(record)
+        name, where = record.item.id, describe_location(record, self._options)
         self._since[name] = self._printed[name] = self._clock()
         self._doing.pop(name, None)
         failed = f", after {format_count(record.failures, 'failure')}" if record.failures else ""
@@ -246,15 +247,12 @@ class TaskConsole:
     def _render_lane(self, record: TaskRecord) -> Text:
         now, name = self._clock(), record.item.id
         is_merging = record.state is TaskState.MERGING
-        where = "merge " if is_merging else f"{self._describe_location(record):<6}"
+        where = "merge " if is_merging else f"{describe_location(record, self._options):<6}"
         since = format_duration(now - self._since.get(name, now))
         doing = self._doing.get(name) or ("waits for its turn" if is_merging else "starts")
         # What is last is cut first: the title is in the line that the task was started with.
         parts = (where, clean_line(name, _ID_WIDTH), since, doing)
         return self._fit(" · ".join(parts))
-
-    def _describe_location(self, record: TaskRecord) -> str:
-        return "queue" if self._is_queued or not record.lane else f"lane {record.lane}"
 
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
         done, count = count_done(tasks)

@@ -17,6 +17,7 @@ from orchestrator.masking import Masker, mask_text
 from orchestrator.masking.visible_text import flatten_text
 from orchestrator.tasks.models import (
     FINISHED,
+    ListOptions,
     ListRecord,
     ListStatus,
     ListSummary,
@@ -95,6 +96,16 @@ def format_source(record: ListRecord) -> str:
     return clean_line(record.source) or "a task in the queue"
 
 
+def describe_lanes(options: ListOptions) -> str:
+    """Return where the runs of a list are done."""
+    return "workers" if options.queue else format_count(options.parallel, "lane")
+
+
+def describe_location(record: TaskRecord, options: ListOptions) -> str:
+    """Return where a task runs; with workers, the number of a lane means nothing here."""
+    return "queue" if options.queue or not record.lane else f"lane {record.lane}"
+
+
 def iter_board_lines(
     summary: ListSummary,
     width: int | None = None,
@@ -143,12 +154,14 @@ def iter_styled_lines(lines: Iterable[str]) -> Iterator[str]:
 
 def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
     message = f": {clean_line(record.message)}" if record.message else ""
-    lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
     facts = (
         ("list", f"{record.id}, {format_source(record)}"),
         ("project", clean_line(str(record.project))),
         ("status", f"{record.status}{message}"),
-        ("started", f"{record.started.astimezone():%Y-%m-%d %H:%M}, {lanes}"),
+        (
+            "started",
+            f"{record.started.astimezone():%Y-%m-%d %H:%M}, {describe_lanes(record.options)}",
+        ),
         ("branch", record.branch),
     )
     for label, text in facts:
@@ -199,7 +212,7 @@ def _iter_column_lines(
     size = max(len(clean_line(each.item.id, _LONGEST_ID)) for each in shown)
     for each in shown:
         label = f"  {clean_line(each.item.id, _LONGEST_ID):<{size}}  "
-        facts = _describe_facts(each, now, is_queued=summary.record.options.queue)
+        facts = _describe_facts(each, now, summary.record.options)
         yield from iter_labelled_lines(label, f"{clean_line(each.item.title)}{facts}", width)
         why = activities.get(each.item.id, "") if each.state is TaskState.RUNNING else ""
         why = why or summary.blocked.get(each.item.id, "") * (name == _BLOCKED)
@@ -207,12 +220,12 @@ def _iter_column_lines(
             yield from iter_labelled_lines(" " * len(label), text, width)
 
 
-def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> str:
+def _describe_facts(record: TaskRecord, now: datetime, options: ListOptions) -> str:
     """Return lane, cost, time and commit of a task, in brackets; empty if there is nothing yet."""
     seconds = record.seconds
     parts = []
     if record.state is TaskState.RUNNING:
-        parts.append("queue" if is_queued or not record.lane else f"lane {record.lane}")
+        parts.append(describe_location(record, options))
         if record.updated:
             seconds += max(0.0, (now - record.updated).total_seconds())
     if record.cost_usd:
