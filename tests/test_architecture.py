@@ -203,6 +203,7 @@ def test_help_starts_without_the_heavy_libraries() -> None:
         ("learnings log ERR x", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
         ("learnings log ERR x", ("git", "gitdb")),
         ("hook", ("git", "gitdb", "pydantic")),
+        ("tasks run --help", ("rich", "pydantic", "git", "dbos", "psutil")),
         ("tasks status --all", ("orchestrator.services.dry_run", "orchestrator.services.trust")),
         ("tasks status --all", ("orchestrator.suites", "orchestrator.agents", "git", "rich")),
         ("learnings review", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),

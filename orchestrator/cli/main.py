@@ -1,13 +1,12 @@
 """The `orchestrator` command, and the one place that turns errors into exit codes."""
 
 import atexit
-import contextlib
 import io
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -30,6 +29,7 @@ from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.sessions import sessions
+from orchestrator.cli.signals import handle_signals
 from orchestrator.cli.stats import stats
 from orchestrator.cli.tasks import tasks
 from orchestrator.cli.teach import teach
@@ -102,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal must not make a run fail
             stream.reconfigure(errors="replace")
     try:
-        with _treat_signals_as_interrupt():
+        # As Ctrl-C does: children are ended, and the state is saved.
+        with handle_signals(_handle_as_interrupt, signal.SIGTERM, signal.SIGHUP):
             code = _run_command(arguments)
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -155,24 +156,6 @@ def program() -> NoReturn:
     # os._exit runs no exit handlers, but one closes the engine of durable runs.
     atexit._run_exitfuncs()
     os._exit(code)
-
-
-@contextlib.contextmanager
-def _treat_signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C: children are ended, and the state is saved.
-
-    A signal that was ignored when the program was started (`nohup`) stays ignored.
-    """
-    before = {
-        number: signal.signal(number, _handle_as_interrupt)
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _handle_as_interrupt(number: int, frame: FrameType | None) -> None:

@@ -117,6 +117,20 @@ def iter_wrapped_lines(label: str, text: str, width: int | None = None) -> Itera
             label = " " * len(label)
 
 
+def iter_labelled_lines(label: str, text: str, width: int | None) -> Iterator[str]:
+    """Yield a label and a text beside it: wrapped on a terminal, elsewhere as one line.
+
+    Args:
+        label: what the first line begins with.
+        text: the text, one line.
+        width: the columns of the terminal; None if the output is not a terminal.
+    """
+    if width is None:
+        yield f"{label}{text}".rstrip()
+    else:
+        yield from iter_wrapped_lines(label, text, width)
+
+
 def fit_lines(lines: Iterable[str], width: int | None) -> Iterator[str]:
     """Yield lines that fit a terminal; what follows on the next line is indented further.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.cli.output import iter_wrapped_lines
+from orchestrator.cli.output import iter_labelled_lines, iter_wrapped_lines
 from orchestrator.cli.values import sanitize_text
 
 _GAP: Final = "  "
@@ -65,15 +65,12 @@ def _iter_row(
         for column, size, cell in zip(columns[:-1], widths, cells[:-1], strict=True)
     ]
     label = "".join(f"{part}{_GAP}" for part in parts)
-    if width is None:
-        yield f"{label}{cells[-1]}".rstrip()
-        return
     if not is_beside:
         yield label.rstrip()
         if not cells[-1]:
             return
         label = _INDENT
-    yield from iter_wrapped_lines(label, cells[-1], width)
+    yield from iter_labelled_lines(label, cells[-1], width)
 
 
 def _iter_blocks(

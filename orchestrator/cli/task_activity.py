@@ -1,7 +1,7 @@
 """Find out what the running tasks of a list are doing, from the records of their runs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.tasks.models import TaskRecord, TaskState
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from orchestrator.models import EventRow
     from orchestrator.storage.database import Database
 
-_LAST: Final = "SELECT coalesce(max(position), 0) FROM events WHERE run = ?"
 _LOOKED_AT: Final = 30
 """Events at the end of a run's record among which the last step is looked for."""
 
@@ -31,21 +30,14 @@ def find_activities(tasks: Sequence[TaskRecord]) -> dict[str, str]:
 def _find_activity(database: "Database", run: str) -> str:
     from orchestrator.storage.event_log import EventLog
 
-    last = int(str(database.fetch_rows(_LAST, (run,))[0][0]))
-    rows = EventLog(database).list_events(run, max(0, last - _LOOKED_AT))
+    rows = EventLog(database).list_last_events(run, _LOOKED_AT)
     return next(filter(None, map(_describe_event, reversed(rows))), "")
 
 
 def _describe_event(row: "EventRow") -> str:
+    from orchestrator.services.run_activity import describe_activity
+
     try:
-        values = json.loads(row.values)
-    except ValueError:
-        return ""
-    if not isinstance(values, Mapping):
-        return ""
-    prefix = f"attempt {row.attempt}: " if row.attempt else ""
-    if row.kind == "tool_used":
-        return f"{prefix}{values.get('tool', '')} {values.get('detail', '')}".rstrip()
-    if row.kind in ("step_started", "agent_waiting"):
-        return f"{prefix}{values.get('name') or values.get('reason') or ''}"
-    return ""
+        return describe_activity(row.kind, row.attempt, json.loads(row.values))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""  # another version has written it

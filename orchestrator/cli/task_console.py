@@ -15,9 +15,12 @@ from rich.text import Text
 from orchestrator import events
 from orchestrator.cli.screen import MIN_TEXT_WIDTH, create_screen, print_labelled_line
 from orchestrator.cli.task_lines import (
+    LONGEST_LINE,
     MOST_SHOWN,
     clean_line,
     count_done,
+    describe_lanes,
+    describe_location,
     describe_reason,
     format_source,
 )
@@ -26,6 +29,8 @@ from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
 from orchestrator.tasks import events as list_events
 from orchestrator.tasks.models import (
+    GIVEN_UP,
+    ListOptions,
     ListStatus,
     TaskRecord,
     TaskState,
@@ -60,8 +65,7 @@ class TaskConsole:
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._started = clock()
-        self._is_queued = False
-        """Whether workers do the runs: then the number of a lane means nothing here."""
+        self._options = ListOptions()
         self._tasks: dict[str, TaskRecord] = {}
         self._doing: dict[str, str] = {}
         """What each running task does, by its id."""
@@ -97,19 +101,18 @@ class TaskConsole:
     def _show_list_start(self, event: list_events.ListStarted) -> None:
         self._tasks = {each.item.id: each for each in event.tasks}
         record, again = event.record, " (resumed)" if event.resumed else ""
-        self._is_queued = record.options.queue
+        self._options = record.options
         done, count = count_done(event.tasks)
-        lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
         for label, text in (
             ("List", f"{format_source(record)}: {done} of {format_count(count, 'task')} done"),
             ("Project", str(record.project)),
             ("Branch", record.branch),
-            ("Work", f"{record.id}{again}, {lanes}"),
+            ("Work", f"{record.id}{again}, {describe_lanes(record.options)}"),
         ):
             self._print(_HEADING.format(label), text, "bold" if label == "List" else "")
         if self._screen.is_interactive:
             self._live = Live(
-                _LiveBlock(self._render_block),
+                get_renderable=self._render_block,
                 console=self._screen,
                 transient=True,
                 refresh_per_second=4,
@@ -119,7 +122,7 @@ class TaskConsole:
     @_show_event.register
     def _show_task_start(self, event: list_events.TaskStarted) -> None:
         record = self._store(event.record, TaskState.RUNNING)
-        name, where = record.item.id, self._describe_location(record)
+        name, where = record.item.id, describe_location(record, self._options)
         self._since[name] = self._printed[name] = self._clock()
         self._doing.pop(name, None)
         failed = f", after {format_count(record.failures, 'failure')}" if record.failures else ""
@@ -127,7 +130,7 @@ class TaskConsole:
 
     @_show_event.register
     def _show_progress(self, event: list_events.TaskProgress) -> None:
-        self._doing[event.task] = event.text
+        self._doing[event.task] = clean_line(event.text)  # not each time that it is drawn
         now = self._clock()
         if self._screen.is_interactive or now < self._printed.get(event.task, 0) + _QUIET_SECONDS:
             return
@@ -215,7 +218,8 @@ class TaskConsole:
         for number, each in enumerate(left[:MOST_SHOWN]):
             why = describe_reason(each, tasks)
             text = f"{each.item.id} {each.item.title}: {each.state}{f', {why}' if why else ''}"
-            self._print("  not done " if number == 0 else "           ", clean_line(text))
+            label = "  not done " if number == 0 else "           "
+            self._print(label, text, limit=LONGEST_LINE)
         if (more := len(left) - MOST_SHOWN) > 0:
             self._print("           ", f"({more:,} more: `orchestrator tasks status`)")
 
@@ -225,10 +229,10 @@ class TaskConsole:
 
     def _say(self, name: str, text: str, style: str = "") -> None:
         label = f"{clean_line(name, _ID_WIDTH):<{_ID_WIDTH}} "
-        self._print(label, clean_line(text), style)
+        self._print(label, text, style, LONGEST_LINE)
 
-    def _print(self, label: str, text: str, style: str = "") -> None:
-        print_labelled_line(self._screen, label, clean_line(text, 2000), style)
+    def _print(self, label: str, text: str, style: str = "", limit: int = 2000) -> None:
+        print_labelled_line(self._screen, label, clean_line(text, limit), style)
 
     # ---- the live block
 
@@ -243,15 +247,12 @@ class TaskConsole:
     def _render_lane(self, record: TaskRecord) -> Text:
         now, name = self._clock(), record.item.id
         is_merging = record.state is TaskState.MERGING
-        where = "merge " if is_merging else f"{self._describe_location(record):<6}"
+        where = "merge " if is_merging else f"{describe_location(record, self._options):<6}"
         since = format_duration(now - self._since.get(name, now))
         doing = self._doing.get(name) or ("waits for its turn" if is_merging else "starts")
         # What is last is cut first: the title is in the line that the task was started with.
-        parts = (where, clean_line(name, _ID_WIDTH), since, clean_line(doing))
+        parts = (where, clean_line(name, _ID_WIDTH), since, doing)
         return self._fit(" · ".join(parts))
-
-    def _describe_location(self, record: TaskRecord) -> str:
-        return "queue" if self._is_queued or not record.lane else f"lane {record.lane}"
 
     def _render_total(self, tasks: Sequence[TaskRecord]) -> Text:
         done, count = count_done(tasks)
@@ -261,28 +262,14 @@ class TaskConsole:
             parts += [f"{number} {state}"] if (number := states.count(state)) else []
         parts.append(format_dollars(sum(each.cost_usd for each in tasks)))
         parts.append(format_duration(self._clock() - self._started))
-        stuck = [
-            each for each in tasks
-            if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-        ]  # fmt: skip
-        if stuck:
-            parts.append(f"{len(stuck)} need a person" if stuck[1:] else "1 needs a person")
+        if stuck := sum(state in GIVEN_UP for state in states):
+            parts.append(f"{stuck} need a person" if stuck > 1 else "1 needs a person")
         return self._fit(" · ".join(parts))
 
     def _fit(self, text: str) -> Text:
         line = Text(text, style="dim", no_wrap=True)
         line.truncate(max(self._screen.width - 1, MIN_TEXT_WIDTH), overflow="ellipsis")
         return line
-
-
-class _LiveBlock:
-    """Lines whose texts are computed each time they are drawn."""
-
-    def __init__(self, render: Callable[[], Group]) -> None:
-        self._render = render
-
-    def __rich__(self) -> Group:
-        return self._render()
 
 
 def _get_lane(record: TaskRecord) -> tuple[bool, int, int]:

@@ -1,20 +1,23 @@
 """Print how a task list stands: the board, the lists of all projects, and JSON."""
 
+import functools
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
-from orchestrator.cli.output import iter_wrapped_lines
+from orchestrator.cli.output import iter_labelled_lines
 from orchestrator.cli.tables import Column, iter_table_lines
-from orchestrator.cli.values import format_dollars, format_duration, sanitize_text
+from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count
-from orchestrator.masking import mask_text
-from orchestrator.platform.project_commands import format_git_command
+from orchestrator.masking import Masker, mask_text
+from orchestrator.masking.visible_text import flatten_text
 from orchestrator.tasks.models import (
     FINISHED,
+    ListOptions,
     ListRecord,
     ListStatus,
     ListSummary,
@@ -22,7 +25,7 @@ from orchestrator.tasks.models import (
     TaskState,
 )
 
-_LONGEST_LINE: Final = 200
+LONGEST_LINE: Final = 200
 """Characters of a text that are shown in one line of the board."""
 _LONGEST_ID: Final = 16
 MOST_SHOWN: Final = 20
@@ -51,9 +54,9 @@ _LISTS: Final = (
 )
 
 
-def clean_line(text: str, limit: int = _LONGEST_LINE) -> str:
+def clean_line(text: str, limit: int = LONGEST_LINE) -> str:
     """Return a text from outside as one line that may be shown: masked, visible, bounded."""
-    line = " ".join(" ".join(map(sanitize_text, mask_text(text).splitlines())).split())
+    line = flatten_text(mask_text(text))
     return line if len(line) <= limit else f"{line[: limit - 4].rstrip()} ..."
 
 
@@ -93,6 +96,16 @@ def format_source(record: ListRecord) -> str:
     return clean_line(record.source) or "a task in the queue"
 
 
+def describe_lanes(options: ListOptions) -> str:
+    """Return where the runs of a list are done."""
+    return "workers" if options.queue else format_count(options.parallel, "lane")
+
+
+def describe_location(record: TaskRecord, options: ListOptions) -> str:
+    """Return where a task runs; with workers, the number of a lane means nothing here."""
+    return "queue" if options.queue or not record.lane else f"lane {record.lane}"
+
+
 def iter_board_lines(
     summary: ListSummary,
     width: int | None = None,
@@ -121,7 +134,7 @@ def iter_board_lines(
     yield from _iter_head_lines(record, width)
     yield from _iter_total_lines(summary, present, width)
     counts = [f"{name} {len(found)}" for name, found in columns.items() if found]
-    yield from _iter_fitted(f"{'tasks':<9}", ", ".join(counts) or "none", width)
+    yield from iter_labelled_lines(f"{'tasks':<9}", ", ".join(counts) or "none", width)
     for name, found in columns.items():
         if found:
             yield ""
@@ -141,59 +154,43 @@ def iter_styled_lines(lines: Iterable[str]) -> Iterator[str]:
 
 def _iter_head_lines(record: ListRecord, width: int | None) -> Iterator[str]:
     message = f": {clean_line(record.message)}" if record.message else ""
-    lanes = "workers" if record.options.queue else format_count(record.options.parallel, "lane")
     facts = (
         ("list", f"{record.id}, {format_source(record)}"),
         ("project", clean_line(str(record.project))),
         ("status", f"{record.status}{message}"),
-        ("started", f"{record.started.astimezone():%Y-%m-%d %H:%M}, {lanes}"),
+        (
+            "started",
+            f"{record.started.astimezone():%Y-%m-%d %H:%M}, {describe_lanes(record.options)}",
+        ),
         ("branch", record.branch),
     )
     for label, text in facts:
-        yield from _iter_fitted(f"{label:<9}", text, width)
+        yield from iter_labelled_lines(f"{label:<9}", text, width)
 
 
 def _iter_total_lines(summary: ListSummary, now: datetime, width: int | None) -> Iterator[str]:
     done, count = count_done(summary.tasks)
     filled = _BAR * done // count if count else 0
-    record = summary.record
-    is_running = record.status is ListStatus.RUNNING
-    end = now if is_running else record.ended or max(_iter_times(summary), default=record.started)
-    limit = record.options.max_cost_usd
+    record, limit = summary.record, summary.record.options.max_cost_usd
     parts = [
         f"{done} of {count} done",
         format_dollars(sum(each.cost_usd for each in summary.tasks))
         + (f" of {format_dollars(limit)}" if limit else ""),
-        format_duration(max(0.0, (end - record.started).total_seconds())),
+        format_duration(max(0.0, (now - record.started).total_seconds())),
     ]
     if summary.seconds_left:
         parts.append(f"about {format_duration(summary.seconds_left)} to go")
-    yield from _iter_fitted(
+    yield from iter_labelled_lines(
         f"{'progress':<9}", f"[{'#' * filled:.<{_BAR}}] {', '.join(parts)}", width
     )
 
 
 def _iter_next_commands(summary: ListSummary) -> Iterator[str]:
     """Yield what a person may want to type next; whole lines, to be copied."""
-    from orchestrator.services.task_views import locate_work
+    from orchestrator.services.task_views import iter_next_steps
 
-    record = summary.record
-    stuck = [
-        each.item.id
-        for each in summary.tasks
-        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-    ]
-    if stuck:
-        yield f"try a task again:  orchestrator tasks retry {record.id} {clean_line(stuck[0])}"
-    branch, fetch = locate_work(record, summary.tasks)
-    if fetch or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
-        yield f"go on:             orchestrator tasks resume {record.id}"
-    if fetch:
-        yield f"fetch the work:    {fetch}"
-    if any(each.landed for each in summary.tasks):
-        commits = f"{record.base[:12]}..{branch}"
-        yield f"see the work:      {format_git_command(f'log --patch {commits}', record.project)}"
-        yield f"take it over:      {format_git_command(f'cherry-pick {commits}', record.project)}"
+    for words, command in iter_next_steps(summary.record, summary.tasks):
+        yield f"{f'{words}:':<18} {command}"
 
 
 def _iter_times(summary: ListSummary) -> Iterator[datetime]:
@@ -215,20 +212,20 @@ def _iter_column_lines(
     size = max(len(clean_line(each.item.id, _LONGEST_ID)) for each in shown)
     for each in shown:
         label = f"  {clean_line(each.item.id, _LONGEST_ID):<{size}}  "
-        facts = _describe_facts(each, now, is_queued=summary.record.options.queue)
-        yield from _iter_fitted(label, f"{clean_line(each.item.title)}{facts}", width)
+        facts = _describe_facts(each, now, summary.record.options)
+        yield from iter_labelled_lines(label, f"{clean_line(each.item.title)}{facts}", width)
         why = activities.get(each.item.id, "") if each.state is TaskState.RUNNING else ""
         why = why or summary.blocked.get(each.item.id, "") * (name == _BLOCKED)
         if text := clean_line(why) or describe_reason(each, summary.tasks):
-            yield from _iter_fitted(" " * len(label), text, width)
+            yield from iter_labelled_lines(" " * len(label), text, width)
 
 
-def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> str:
+def _describe_facts(record: TaskRecord, now: datetime, options: ListOptions) -> str:
     """Return lane, cost, time and commit of a task, in brackets; empty if there is nothing yet."""
     seconds = record.seconds
     parts = []
     if record.state is TaskState.RUNNING:
-        parts.append("queue" if is_queued or not record.lane else f"lane {record.lane}")
+        parts.append(describe_location(record, options))
         if record.updated:
             seconds += max(0.0, (now - record.updated).total_seconds())
     if record.cost_usd:
@@ -246,13 +243,6 @@ def _describe_facts(record: TaskRecord, now: datetime, *, is_queued: bool) -> st
 
 def _format_times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _iter_fitted(label: str, text: str, width: int | None) -> Iterator[str]:
-    if width is None:
-        yield f"{label}{text}".rstrip()
-    else:
-        yield from iter_wrapped_lines(label, text, width)
 
 
 def iter_list_table(summaries: Sequence[ListSummary], width: int | None = None) -> Iterator[str]:
@@ -280,27 +270,33 @@ def serialize_summary(summary: ListSummary) -> str:
     from pydantic_core import to_jsonable_python
 
     tasks = [
-        {**mask_values(to_jsonable_python(each)), "column": find_column(each, summary.blocked)}
+        {**to_jsonable_python(each), "column": find_column(each, summary.blocked)}
         for each in summary.tasks
     ]
     done, count = count_done(summary.tasks)
-    return json.dumps({
-        **mask_values(to_jsonable_python(summary.record)),
+    return serialize_masked({
+        **to_jsonable_python(summary.record),
         "done": done,
         "count": count,
         "cost_usd": sum(each.cost_usd for each in summary.tasks),
         "seconds_left": summary.seconds_left,
-        "blocked": mask_values(dict(summary.blocked)),
+        "blocked": dict(summary.blocked),
         "tasks": tasks,
     })  # fmt: skip
 
 
-def mask_values(value: Any) -> Any:  # noqa: ANN401 -- whatever JSON holds
-    """Return a value of JSON with the secrets in its texts masked."""
-    if isinstance(value, str):
-        return mask_text(value)
-    if isinstance(value, list):
-        return [mask_values(each) for each in value]
-    if isinstance(value, dict):
-        return {key: mask_values(each) for key, each in value.items()}
-    return value
+def serialize_masked(value: Any) -> str:  # noqa: ANN401 -- whatever JSON holds
+    """Return a value of JSON as one line, with the secrets in its texts masked."""
+    # Not `mask_text`, which builds a masker each time: that takes seconds for 1,000 tasks.
+    mask = functools.cache(Masker(environment=os.environ).mask)
+
+    def mask_each(value: Any) -> Any:  # noqa: ANN401 -- as above
+        if isinstance(value, str):
+            return mask(value)
+        if isinstance(value, list):
+            return [mask_each(each) for each in value]
+        if isinstance(value, dict):
+            return {key: mask_each(each) for key, each in value.items()}
+        return value
+
+    return json.dumps(mask_each(value))

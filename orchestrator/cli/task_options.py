@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _BY_MACHINE: Final = "auto"
 """Value of `--parallel` without a number."""
 _PARALLEL: Final = "--parallel"
-_MOST_LANES: Final = 7
+MOST_LANES: Final = 7
+"""As in `orchestrator.tasks.models`, which `--help` has no time to import."""
 
 
 class ParallelCommand(click.Command):
@@ -57,9 +58,9 @@ def _parse_lanes(
         from orchestrator.services.lane_count import choose_lane_count
 
         return choose_lane_count()
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= _MOST_LANES:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST_LANES:
         raise click.BadParameter(
-            f"{value} is not a number from 1 to {_MOST_LANES}; without a number, cores and memory "
+            f"{value} is not a number from 1 to {MOST_LANES}; without a number, cores and memory "
             "of this machine decide"
         )
     return int(value)
@@ -78,7 +79,7 @@ parallel = click.option(
     "lanes",
     metavar="[N]",
     callback=_parse_lanes,
-    help=f"Tasks side by side, at most {_MOST_LANES} [without N: by cores and memory].",
+    help=f"Tasks side by side, at most {MOST_LANES} [without N: by cores and memory].",
 )
 max_cost_usd = click.option(
     "--max-cost-usd",

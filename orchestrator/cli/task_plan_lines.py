@@ -1,18 +1,15 @@
 """Print what a task list would do: for people, and as JSON."""
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.cli.output import iter_wrapped_lines
-from orchestrator.cli.task_lines import clean_line, describe_reason, mask_values
+from orchestrator.cli.output import iter_labelled_lines
+from orchestrator.cli.task_lines import clean_line, describe_reason, serialize_masked
 from orchestrator.cli.values import format_dollars, format_duration
 from orchestrator.counts import format_count, name_first
 from orchestrator.tasks.models import FINISHED, ListPreview, TaskRecord, TaskState
 
 _LABEL: Final = 9
-_UNLIMITED: Final = 10_000
-"""Columns of a line that is read by a program."""
 
 
 def iter_plan_lines(preview: ListPreview, source: str, width: int | None) -> Iterator[str]:
@@ -23,13 +20,10 @@ def iter_plan_lines(preview: ListPreview, source: str, width: int | None) -> Ite
         source: what the list was read from.
         width: the columns of the terminal; None if the output is not a terminal.
     """
-    yield from iter_wrapped_lines(
-        "",
-        "Dry run: no agent and no test is started; nothing is spent or written.",
-        width or _UNLIMITED,
-    )
+    heading = "Dry run: no agent and no test is started; nothing is spent or written."
+    yield from iter_labelled_lines("", heading, width)
     for label, text in _iter_facts(preview, source):
-        yield from iter_wrapped_lines(f"{label:<{_LABEL}}", text, width or _UNLIMITED)
+        yield from iter_labelled_lines(f"{label:<{_LABEL}}", text, width)
 
 
 def _iter_facts(preview: ListPreview, source: str) -> Iterator[tuple[str, str]]:
@@ -103,4 +97,4 @@ def serialize_plan(preview: ListPreview) -> str:
     """Return a preview as one line of JSON."""
     from pydantic_core import to_jsonable_python
 
-    return json.dumps(mask_values(to_jsonable_python(preview)))
+    return serialize_masked(to_jsonable_python(preview))

@@ -112,9 +112,9 @@ def status(
 
 def _list_all(*, as_json: bool) -> list[str]:
     from orchestrator.cli.task_lines import iter_list_table, serialize_summary
-    from orchestrator.services.task_views import list_lists, summarize_list
+    from orchestrator.services.task_views import summarize_lists
 
-    summaries = [summarize_list(each.id) for each in list_lists()]
+    summaries = summarize_lists()
     if as_json:
         return [serialize_summary(each) for each in summaries]
     return list(iter_list_table(summaries, find_width()))

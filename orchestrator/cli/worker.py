@@ -1,16 +1,17 @@
 """`orchestrator worker`: do the runs of task lists; `orchestrator workers`: who does them."""
 
-import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from orchestrator.cli.options import as_json
 from orchestrator.cli.output import find_width, print_lines
+from orchestrator.cli.signals import handle_signals
+from orchestrator.cli.task_options import MOST_LANES
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def _use_database(url: str | None) -> None:
 @_database_url
 @click.option(
     "--lanes",
-    type=click.IntRange(1, 7),
+    type=click.IntRange(1, MOST_LANES),
     metavar="N",
-    help="Runs at a time, 1 to 7 [default: queue.lanes].",
+    help=f"Runs at a time, 1 to {MOST_LANES} [default: queue.lanes].",
 )
 @click.option("--once", is_flag=True, help="Do one run, or end if none waits.")
 @click.option(
@@ -76,23 +77,8 @@ def worker(database_url: str | None, lanes: int | None, once: bool, grace: float
         times=WorkerTimes(grace=grace),
     )
     stop = StopRequest()
-    with _call_on_signals(stop.request):
+    with handle_signals(lambda _number, _frame: stop.request(), *_STOPS):
         run_worker(state, options, stop, _print_line, dict(os.environ))
-
-
-@contextlib.contextmanager
-def _call_on_signals(function: Callable[[], None]) -> Iterator[None]:
-    """Call a function for each signal that asks for the end; one that is ignored stays so."""
-    before = {
-        number: signal.signal(number, lambda _number, _frame: function())
-        for number in _STOPS
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_line(line: str) -> None:

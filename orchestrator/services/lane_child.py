@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from orchestrator.platform.child import TERM_GRACE_SECONDS, Child
 from orchestrator.platform.children import Children
 from orchestrator.platform.popen import signal_group
 from orchestrator.platform.process_tree import end_marked_processes
+from orchestrator.services.run_activity import describe_activity
 from orchestrator.storage.location import STATE_VARIABLE
 
 END_SECONDS: Final = 3 * TERM_GRACE_SECONDS
@@ -130,21 +130,7 @@ def describe_event(line: bytes) -> str:
     """Return what a run is doing in one line; empty if its event does not say."""
     try:
         event: dict[str, Any] = json.loads(line)
-        describe = _DESCRIPTIONS.get(event["event"])
-        text = describe(event) if describe else ""
+        text = describe_activity(event["event"], event.get("attempt", 0), event)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""  # something else has printed it
-    attempt = f"attempt {event['attempt']}: " if event.get("attempt") else ""
-    return format_one_line(f"{attempt}{text}", _PROGRESS) if text else ""
-
-
-_DESCRIPTIONS: Final[Mapping[str, Callable[[dict[str, Any]], str]]] = {
-    "notice": lambda event: str(event["text"]),
-    "step_started": lambda event: str(event["name"]),
-    "attempt_started": lambda _event: "the agent starts",
-    "agent_spoke": lambda event: str(event["text"]),
-    "tool_used": lambda event: f"{event['tool']} {os.fspath(event['detail'])}",
-    "agent_waiting": lambda event: f"waits: {event['reason']}",
-    "suite_running": lambda event: f"the suite runs, {event['seconds']:.0f} s {event['case']}",
-    "rule_written": lambda _event: "a rule was learned",
-}
+    return format_one_line(text, _PROGRESS)

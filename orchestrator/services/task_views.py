@@ -4,12 +4,13 @@
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.masking import mask_line
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.storage.runs import Store
@@ -17,6 +18,7 @@ from orchestrator.storage.state_directory import list_folder, resolve_state_dire
 from orchestrator.tasks.choosing import explain_blocked
 from orchestrator.tasks.fleet.jobs import JobStore
 from orchestrator.tasks.models import (
+    GIVEN_UP,
     UNFINISHED,
     ListRecord,
     ListStatus,
@@ -26,7 +28,8 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.store import TaskStore
 
-_RETRYABLE: Final = (TaskState.QUARANTINED, TaskState.NEEDS_PERSON, TaskState.PROPOSED)
+_LONGEST_ID: Final = 200
+_RETRYABLE: Final = (*GIVEN_UP, TaskState.PROPOSED)
 
 
 def summarize_list(
@@ -57,11 +60,11 @@ def summarize_record(record: ListRecord, lists: TaskStore) -> ListSummary:
     return ListSummary(record, tasks, explain_blocked(tasks), seconds)
 
 
-def list_lists(project: Path | None = None, state: Path | None = None) -> list[ListRecord]:
-    """Return the newest lists first, those of a project or all."""
-    folder = resolve_project(project) if project else None
+def summarize_lists(state: Path | None = None) -> list[ListSummary]:
+    """Return the lists of all projects with their tasks, the newest first."""
     with Store(state or resolve_state_directory()) as store:
-        return TaskStore(store.database).list_lists(project=folder)
+        lists = TaskStore(store.database)
+        return [summarize_record(each, lists) for each in lists.list_lists()]
 
 
 def retry_task(
@@ -134,33 +137,38 @@ def locate_work(
     return branch, format_git_command(f"fetch {refs}", record.project)
 
 
+def iter_next_steps(
+    record: ListRecord, tasks: Sequence[TaskRecord], state: Path | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield what a person can do next: in a few words, and the command to be copied.
+
+    Args:
+        record: the list.
+        tasks: its tasks.
+        state: the state directory; the user's if None.
+    """
+    stuck = [each.item.id for each in tasks if each.state in GIVEN_UP]
+    if stuck:
+        name = shlex.quote(mask_line(stuck[0], _LONGEST_ID))
+        yield "try a task again", f"orchestrator tasks retry {record.id} {name}"
+    branch, fetch = locate_work(record, tasks, state)
+    waits = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
+    ended = (ListStatus.STOPPED, ListStatus.INTERRUPTED, *([ListStatus.ENDED] if waits else ()))
+    if fetch or record.status in ended:
+        yield "go on", f"orchestrator tasks resume {record.id}"
+    if fetch:
+        yield "fetch the work", fetch
+    if any(each.landed for each in tasks):
+        # Not a merge: the base has what was not committed, such as the list itself, and git would
+        # not bring that over the user's own file.
+        commits = f"{record.base[:12]}..{branch}"
+        yield "see the work", format_git_command(f"log --patch {commits}", record.project)
+        yield "take it over", format_git_command(f"cherry-pick {commits}", record.project)
+
+
 def advise_next_steps(
     record: ListRecord, tasks: Sequence[TaskRecord], state: Path | None = None
 ) -> tuple[str, ...]:
     """Return what a person can do when a list has ended: each command in a line of its own."""
-    lines = []
-    branch, fetch = locate_work(record, tasks, state)
-    if fetch:
-        lines.append(f"fetch all of the work, because {record.branch} is not up to date:")
-        lines.append(fetch)
-    if any(each.landed for each in tasks):
-        top = record.project
-        # Not a merge: the base has what was not committed, such as the list itself, and git would
-        # not bring that over the user's own file.
-        commits = f"{record.base[:12]}..{branch}"
-        lines.append("see the work, and bring it into your branch:")
-        lines.append(format_git_command(f"log --patch {commits}", top))
-        lines.append(format_git_command(f"cherry-pick {commits}", top))
-    stuck = [
-        each.item.id
-        for each in tasks
-        if each.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
-    ]
-    if stuck:
-        lines.append(f"try {stuck[0]} again:")
-        lines.append(f"orchestrator tasks retry {record.id} {stuck[0]}")
-    waiting = record.options.once and any(each.state is TaskState.WAITING for each in tasks)
-    if waiting or fetch or record.status in (ListStatus.STOPPED, ListStatus.INTERRUPTED):
-        lines.append("go on:")
-        lines.append(f"orchestrator tasks resume {record.id}")
-    return tuple(lines)
+    steps = iter_next_steps(record, tasks, state)
+    return tuple(line for words, command in steps for line in (f"{words}:", command))

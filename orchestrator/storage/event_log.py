@@ -26,6 +26,13 @@ class EventLog:
             (run, attempt, at, kind, values, run),
         )
 
+    def list_last_events(self, run: str, count: int) -> list[EventRow]:
+        """Return the last events of a run, the oldest first."""
+        rows = self._database.fetch_rows(
+            "SELECT coalesce(max(position), 0) FROM events WHERE run = ?", (run,)
+        )
+        return self.list_events(run, max(0, int(str(rows[0][0])) - count))
+
     def list_events(self, run: str, after: int = 0) -> list[EventRow]:
         """Return a run's events after a position, the oldest first."""
         rows = self._database.fetch_rows(

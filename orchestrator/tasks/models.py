@@ -106,6 +106,8 @@ FINISHED: Final = (TaskState.LANDED, TaskState.DONE)
 """States of a task that does not block its dependents."""
 UNFINISHED: Final = (TaskState.WAITING, TaskState.RUNNING, TaskState.MERGING)
 """States of a task that the list still has work with."""
+GIVEN_UP: Final = (TaskState.QUARANTINED, TaskState.NEEDS_PERSON)
+"""States of a task that waits for a person."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Final
 from orchestrator.failures.log_excerpt import clean_text, truncate_middle
 from orchestrator.masking.visible_text import flatten_text
 from orchestrator.tasks.digest import MOST_LINES, build_digest, list_changed_names
-from orchestrator.tasks.models import FINISHED, DigestEntry, TaskRecord, TaskState
+from orchestrator.tasks.models import FINISHED, GIVEN_UP, DigestEntry, TaskRecord
 from orchestrator.workspace.lanes import LaneRepository
 
 _LONGEST_PATCH: Final = 12_000
@@ -119,7 +119,7 @@ class PromptBuilder:
             if record.landed not in self._entries:
                 self._entries[record.landed] = self._describe_commit(record)
             return self._entries[record.landed]
-        if record.failures or record.state in (TaskState.QUARANTINED, TaskState.NEEDS_PERSON):
+        if record.failures or record.state in GIVEN_UP:
             return DigestEntry(record.item.title, str(record.state), problem=record.reason)
         return None
 

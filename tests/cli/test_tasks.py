@@ -4,8 +4,6 @@ The service is a fake: what a list really does is tested in tests/services and t
 """
 
 import json
-import os
-import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -18,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import orchestrator.services
-from orchestrator.cli.task_options import _complete_parallel
+from orchestrator.cli.task_options import MOST_LANES, _complete_parallel
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform.liveness import mark_process
 from orchestrator.services.lane_count import choose_lane_count
+from orchestrator.services.task_views import iter_next_steps
+from orchestrator.tasks import models
 from orchestrator.tasks.fleet.models import WorkerRecord, WorkerState
 from orchestrator.tasks.models import (
     Leftover,
@@ -46,7 +46,13 @@ from tests.cli.task_records import (
 SEAMS = {
     "task_lists": ("start_list", "resume_list", "exit_code"),
     "task_preview": ("preview_list",),
-    "task_views": ("summarize_list", "list_lists", "locate_work", "retry_task", "cancel_list"),
+    "task_views": (
+        "summarize_list",
+        "summarize_lists",
+        "iter_next_steps",
+        "retry_task",
+        "cancel_list",
+    ),
     "task_cleaning": ("list_leftovers", "remove_leftovers"),
 }
 """What the commands import of which service."""
@@ -121,8 +127,8 @@ class FakeService:
         self._record("resume", identity=identity, project=project, options=options)
         return self.summary()
 
-    def list_lists(self) -> list[ListRecord]:
-        return [self.summary().record] * self.lists
+    def summarize_lists(self) -> list[ListSummary]:
+        return [self.summary()] * self.lists
 
     def summarize_list(self, identity: str, project: Path | None = None) -> ListSummary:
         self._record("summarize", identity=identity, project=project)
@@ -130,8 +136,8 @@ class FakeService:
             raise UsageError(f"there is no task list {identity}", "see tasks status --all")
         return self.summary()
 
-    def locate_work(self, record: ListRecord, _tasks: Any) -> tuple[str, str]:
-        return record.branch, ""
+    def iter_next_steps(self, record: ListRecord, tasks: Any) -> Any:
+        return iter_next_steps(record, tasks)
 
     def retry_task(self, identity: str, task: str, project: Path) -> None:
         self._record("retry", identity=identity, task=task, project=project)
@@ -178,6 +184,10 @@ def test_a_list_is_run_with_what_was_asked(call: Call, service: FakeService) -> 
     assert keys["tests.command"] == "pytest -q"
     assert "limits.max_cost_usd" not in keys, "it is the limit of the list, not of each run"
     assert "T001       landed: commit 4f2a91c0d, 2 files" in done.out
+
+
+def test_the_command_line_knows_the_most_lanes() -> None:
+    assert MOST_LANES == models.MOST_LANES
 
 
 def test_by_default_one_task_at_a_time(call: Call, service: FakeService) -> None:
@@ -493,17 +503,3 @@ def test_wrong_usage_is_said(call: Call, service: FakeService, words: list[str],
     assert done.code == 2
     assert says in done.output
     assert "Traceback" not in done.output
-
-
-def test_help_loads_nothing_heavy() -> None:
-    program = (
-        "import sys\nfrom orchestrator.cli.main import cli\n"
-        "cli(['tasks', 'run', '--help'], standalone_mode=False)\n"
-        "print(sorted({'rich', 'pydantic', 'git', 'dbos', 'psutil'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, text=True, check=True, env=dict(os.environ),
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert done.stdout.endswith("[]\n")
