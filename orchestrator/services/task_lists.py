@@ -306,7 +306,7 @@ class _ListWork:
 
     def _find_extra_cost(self) -> float:
         """Return what predictions and conflicts have cost; the list itself pays them."""
-        return Ledger(self.store.database).sum_cost(self.identity)
+        return Ledger(self.store.database).sum_run(self.identity)
 
     def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
         """Return a function that gives the title of the task of a run."""
