@@ -33,7 +33,7 @@ from orchestrator.services.task_preview import build_clash
 from orchestrator.services.task_views import advise_next_steps, summarize_record
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import format_command, load_trusted_config
-from orchestrator.storage.runs import Store
+from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.events import CombinedSuiteStarted, ListStarted
 from orchestrator.tasks.merging import MergeQueue
@@ -49,7 +49,7 @@ from orchestrator.tasks.ports import TaskRunner
 from orchestrator.tasks.prompts import PromptBuilder
 from orchestrator.tasks.reading import list_paths, read_list
 from orchestrator.tasks.scheduler import Scheduler
-from orchestrator.tasks.store import TaskStore, create_list_id
+from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.syncing import read_list_again, sync_items
 from orchestrator.tasks.watching import LaneWatch
 from orchestrator.workspace.lane_base import is_secret_name
@@ -107,7 +107,7 @@ def start_list(
     tasks = tasks or read_list(source, project)
     if not any(not each.done for each in tasks.items):
         raise UsageError(f"every task of {source} is done", "add one, or untick one")
-    identity = create_list_id()
+    identity = create_run_id()
     with Store(state) as store:
         loaded = load_trusted_config(
             project, config_file, overrides, environment, state=store.directory

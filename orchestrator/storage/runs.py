@@ -47,7 +47,7 @@ _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our 
 
 
 def create_run_id() -> str:
-    """Return an id for a run that starts now."""
+    """Return an id for a run, or for a list of tasks, that starts now."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 

@@ -4,7 +4,6 @@ Longer than 350 lines: it is one class, whose methods are mostly one statement e
 """
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
@@ -38,11 +37,6 @@ _TASK: Final = (
 )
 _CHANGEABLE: Final = frozenset(each.name for each in fields(TaskRecord)) - {"list_id", "item"}
 BRANCHES: Final = "orchestrator/tasks-"
-
-
-def create_list_id() -> str:
-    """Return an id for a list that starts now."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class TaskStore:
