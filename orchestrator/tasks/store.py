@@ -297,16 +297,6 @@ class TaskStore:
             (end.work, end.learned, end.outcome, json.dumps(detail), _now(), run),
         )
 
-    def load_ends(self, list_id: str, task: str = "") -> dict[str, TaskEnd]:
-        """Return what came of the runs of a list or of one of its tasks, the oldest first."""
-        rows = self.database.fetch_rows(
-            "SELECT run, outcome, work, learned, detail FROM task_runs"
-            " WHERE list = ? AND (? = '' OR task = ?) AND ended IS NOT NULL ORDER BY started, run",
-            (list_id, task, task),
-        )
-        with self.database.explain_damage():
-            return {run: load_end(*rest) for run, *rest in rows}
-
     def load_open_works(self, list_id: str) -> list[Work]:
         """Return the runs that have ended, and that the merge queue has not processed."""
         rows = self.database.fetch_rows(
