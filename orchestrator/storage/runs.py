@@ -288,8 +288,8 @@ class Store:
 
     def _find_last_run(self, project: Path | None, in_lanes: bool) -> RunRecord:
         folder = project and resolve_project(project)
-        found = self.list_runs(1, folder, in_lanes=in_lanes)
-        if found := found or self.list_runs(1 if folder else 0, in_lanes=in_lanes):
+        own = self.list_runs(1, folder, in_lanes=in_lanes)
+        if found := own or (folder and self.list_runs(1, in_lanes=in_lanes)):
             last = found[0]
             if folder in (None, last.task.project):
                 return last
