@@ -188,12 +188,18 @@ class Scheduler:
         lanes = {each.lane for each in self._list(TaskState.RUNNING)}
         lane = next(number for number in range(1, len(lanes) + 2) if number not in lanes)
         started = replace(
-            chosen, run=create_run_id(), lane=lane, base=self.queue.tip, reserved_usd=reserved
+            chosen,
+            state=TaskState.RUNNING,
+            reason="",
+            run=create_run_id(),
+            lane=lane,
+            base=self.queue.tip,
+            work="",
+            after="",
+            reserved_usd=reserved,
+            updated=datetime.now(UTC),
         )
         self._has_started = True
-        started = replace(
-            started, state=TaskState.RUNNING, reason="", after="", updated=datetime.now(UTC)
-        )
         self._known[started.item.id] = started
         self._is_changed = True
         self.store.start_task_run(started)  # before the run: a kill in between starts it again
