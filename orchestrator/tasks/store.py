@@ -331,11 +331,7 @@ _SELECT_TASK: Final = f"SELECT {', '.join(_TASK)} FROM tasks"  # noqa: S608 -- o
 
 def build_records(list_id: str, items: Sequence[TaskItem]) -> list[TaskRecord]:
     """Return the tasks of a list as they stand before anything runs."""
-    return [
-        TaskRecord(list_id, each, TaskState(state), reason)
-        for each in items
-        for state, reason in [_find_first_state(each)]
-    ]
+    return [TaskRecord(list_id, each, *_find_first_state(each)) for each in items]
 
 
 def dump_item(item: TaskItem) -> str:
@@ -361,7 +357,7 @@ def load_end(outcome: str, work: str, learned: str, detail: str) -> TaskEnd:
     return TaskEnd(RunOutcome(outcome), work=work, learned=learned, **values)
 
 
-def _find_first_state(item: TaskItem) -> tuple[str, str]:
+def _find_first_state(item: TaskItem) -> tuple[TaskState, str]:
     if item.done:
         return TaskState.DONE, "the list says so"
     return (TaskState.HELD, item.hold) if item.hold else (TaskState.WAITING, "")
@@ -392,8 +388,8 @@ def _build_list(row: Row, *, local: bool) -> ListRecord:
 def _build_task(row: Row) -> TaskRecord:
     values = dict(zip(_TASK, row, strict=True))
     list_id, item = values.pop("list"), load_item(values.pop("content"))
-    record = TaskRecord(list_id, item, TaskState(values.pop("state")), **values)
-    return replace(record, updated=datetime.fromisoformat(values["updated"]))
+    state, updated = TaskState(values.pop("state")), values.pop("updated")
+    return TaskRecord(list_id, item, state, **values, updated=datetime.fromisoformat(updated))
 
 
 def _now() -> str:
