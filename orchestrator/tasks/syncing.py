@@ -79,9 +79,7 @@ def _find_state(record: TaskRecord, item: TaskItem) -> tuple[TaskState, str]:
         return TaskState.DONE, "ticked by a person"
     if state is TaskState.DONE:
         is_unticked = not item.done and not record.reason.startswith(NOT_TICKED)
-        if (
-            is_unticked and record.landed
-        ):  # git may have reverted the file: nothing is paid twice
+        if is_unticked and record.landed:  # git may have reverted the file: nothing is paid twice
             reason = "unticked after it landed: `tasks retry` does it again"
             return TaskState.NEEDS_PERSON, reason
         return (TaskState.WAITING, "unticked by a person") if is_unticked else (state, "")
