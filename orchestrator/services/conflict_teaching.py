@@ -1,7 +1,6 @@
 """Teach that works which are green alone are red together, as a failure of the merge queue."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.rulebooks import open_rulebook
-from orchestrator.services.wiring import build_masker, build_teaching_parts, open_account
+from orchestrator.services.wiring import build_teaching_parts, open_account
 from orchestrator.storage.runs import Store
 from orchestrator.tasks.models import CombinedVerdict, TaskRecord
 from orchestrator.tasks.rule_blobs import is_rule_path
@@ -106,8 +105,7 @@ class ConflictTeacher:
         A failure without an answer stays: nobody could be asked about it.
         """
         pending = Pending(self.tree.project, self.store.directory)
-        masker = build_masker(self.tree.config, os.environ, self.store.directory)
-        masked = mask_failure(masker, self._build_failure(record, verdict, tip))
+        masked = mask_failure(self.tree.masker, self._build_failure(record, verdict, tip))
         for each in pending.list_failures():
             if each.lesson and each.failure == masked:
                 pending.remove_failure(each.failure)
@@ -157,8 +155,7 @@ class ConflictTeacher:
 
     def _keep(self, failure: Failure, pending: _RetainedPending, why: str) -> None:
         """Store the failure unless it is stored already, perhaps with an answer; report it."""
-        # The masker that teaching uses: the failure may be stored already.
-        masker = build_masker(self.tree.config, os.environ, self.store.directory)
+        masker = self.tree.masker
         masked, why = mask_failure(masker, failure), masker.mask(why)
         try:
             if all(each.failure != masked for each in pending.list_failures()):
