@@ -14,7 +14,6 @@ from orchestrator.failures.patch_excerpt import build_patch_excerpt
 from orchestrator.failures.patch_masking import mask_patch
 from orchestrator.failures.record_masking import mask_failure
 from orchestrator.failures.suite_failure import DIFF_BOUND
-from orchestrator.models import Diff, FileChange
 from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
@@ -28,6 +27,8 @@ from orchestrator.tasks.rule_blobs import is_rule_path
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import teach_failure
 from orchestrator.workspace.git import Git
+from orchestrator.workspace.lane_base import open_bare
+from orchestrator.workspace.trees import compare_trees
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType
 
@@ -202,18 +203,12 @@ class ConflictTeacher:
         )
 
     def _describe_work(self, record: TaskRecord) -> str:
-        repository = self.tree.repository
-        paths = repository.list_changes(record.base, record.work)
+        git = open_bare(self.tree.repository.folder)
         with tempfile.TemporaryDirectory(prefix="orchestrator-conflict-") as folder:
             patch = Path(folder) / "work.patch"
-            repository.write_patch(record.base, record.work, patch)
+            diff = compare_trees(git, record.base, record.work).write_diff(git, patch)
             mask_patch(self.tree.masker, patch, "orchestrator tasks status")
-            added, removed = _count_lines(patch)
-            counts = [(added, removed), *[(0, 0)] * len(paths)]
-            changes = (
-                FileChange(path, "M", *count) for path, count in zip(paths, counts, strict=False)
-            )
-            return build_patch_excerpt(Diff(tuple(changes), patch), paths, DIFF_BOUND)
+            return build_patch_excerpt(diff, (), DIFF_BOUND)
 
     def _describe_context(self, record: TaskRecord, verdict: CombinedVerdict, tip: str) -> str:
         commits = self.tree.repository.list_commits(record.base, tip)
@@ -230,13 +225,3 @@ class ConflictTeacher:
                 *(failing or [f"- {verdict.message}"]),
             ]
         )
-
-
-def _count_lines(patch: Path) -> tuple[int, int]:
-    """Return the numbers of added and removed lines of a patch."""
-    added = removed = 0
-    with patch.open("rb") as file:
-        for line in file:
-            added += line.startswith(b"+") and not line.startswith(b"+++ ")
-            removed += line.startswith(b"-") and not line.startswith(b"--- ")
-    return added, removed
