@@ -14,6 +14,7 @@ from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.listing import find_list_task
 from orchestrator.tasks.models import (
     FINISHED,
     ListFormat,
@@ -320,8 +321,7 @@ class TaskStore:
 
     def find_task_of_run(self, run: str) -> str:
         """Return the id of the task that a run belongs to; empty if there is no such run."""
-        rows = self.database.fetch_rows("SELECT task FROM task_runs WHERE run = ?", (run,))
-        return str(rows[0][0]) if rows else ""
+        return find_list_task(self.database, run)[1]
 
 
 _END_COLUMNS: Final = ("outcome", "work", "learned")
