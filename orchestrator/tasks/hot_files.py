@@ -177,7 +177,7 @@ def _find_generated(segments: Segments) -> str:
     return f"generated {'/'.join(segments[:-1])}" if is_one else ""
 
 
-_FINDERS: Final = (*(_find_instructions, _find_migrations, _find_changelog, _find_generated),)
+_FINDERS: Final = (_find_instructions, _find_migrations, _find_changelog, _find_generated)
 
 
 def _find_folder(segments: Segments, names: frozenset[str]) -> str:
