@@ -287,7 +287,6 @@ class Scheduler:
             "cost_usd": record.cost_usd + end.cost_usd,
             "seconds": record.seconds + end.seconds,
             "work": end.work,
-            "fingerprint": end.fingerprint,
             "failures": record.failures + decision.failed,
         }
         if decision.failed or record.after:

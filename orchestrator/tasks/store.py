@@ -34,7 +34,7 @@ _LIST: Final = (
 )
 _TASK: Final = (
     *("list", "content", "state", "reason", "failures", "returns", "run", "lane", "base", "work"),
-    *("landed", "hint", "after", "reserved_usd", "cost_usd", "seconds", "fingerprint", "updated"),
+    *("landed", "hint", "after", "reserved_usd", "cost_usd", "seconds", "updated"),
 )
 _CHANGEABLE: Final = frozenset(each.name for each in fields(TaskRecord)) - {"list_id", "item"}
 BRANCHES: Final = "orchestrator/tasks-"
