@@ -47,7 +47,7 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.ports import TaskRunner
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import list_paths, read_list
+from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.syncing import read_list_again, sync_items
@@ -291,7 +291,6 @@ class _ListWork:
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
             build_clash(self.config, record.project),
             emit,
-            list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._find_room,
             self._find_extra_cost,

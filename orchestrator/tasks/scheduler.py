@@ -44,7 +44,7 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.ports import TaskRunner
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import TickResult, tick_item
+from orchestrator.tasks.reading import TickResult, list_paths, tick_item
 from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.watching import LaneWatch, WatchedLane
 
@@ -75,7 +75,6 @@ class Scheduler:
         prompts: builds what a run is asked.
         clash: whether two tasks may change the same files.
         emit: receives the events.
-        leave: paths of the list itself, which belong to no work.
         find_proposals: returns the titles of what an agent added to its copy of the list, and
             stores them.
         find_room: returns what the limit of a day leaves, in US dollars, without what runs with
@@ -95,7 +94,6 @@ class Scheduler:
     prompts: PromptBuilder
     clash: Clash
     emit: Listener
-    leave: tuple[str, ...]
     find_proposals: Callable[[TaskRecord, TaskEnd], Sequence[str]]
     find_room: Callable[[Collection[str]], float | None]
     find_extra_cost: Callable[[], float]
@@ -120,7 +118,8 @@ class Scheduler:
     _reload_at: float = 0.0
 
     def __post_init__(self) -> None:
-        """Set the breaker to the configured limit."""
+        """Set the breaker to the configured limit, and find the list's own paths."""
+        self._leave = list_paths(self.items, self.record.project)
         self._breaker = Breaker(self.config.tasks.stop_after)
 
     # ---- the order of things
@@ -218,7 +217,7 @@ class Scheduler:
             max_cost_usd=record.reserved_usd,
             lane=record.lane,
             check=record.item.check,
-            leave=self.leave,
+            leave=self._leave,
         )
 
     def _reserve(self) -> float | None:
