@@ -25,7 +25,7 @@ from orchestrator.tasks.hot_files import conflicts
 from orchestrator.tasks.merging import MergeQueue
 from orchestrator.tasks.models import ListOptions, ListStatus, TaskOrder
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import list_paths, read_list
+from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore
 from orchestrator.workspace.lanes import open_lane_repository
@@ -105,7 +105,6 @@ def work_on_list(folder: Path, count: int, lanes: int) -> float:
             PromptBuilder(repository, "tasks.md", lambda text: text),
             lambda one, other: conflicts(one, other, ()),
             lambda _event: None,
-            list_paths(tasks, project),
             lambda _record, _end: (),
             lambda _without: None,
             lambda: 0.0,

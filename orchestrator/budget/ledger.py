@@ -99,11 +99,6 @@ class Ledger:
         """The database of all runs."""
         return self._database
 
-    def sum_cost(self, run: str) -> float:
-        """Return what was spent under an id, with what is reserved, in US dollars."""
-        rows = self._database.fetch_rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
-        return float(rows[0][0] or 0.0)
-
     def find_day_room(self, cost_usd_per_day: float, without: Collection[str] = ()) -> float:
         """Return what the limit of a day leaves, in US dollars; negative if it is exceeded.
 

@@ -67,6 +67,15 @@ def replace_trusted(text: str, prefix: str, digests: Mapping[str, str]) -> str:
     return json.dumps({**json.loads(text), _TRUSTED: {**others, **digests}})
 
 
+def _split_stored(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of a stored configuration, and the digests of those that are withheld."""
+    values = json.loads(text)
+    withheld = values.pop(_WITHHELD, {})
+    for name in (_FILE, _TRUSTED, _GIVEN):
+        values.pop(name, None)
+    return values, withheld
+
+
 @dataclass(frozen=True)
 class ConfigMasker:
     """Masks configurations, and restores them.
@@ -110,10 +119,7 @@ class ConfigMasker:
         Raises:
             UsageError: a secret is missing, or has changed.
         """
-        values = json.loads(text)
-        withheld = values.pop(_WITHHELD, {})
-        for name in (_FILE, _TRUSTED, _GIVEN):
-            values.pop(name, None)
+        values, withheld = _split_stored(text)
         if withheld:
             # Trusted: only the values that the run was started with are taken.
             loaded = load_config(project, read_file(text), (), environment, lambda _choice: True)
@@ -135,10 +141,7 @@ class ConfigMasker:
         Raises:
             UsageError: it lacks one.
         """
-        values = json.loads(text)
-        withheld = values.pop(_WITHHELD, {})
-        for name in (_FILE, _TRUSTED, _GIVEN):
-            values.pop(name, None)
+        values, withheld = _split_stored(text)
         if withheld:
             own = load_config(folder, None, (), environment)
             present = own.config.model_dump(mode="json")

@@ -62,12 +62,15 @@ class SuiteJudge:
             return CombinedVerdict(green=True)
         if not self._has_verdict(report):
             return self._judge_without_verdict(commit, tip, report)
+        return self._compare_with_tip(commit, tip, report)
+
+    # ---- the three ways to compare
+
+    def _compare_with_tip(self, commit: str, tip: str, report: SuiteReport) -> CombinedVerdict:
         before = self._judge_tip(tip)
         if not report.failing or report.is_exit_code_only or before.exit_code_only:
             return self._judge_by_exit_code(commit, report, before)
         return self._judge_by_cases(commit, report, before)
-
-    # ---- the three ways to compare
 
     def _judge_by_cases(
         self, commit: str, report: SuiteReport, before: JudgedTree
@@ -108,10 +111,7 @@ class SuiteJudge:
         if again.has_passed:
             return self._build_green(f"the suite gave no verdict once: {report.summary}")
         if self._has_verdict(again):
-            before = self._judge_tip(tip)
-            if not again.failing or again.is_exit_code_only:
-                return self._judge_by_exit_code(commit, again, before)
-            return self._judge_by_cases(commit, again, before)
+            return self._compare_with_tip(commit, tip, again)
         self._judge_tip(tip, fresh=True)  # raises if it is not the work's fault
         return self._build_red(again, {case.id for case in again.failing})
 

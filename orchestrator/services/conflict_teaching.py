@@ -1,7 +1,6 @@
 """Teach that works which are green alone are red together, as a failure of the merge queue."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,20 +14,21 @@ from orchestrator.failures.patch_excerpt import build_patch_excerpt
 from orchestrator.failures.patch_masking import mask_patch
 from orchestrator.failures.record_masking import mask_failure
 from orchestrator.failures.suite_failure import DIFF_BOUND
-from orchestrator.models import Diff, FileChange
 from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.judge_tree import JudgeTree
 from orchestrator.services.rulebooks import open_rulebook
-from orchestrator.services.wiring import build_masker, build_teaching_parts, open_account
+from orchestrator.services.wiring import build_teaching_parts, open_account
 from orchestrator.storage.runs import Store
 from orchestrator.tasks.models import CombinedVerdict, TaskRecord
 from orchestrator.tasks.rule_blobs import is_rule_path
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import teach_failure
 from orchestrator.workspace.git import Git
+from orchestrator.workspace.lane_base import open_bare
+from orchestrator.workspace.trees import compare_trees
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType
 
@@ -106,8 +106,7 @@ class ConflictTeacher:
         A failure without an answer stays: nobody could be asked about it.
         """
         pending = Pending(self.tree.project, self.store.directory)
-        masker = build_masker(self.tree.config, os.environ, self.store.directory)
-        masked = mask_failure(masker, self._build_failure(record, verdict, tip))
+        masked = mask_failure(self.tree.masker, self._build_failure(record, verdict, tip))
         for each in pending.list_failures():
             if each.lesson and each.failure == masked:
                 pending.remove_failure(each.failure)
@@ -157,8 +156,7 @@ class ConflictTeacher:
 
     def _keep(self, failure: Failure, pending: _RetainedPending, why: str) -> None:
         """Store the failure unless it is stored already, perhaps with an answer; report it."""
-        # The masker that teaching uses: the failure may be stored already.
-        masker = build_masker(self.tree.config, os.environ, self.store.directory)
+        masker = self.tree.masker
         masked, why = mask_failure(masker, failure), masker.mask(why)
         try:
             if all(each.failure != masked for each in pending.list_failures()):
@@ -205,18 +203,12 @@ class ConflictTeacher:
         )
 
     def _describe_work(self, record: TaskRecord) -> str:
-        repository = self.tree.repository
-        paths = repository.list_changes(record.base, record.work)
+        git = open_bare(self.tree.repository.folder)
         with tempfile.TemporaryDirectory(prefix="orchestrator-conflict-") as folder:
             patch = Path(folder) / "work.patch"
-            repository.write_patch(record.base, record.work, patch)
+            diff = compare_trees(git, record.base, record.work).write_diff(git, patch)
             mask_patch(self.tree.masker, patch, "orchestrator tasks status")
-            added, removed = _count_lines(patch)
-            counts = [(added, removed), *[(0, 0)] * len(paths)]
-            changes = (
-                FileChange(path, "M", *count) for path, count in zip(paths, counts, strict=False)
-            )
-            return build_patch_excerpt(Diff(tuple(changes), patch), paths, DIFF_BOUND)
+            return build_patch_excerpt(diff, (), DIFF_BOUND)
 
     def _describe_context(self, record: TaskRecord, verdict: CombinedVerdict, tip: str) -> str:
         commits = self.tree.repository.list_commits(record.base, tip)
@@ -233,13 +225,3 @@ class ConflictTeacher:
                 *(failing or [f"- {verdict.message}"]),
             ]
         )
-
-
-def _count_lines(patch: Path) -> tuple[int, int]:
-    """Return the numbers of added and removed lines of a patch."""
-    added = removed = 0
-    with patch.open("rb") as file:
-        for line in file:
-            added += line.startswith(b"+") and not line.startswith(b"+++ ")
-            removed += line.startswith(b"-") and not line.startswith(b"--- ")
-    return added, removed

@@ -32,7 +32,7 @@ _TOKENS_OF_TASK = 300
 
 
 class ModelPredictor:
-    """Asks the teacher's model, through Claude Code without tools: a `FilePredictor`.
+    """Asks the teacher's model, through Claude Code without tools.
 
     Where it cannot be asked, or gives no answer that can be used, nothing is predicted, and a
     notice says why: a list can do without.

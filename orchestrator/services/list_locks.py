@@ -19,20 +19,35 @@ def lock_list(identity: str, source: str, project: Path, store: Store) -> Iterat
     Raises:
         InfrastructureError: another process works on it.
     """
-    names = {f"tasks-{identity}": f"the list {identity}"}
+    locks = {f"the list {identity}": _create_lock(identity, store)}
     if source:
-        names[f"tasks-of-{hash_path(f'{project}/{source}')}"] = f"a list of {source}"
+        name = f"tasks-of-{hash_path(f'{project}/{source}')}.lock"
+        locks[f"a list of {source}"] = FileLock(store.locks / name, 0)
     with contextlib.ExitStack() as held:
-        for name, what in names.items():
-            lock = FileLock(store.locks / f"{name}.lock", 0)
+        for what, lock in locks.items():
             try:
-                lock.acquire()
+                held.enter_context(lock)
             except LockHeldError:
                 raise InfrastructureError(
                     f"another process works on {what}", "see `orchestrator tasks status`"
                 ) from None
-            held.callback(lock.release)
         yield
+
+
+@contextlib.contextmanager
+def try_lock_list(identity: str, store: Store) -> Iterator[bool]:
+    """Keep other processes from a list, and give whether that is so: not if one works on it."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(_create_lock(identity, store))
+            is_locked = True
+        except LockHeldError:
+            is_locked = False
+        yield is_locked
+
+
+def _create_lock(identity: str, store: Store) -> FileLock:
+    return FileLock(store.locks / f"tasks-{identity}.lock", 0)
 
 
 def require_finished(source: str, project: Path, store: Store) -> None:

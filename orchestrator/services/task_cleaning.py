@@ -8,10 +8,10 @@ from typing import Final
 
 from orchestrator.counts import name_first
 from orchestrator.errors import LoopError
-from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.project import resolve_project
 from orchestrator.platform.project_commands import format_git_command
 from orchestrator.services.lane_states import LaneStates
+from orchestrator.services.list_locks import try_lock_list
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.merging import TIP
@@ -63,11 +63,9 @@ def list_leftovers(project: Path | None = None, state: Path | None = None) -> li
     with Store(state) as store:
         lists = TaskStore(store.database)
         for record in lists.list_lists(limit=10_000, project=folder):
-            lock = _lock_list(record, store)
-            if list_folder(state, record.id).is_dir() and lock:
-                found += _examine_list(record, lists, store)
-            if lock:
-                lock.release()
+            with try_lock_list(record.id, store) as is_locked:
+                if is_locked and list_folder(state, record.id).is_dir():
+                    found += _examine_list(record, lists, store)
     return found
 
 
@@ -84,17 +82,12 @@ def remove_leftovers(leftovers: Sequence[Leftover], state: Path | None = None) -
         lists = TaskStore(store.database)
         for identity in dict.fromkeys(each.list_id for each in leftovers):
             record = lists.find_list(identity)
-            lock = _lock_list(record, store)
-            if lock is None:
-                continue
-            try:
-                shown = {each.path for each in leftovers if each.list_id == identity}
-                for each in _examine_list(record, lists, store):
+            shown = {each.path for each in leftovers if each.list_id == identity}
+            with try_lock_list(record.id, store) as is_locked:
+                for each in _examine_list(record, lists, store) if is_locked else ():
                     if each.removable and each.path in shown:
                         _remove_folder(each)
                         removed.append(each)
-            finally:
-                lock.release()
     return removed
 
 
@@ -222,13 +215,3 @@ def _remove_folder(leftover: Leftover) -> None:
 
 def _measure_folder(folder: Path) -> int:
     return sum(each.lstat().st_size for each in folder.rglob("*") if not each.is_dir())
-
-
-def _lock_list(record: ListRecord, store: Store) -> FileLock | None:
-    """Take the lock of a list; None if a process works on it."""
-    lock = FileLock(store.locks / f"tasks-{record.id}.lock", 0)
-    try:
-        lock.acquire()
-    except LockHeldError:
-        return None
-    return lock

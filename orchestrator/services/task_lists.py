@@ -33,7 +33,7 @@ from orchestrator.services.task_preview import build_clash
 from orchestrator.services.task_views import advise_next_steps, summarize_record
 from orchestrator.services.teacher_notices import report_unused_settings
 from orchestrator.services.trust import format_command, load_trusted_config
-from orchestrator.storage.runs import Store
+from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import list_folder, resolve_state_directory
 from orchestrator.tasks.events import CombinedSuiteStarted, ListStarted
 from orchestrator.tasks.merging import MergeQueue
@@ -47,9 +47,9 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.ports import TaskRunner
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import list_paths, read_list
+from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.scheduler import Scheduler
-from orchestrator.tasks.store import TaskStore, create_list_id
+from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.syncing import read_list_again, sync_items
 from orchestrator.tasks.watching import LaneWatch
 from orchestrator.workspace.lane_base import is_secret_name
@@ -107,7 +107,7 @@ def start_list(
     tasks = tasks or read_list(source, project)
     if not any(not each.done for each in tasks.items):
         raise UsageError(f"every task of {source} is done", "add one, or untick one")
-    identity = create_list_id()
+    identity = create_run_id()
     with Store(state) as store:
         loaded = load_trusted_config(
             project, config_file, overrides, environment, state=store.directory
@@ -291,7 +291,6 @@ class _ListWork:
             PromptBuilder(self.repository, Path(self.tasks.source).name, self.masker.mask),
             build_clash(self.config, record.project),
             emit,
-            list_paths(self.tasks, record.project),
             ProposalFinder(record, self.tasks, lists, self.repository).find_proposals,
             self._find_room,
             self._find_extra_cost,
@@ -306,7 +305,7 @@ class _ListWork:
 
     def _find_extra_cost(self) -> float:
         """Return what predictions and conflicts have cost; the list itself pays them."""
-        return Ledger(self.store.database).sum_cost(self.identity)
+        return Ledger(self.store.database).sum_run(self.identity)
 
     def _name_run(self, lists: TaskStore) -> Callable[[str], str]:
         """Return a function that gives the title of the task of a run."""

@@ -72,9 +72,8 @@ def preview_list(
     records = build_records("", tasks.items)
     waiting = [each.item for each in records if each.state is TaskState.WAITING]
     batches = plan_batches(waiting, lanes, build_clash(config, project))
-    planned = {task for batch in batches for task in batch}
     order = tuple(task for batch in batches for task in batch)
-    reasons = explain_blocked(records)
+    planned, reasons = frozenset(order), explain_blocked(records)
     blocked = {
         each.item.id: reasons.get(each.item.id, "")
         for each in records

@@ -3,6 +3,7 @@
 `tasks status` is a light command: nothing here imports what a run needs.
 """
 
+import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,10 +46,8 @@ def summarize_list(
     Raises:
         LoopError: there is no such list.
     """
-    folder = resolve_project(project) if project else None
-    with Store(state or resolve_state_directory()) as store:
-        lists = TaskStore(store.database)
-        return summarize_record(lists.find_list(identity, folder), lists)
+    with _open_list(identity, project, state) as (record, lists):
+        return summarize_record(record, lists)
 
 
 def summarize_record(record: ListRecord, lists: TaskStore) -> ListSummary:
@@ -77,10 +76,7 @@ def retry_task(
     Raises:
         UsageError: there is no such task, or it was not given up.
     """
-    folder = resolve_project(project) if project else None
-    with Store(state or resolve_state_directory()) as store:
-        lists = TaskStore(store.database)
-        record = lists.find_list(identity, folder)
+    with _open_list(identity, project, state) as (record, lists):
         found = lists.load_task(record.id, task)
         if found.state not in _RETRYABLE:
             raise UsageError(
@@ -103,18 +99,26 @@ def cancel_list(
     Raises:
         LoopError: there is no such list, or it has ended.
     """
-    folder = resolve_project(project) if project else None
-    with Store(state or resolve_state_directory()) as store:
-        lists = TaskStore(store.database)
-        record = lists.find_list(identity, folder)
+    with _open_list(identity, project, state) as (record, lists):
         is_cancelled, jobs = lists.cancel_list(record.id), 0
-        if JobStore(store.database).list_unfinished(record.id):
+        if JobStore(lists.database).list_unfinished(record.id):
             from orchestrator.services.queue_runner import cancel_jobs  # DBOS takes a second
 
-            jobs = cancel_jobs(store.database, record.id)
+            jobs = cancel_jobs(lists.database, record.id)
         if not is_cancelled and not jobs:
             raise UsageError(f"the list {record.id} has ended already: {record.status}")
         return lists.find_list(record.id)
+
+
+@contextlib.contextmanager
+def _open_list(
+    identity: str, project: Path | None, state: Path | None
+) -> Iterator[tuple[ListRecord, TaskStore]]:
+    """Open the record of all lists for a time, and give one list with it."""
+    folder = resolve_project(project) if project else None
+    with Store(state or resolve_state_directory()) as store:
+        lists = TaskStore(store.database)
+        yield lists.find_list(identity, folder), lists
 
 
 def locate_work(

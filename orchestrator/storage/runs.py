@@ -47,7 +47,7 @@ _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608 -- our 
 
 
 def create_run_id() -> str:
-    """Return an id for a run that starts now."""
+    """Return an id for a run, or for a list of tasks, that starts now."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -288,8 +288,8 @@ class Store:
 
     def _find_last_run(self, project: Path | None, in_lanes: bool) -> RunRecord:
         folder = project and resolve_project(project)
-        found = self.list_runs(1, folder, in_lanes=in_lanes)
-        if found := found or self.list_runs(1 if folder else 0, in_lanes=in_lanes):
+        own = self.list_runs(1, folder, in_lanes=in_lanes)
+        if found := own or (folder and self.list_runs(1, in_lanes=in_lanes)):
             last = found[0]
             if folder in (None, last.task.project):
                 return last

@@ -344,7 +344,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         reserved_usd {real} NOT NULL DEFAULT 0,
         cost_usd {real} NOT NULL DEFAULT 0,
         seconds {real} NOT NULL DEFAULT 0,
-        fingerprint TEXT NOT NULL DEFAULT '',
         updated TEXT NOT NULL,
         PRIMARY KEY (list, id)
     );

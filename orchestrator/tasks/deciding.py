@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.counts import format_count
+from orchestrator.counts import format_count, name_first
 from orchestrator.models import RunOutcome
 from orchestrator.tasks.models import TaskEnd, TaskRecord, TaskState
 
 _FAILURES: Final = (RunOutcome.NOT_SOLVED, RunOutcome.NOTHING_CHANGED, RunOutcome.PAUSED)
 """Outcomes of a run that say something about the task."""
-_MOST_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ def describe_failure(end: TaskEnd) -> str:
     """Return why a run did not solve its task, in one line."""
     if not end.failing:
         return end.message or str(end.outcome)
-    more = len(end.failing) - _MOST_NAMED
-    named = ", ".join(end.failing[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    named = name_first(end.failing)
     fails = "fails" if len(end.failing) == 1 else "fail"
     return f"{named} {fails}" + (f"; {end.message}" if end.message else "")
 

@@ -143,8 +143,6 @@ class TaskRecord:
     """What all its runs have cost."""
     seconds: float = 0.0
     """How long all its runs have taken."""
-    fingerprint: str = ""
-    """That of its last failure."""
     updated: datetime | None = None
 
     @property

@@ -1,6 +1,5 @@
 """What a list needs from above: runs, verdicts about combined trees, and the writer of rules."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -54,10 +53,3 @@ class RuleWriter(Protocol):
 
     def teach_conflict(self, record: TaskRecord, verdict: CombinedVerdict, tip: str) -> str:
         """Teach that a work was green alone and red together; return the new tip."""
-
-
-class FilePredictor(Protocol):
-    """Predicts which files tasks will change."""
-
-    def predict_files(self, tasks: Sequence[TaskRecord]) -> dict[str, tuple[str, ...]]:
-        """Return globs by the ids of tasks; those that are not known are missing."""

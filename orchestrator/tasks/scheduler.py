@@ -44,7 +44,7 @@ from orchestrator.tasks.models import (
 )
 from orchestrator.tasks.ports import TaskRunner
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import TickResult, tick_item
+from orchestrator.tasks.reading import TickResult, list_paths, tick_item
 from orchestrator.tasks.store import TaskStore
 from orchestrator.tasks.watching import LaneWatch, WatchedLane
 
@@ -75,7 +75,6 @@ class Scheduler:
         prompts: builds what a run is asked.
         clash: whether two tasks may change the same files.
         emit: receives the events.
-        leave: paths of the list itself, which belong to no work.
         find_proposals: returns the titles of what an agent added to its copy of the list, and
             stores them.
         find_room: returns what the limit of a day leaves, in US dollars, without what runs with
@@ -95,7 +94,6 @@ class Scheduler:
     prompts: PromptBuilder
     clash: Clash
     emit: Listener
-    leave: tuple[str, ...]
     find_proposals: Callable[[TaskRecord, TaskEnd], Sequence[str]]
     find_room: Callable[[Collection[str]], float | None]
     find_extra_cost: Callable[[], float]
@@ -120,7 +118,8 @@ class Scheduler:
     _reload_at: float = 0.0
 
     def __post_init__(self) -> None:
-        """Set the breaker to the configured limit."""
+        """Set the breaker to the configured limit, and find the list's own paths."""
+        self._leave = list_paths(self.items, self.record.project)
         self._breaker = Breaker(self.config.tasks.stop_after)
 
     # ---- the order of things
@@ -188,12 +187,18 @@ class Scheduler:
         lanes = {each.lane for each in self._list(TaskState.RUNNING)}
         lane = next(number for number in range(1, len(lanes) + 2) if number not in lanes)
         started = replace(
-            chosen, run=create_run_id(), lane=lane, base=self.queue.tip, reserved_usd=reserved
+            chosen,
+            state=TaskState.RUNNING,
+            reason="",
+            run=create_run_id(),
+            lane=lane,
+            base=self.queue.tip,
+            work="",
+            after="",
+            reserved_usd=reserved,
+            updated=datetime.now(UTC),
         )
         self._has_started = True
-        started = replace(
-            started, state=TaskState.RUNNING, reason="", after="", updated=datetime.now(UTC)
-        )
         self._known[started.item.id] = started
         self._is_changed = True
         self.store.start_task_run(started)  # before the run: a kill in between starts it again
@@ -212,7 +217,7 @@ class Scheduler:
             max_cost_usd=record.reserved_usd,
             lane=record.lane,
             check=record.item.check,
-            leave=self.leave,
+            leave=self._leave,
         )
 
     def _reserve(self) -> float | None:
@@ -281,7 +286,6 @@ class Scheduler:
             "cost_usd": record.cost_usd + end.cost_usd,
             "seconds": record.seconds + end.seconds,
             "work": end.work,
-            "fingerprint": end.fingerprint,
             "failures": record.failures + decision.failed,
         }
         if decision.failed or record.after:

@@ -4,7 +4,6 @@ Longer than 350 lines: it is one class, whose methods are mostly one statement e
 """
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.listing import find_list_task
 from orchestrator.tasks.models import (
     FINISHED,
     ListFormat,
@@ -34,15 +34,10 @@ _LIST: Final = (
 )
 _TASK: Final = (
     *("list", "content", "state", "reason", "failures", "returns", "run", "lane", "base", "work"),
-    *("landed", "hint", "after", "reserved_usd", "cost_usd", "seconds", "fingerprint", "updated"),
+    *("landed", "hint", "after", "reserved_usd", "cost_usd", "seconds", "updated"),
 )
 _CHANGEABLE: Final = frozenset(each.name for each in fields(TaskRecord)) - {"list_id", "item"}
 BRANCHES: Final = "orchestrator/tasks-"
-
-
-def create_list_id() -> str:
-    """Return an id for a list that starts now."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class TaskStore:
@@ -303,16 +298,6 @@ class TaskStore:
             (end.work, end.learned, end.outcome, json.dumps(detail), _now(), run),
         )
 
-    def load_ends(self, list_id: str, task: str = "") -> dict[str, TaskEnd]:
-        """Return what came of the runs of a list or of one of its tasks, the oldest first."""
-        rows = self.database.fetch_rows(
-            "SELECT run, outcome, work, learned, detail FROM task_runs"
-            " WHERE list = ? AND (? = '' OR task = ?) AND ended IS NOT NULL ORDER BY started, run",
-            (list_id, task, task),
-        )
-        with self.database.explain_damage():
-            return {run: load_end(*rest) for run, *rest in rows}
-
     def load_open_works(self, list_id: str) -> list[Work]:
         """Return the runs that have ended, and that the merge queue has not processed."""
         rows = self.database.fetch_rows(
@@ -336,8 +321,7 @@ class TaskStore:
 
     def find_task_of_run(self, run: str) -> str:
         """Return the id of the task that a run belongs to; empty if there is no such run."""
-        rows = self.database.fetch_rows("SELECT task FROM task_runs WHERE run = ?", (run,))
-        return str(rows[0][0]) if rows else ""
+        return find_list_task(self.database, run)[1]
 
 
 _END_COLUMNS: Final = ("outcome", "work", "learned")
@@ -347,11 +331,7 @@ _SELECT_TASK: Final = f"SELECT {', '.join(_TASK)} FROM tasks"  # noqa: S608 -- o
 
 def build_records(list_id: str, items: Sequence[TaskItem]) -> list[TaskRecord]:
     """Return the tasks of a list as they stand before anything runs."""
-    return [
-        TaskRecord(list_id, each, TaskState(state), reason)
-        for each in items
-        for state, reason in [_find_first_state(each)]
-    ]
+    return [TaskRecord(list_id, each, *_find_first_state(each)) for each in items]
 
 
 def dump_item(item: TaskItem) -> str:
@@ -377,7 +357,7 @@ def load_end(outcome: str, work: str, learned: str, detail: str) -> TaskEnd:
     return TaskEnd(RunOutcome(outcome), work=work, learned=learned, **values)
 
 
-def _find_first_state(item: TaskItem) -> tuple[str, str]:
+def _find_first_state(item: TaskItem) -> tuple[TaskState, str]:
     if item.done:
         return TaskState.DONE, "the list says so"
     return (TaskState.HELD, item.hold) if item.hold else (TaskState.WAITING, "")
@@ -408,8 +388,8 @@ def _build_list(row: Row, *, local: bool) -> ListRecord:
 def _build_task(row: Row) -> TaskRecord:
     values = dict(zip(_TASK, row, strict=True))
     list_id, item = values.pop("list"), load_item(values.pop("content"))
-    record = TaskRecord(list_id, item, TaskState(values.pop("state")), **values)
-    return replace(record, updated=datetime.fromisoformat(values["updated"]))
+    state, updated = TaskState(values.pop("state")), values.pop("updated")
+    return TaskRecord(list_id, item, state, **values, updated=datetime.fromisoformat(updated))
 
 
 def _now() -> str:

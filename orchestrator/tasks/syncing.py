@@ -39,12 +39,12 @@ def sync_items(store: TaskStore, record: ListRecord, tasks: TaskList) -> None:
     """Store new tasks of a list that was read again, changed ones, and those gone or ticked."""
     if record.format is ListFormat.TEXT:
         return
+    known = {each.item.id: each for each in store.load_tasks(record.id)}
     if record.format is ListFormat.GITHUB:  # its issues are not ticked
-        done = {each.item.id for each in store.load_tasks(record.id) if each.state in FINISHED}
+        done = {task for task, each in known.items() if each.state in FINISHED}
         tasks = replace(
             tasks, items=tuple(replace(each, done=each.id in done) for each in tasks.items)
         )
-    known = {each.item.id: each for each in store.load_tasks(record.id)}
     with store.database.transaction():
         for item in tasks.items:
             if item.id in known:

@@ -17,6 +17,8 @@ from orchestrator.storage.state_directory import list_folder
 from orchestrator.workspace.lanes import open_lane_repository
 
 PYTEST = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider -p no:randomly"
+SECRETS = {"MY_TOKEN": "hunter2-hunter2"}
+"""In the environment of the list, and masked."""
 
 
 class JudgedList:
@@ -42,8 +44,7 @@ class JudgedList:
         self.folder = list_folder(self.state, "20261128-000000-abcdef")
         self.repository = open_lane_repository(self.project, self.folder / "repository.git")
         self.base = self.repository.create_base()
-        secrets = {**os.environ, "MY_TOKEN": "hunter2-hunter2"}
-        self.masker = build_masker(self.config, secrets, self.state)
+        self.masker = build_masker(self.config, {**os.environ, **SECRETS}, self.state)
 
     def open_tree(self) -> JudgeTree:
         return JudgeTree(
@@ -52,7 +53,7 @@ class JudgedList:
             self.project,
             self.config,
             self.state,
-            dict(os.environ),
+            {**os.environ, **SECRETS},
             self.masker,
         )
 

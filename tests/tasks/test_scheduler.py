@@ -26,7 +26,7 @@ from orchestrator.tasks.models import (
     TaskState,
 )
 from orchestrator.tasks.prompts import PromptBuilder
-from orchestrator.tasks.reading import list_paths, read_list
+from orchestrator.tasks.reading import read_list
 from orchestrator.tasks.scheduler import Scheduler
 from orchestrator.tasks.store import TaskStore
 from orchestrator.workspace.lanes import LaneRepository, open_lane_repository
@@ -71,7 +71,6 @@ class World:
             PromptBuilder(self.repository, "tasks.md", lambda text: text),
             lambda one, other: conflicts(one, other, ()),
             self.received.append,
-            list_paths(tasks, self.project),
             lambda _record, _end: (),
             lambda _without: self.day_room,
             lambda: self.extra_cost,
