@@ -20,17 +20,10 @@ from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.tasks.fleet.jobs import build_base_ref, build_ref
 from orchestrator.tasks.fleet.models import JobRecord
 from orchestrator.workspace.git import Git, build_write_error
-from orchestrator.workspace.lane_base import WITHHELD, open_bare
+from orchestrator.workspace.lane_base import WITHHELD, create_bare
 from orchestrator.workspace.lanes import LaneRepository
 from orchestrator.workspace.repository import find_repository
 
-_SETTINGS: Final = (
-    ("core.repositoryFormatVersion", "1"),
-    ("extensions.preciousObjects", "true"),
-    ("gc.auto", "0"),
-    ("maintenance.auto", "false"),
-    ("core.logAllRefUpdates", "false"),
-)
 _SHA256_LENGTH: Final = 64
 
 
@@ -104,16 +97,12 @@ def _open_repository(folder: Path, base: str, prefix: str) -> LaneRepository:
 
 def _create_repository(source: Path, bare: Path, base: str) -> None:
     form = "sha256" if len(base) == _SHA256_LENGTH else "sha1"
-    options = ("--quiet", "--template=", f"--object-format={form}", "--initial-branch=lanes")
     draft = bare.with_name(f"{bare.name}.draft")
     files.remove_path(draft)
     files.remove_path(source)
-    for each in (source, draft):
-        make_private_folder(each)
-    Git(source).run("init", *options)
-    git = open_bare(draft).with_folder(draft, GIT_DEFAULT_REF_FORMAT="files")
-    git.run("init", "--bare", *options)
-    for key, value in _SETTINGS:
-        git.run("config", key, value)
+    make_private_folder(source)
+    init = ("init", "--quiet", "--template=", "--initial-branch=lanes")
+    Git(source).run(*init, f"--object-format={form}")
+    create_bare(draft, form)
     (draft / WITHHELD).touch()
     atomic.move_path(draft, bare)

@@ -159,13 +159,26 @@ def open_bare(folder: Path) -> Git:
     return Git(folder, {"GIT_DIR": str(folder)})
 
 
-def _create_draft(project: Path, repository: Repository, draft: Path, folder: Path) -> None:
-    make_private_folder(draft)
+def create_bare(folder: Path, object_format: str) -> Git:
+    """Create the repository of a list, without any object, and return git for it.
+
+    Raises:
+        InfrastructureError: git failed.
+        OSError: the folder cannot be created.
+    """
+    make_private_folder(folder)
     # The repository for agents is written as plain files, with the same configuration.
-    bare = open_bare(draft).with_folder(draft, GIT_DEFAULT_REF_FORMAT="files")
-    init = ("init", "--quiet", "--bare", "--template=")
-    bare.run(*init, f"--object-format={repository.object_format}", "--initial-branch=lanes")
-    for key, value in (*_OWN_SETTINGS, *_list_copied_settings(repository)):
+    bare = open_bare(folder).with_folder(folder, GIT_DEFAULT_REF_FORMAT="files")
+    init = ("init", "--quiet", "--bare", "--template=", "--initial-branch=lanes")
+    bare.run(*init, f"--object-format={object_format}")
+    for key, value in _OWN_SETTINGS:
+        bare.run("config", key, value)
+    return bare
+
+
+def _create_draft(project: Path, repository: Repository, draft: Path, folder: Path) -> None:
+    bare = create_bare(draft, repository.object_format)
+    for key, value in _list_copied_settings(repository):
         bare.run("config", "--add", key, value)
     info = draft / "info"
     info.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -20,9 +20,6 @@ from teacher.claude import Program, Question, Reply, ReplyEnd
 from teacher.errors import NoKey, TeacherError
 from teacher.models import Usage
 from tests.agents.claude import SMALL, answers, ask_with, log_in
-
-if TYPE_CHECKING:
-    from orchestrator.tasks.ports import FilePredictor
 
 ANSWER = {
     "tasks": [
@@ -80,7 +77,7 @@ def predict(
         assert isinstance(event, Notice)
         notices.append(event.text)
 
-    predictor: FilePredictor = ModelPredictor(
+    predictor = ModelPredictor(
         config or Config(), project, store, dict(os.environ), listen, "list", program=program
     )
     return predictor.predict_files(TASKS), "\n".join(notices)

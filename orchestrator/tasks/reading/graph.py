@@ -47,7 +47,7 @@ def find_cycle(depends: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     sorter = TopologicalSorter[str](dict.fromkeys(depends, ()))
     for each, others in depends.items():
         for other in others:
-            sorter.add(other, each)  # the other way round: a cycle is named along what it waits for
+            sorter.add(other, each)  # the other way: a cycle is named along what it waits for
     try:
         sorter.prepare()
     except CycleError as error:
