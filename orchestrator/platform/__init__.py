@@ -21,5 +21,6 @@ platform.process_tree   finds and ends what descends from a child
 platform.parent_watch   has this process watched by parent_watch_program, which ends its children
 platform.secret_folders  creates temporary folders for secrets, which parent_watch_program removes
 platform.orphans        ends what lost its parent
+platform.stop_flag      asks the main thread to stop, from a handler of signals
 platform.liveness       checks whether a recorded process is still running
 """

@@ -6,7 +6,6 @@ Its life: take a folder -> take the lock of its id -> register -> serve -> drain
 
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.journal import queues
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.private_folders import make_private_folder
+from orchestrator.platform.stop_flag import StopFlag
 from orchestrator.services.worker_jobs import JobExecutor
 from orchestrator.storage.database import Database
 from orchestrator.storage.opening import open_database
@@ -58,9 +58,9 @@ class WorkerTimes:
 class StopRequest:
     """How the caller stops a worker."""
 
-    drains: threading.Event = field(default_factory=threading.Event)
+    drains: StopFlag = field(default_factory=StopFlag)
     """No new jobs; those that run have the grace."""
-    at_once: threading.Event = field(default_factory=threading.Event)
+    at_once: StopFlag = field(default_factory=StopFlag)
     """No grace either."""
 
     def request(self) -> None:
