@@ -100,13 +100,12 @@ class MergeQueue:
         left = [each for each in solved if each.record.run not in done]
         results += self._land_works(left)
         for each in works:
-            self._move_tip(
-                self.rules.write_rules(each.end, each.record.base, self.tip, each.record.run)
-            )
+            tip, record = self.tip, each.record
+            self._move_tip(self.rules.write_rules(each.end, record.base, tip, record.run), tip)
         for result in results:
             if result.verdict:
-                record = result.work.record
-                self._move_tip(self.rules.teach_conflict(record, result.verdict, self.tip))
+                tip, record = self.tip, result.work.record
+                self._move_tip(self.rules.teach_conflict(record, result.verdict, tip), tip)
         return results
 
     def find_landed(self) -> dict[str, str]:
@@ -167,8 +166,8 @@ class MergeQueue:
         self.on_judging(tuple(each.work.record.item.id for each in stack))
         return self.judge.judge(combined, tip)
 
-    def _move_tip(self, new: str, old: str | None = None) -> None:
-        old = self.tip if old is None else old
+    def _move_tip(self, new: str, old: str) -> None:
+        """Point the branch at a commit, if it is still at the one that this was made on."""
         if new == old:
             return
         known = self.repository.read_ref(TIP)
