@@ -430,6 +430,7 @@ def test_an_accepted_proposal_is_followed_up(world: World) -> None:
     outcome = world.review(since=datetime.now(UTC) - timedelta(days=30))
     (follow_up,) = read_report(outcome).projects[0].follow_ups
     assert (follow_up.sessions_before, follow_up.seen_before) == (2, 2)
+    assert (follow_up.sessions_since, follow_up.seen_since) == (1, 2)
 
 
 def test_sessions_in_folders_of_a_repository_belong_to_it(world: World) -> None:
